@@ -1,0 +1,371 @@
+//! What goes into the machine and what comes out of it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wire::message::gossip::{NodeState, Ping, StreamMessage};
+use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
+
+use crate::Time;
+
+/// Names a waiting caller; the machine answers with [`Output::Done`] exactly once per token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// Names a stream that the driver accepted. Chosen by the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Names a stream that the machine wants dialled. Chosen by the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// What the driver tells the machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The deadline of `next_timeout` has passed (being early or late does no harm).
+    Timeout,
+    /// A datagram as it came from the socket.
+    Packet {
+        /// Its source.
+        from: SocketAddr,
+        /// Its bytes, sealed or not.
+        bytes: &'a [u8],
+    },
+    /// An accepted stream has brought a whole request.
+    Request {
+        /// The stream; answered by [`Output::Reply`] or [`Output::Close`] in the same call.
+        connection: ConnectionId,
+        /// Its source; its port says nothing about the member.
+        from: SocketAddr,
+        /// The request.
+        message: StreamMessage,
+    },
+    /// A dialled stream has brought the whole answer.
+    Response {
+        /// The dial it answers.
+        dial: DialId,
+        /// The answer.
+        message: StreamMessage,
+    },
+    /// A dialled stream has failed, was closed without an answer, or has passed its deadline.
+    /// A dial whose request has no answer (a user message) ends without any input.
+    DialFailed {
+        /// The dial.
+        dial: DialId,
+        /// Why, in the words shown to operators.
+        why: String,
+    },
+    /// The system refused to send a datagram to this address.
+    SendFailed {
+        /// Its destination.
+        to: SocketAddr,
+    },
+    /// A caller wants something.
+    Command {
+        /// Whom to answer.
+        token: Token,
+        /// What.
+        command: Command,
+    },
+}
+
+/// What callers may ask.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Exchange whole states with the member at this address; `join` asks it to take us for a
+    /// joiner (the layer above then handles its state as that of a join).
+    PushPull {
+        /// Where.
+        to: SocketAddr,
+        /// Who is thought to be there; only for diagnostics.
+        name: Option<NodeName>,
+        /// Whether this is a join.
+        join: bool,
+    },
+    /// Announce new tags under the next incarnation. Done when the broadcast has used up its
+    /// sends or was replaced, at once if nobody else is up, or with an error at `timeout`.
+    UpdateMeta {
+        /// The encoded tags.
+        meta: Bytes,
+        /// Longest wait for the broadcast.
+        timeout: Duration,
+    },
+    /// Announce the departure. Done as for `UpdateMeta`. The machine goes on answering probes.
+    Leave {
+        /// Longest wait for the broadcast.
+        timeout: Duration,
+    },
+}
+
+/// How a command ended.
+pub type Outcome = Result<(), CommandError>;
+
+/// Why a command failed. The state of the machine is as if it had succeeded, save for joins.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The broadcast did not use up its sends in time.
+    #[error("timeout waiting for broadcast")]
+    BroadcastTimeout,
+    /// The exchange failed; the text says why.
+    #[error("{0}")]
+    Exchange(String),
+}
+
+/// What the machine tells its driver, in the order in which it must be carried out.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this datagram.
+    Packet {
+        /// To whom.
+        to: SocketAddr,
+        /// Message or compound, neither compressed nor sealed.
+        body: Bytes,
+        /// Whether the receiver understands checksums.
+        crc: bool,
+    },
+    /// Open a stream, send the request, hand in the answer.
+    Dial {
+        /// Names the stream in the answer.
+        dial: DialId,
+        /// Where.
+        to: SocketAddr,
+        /// Limit of the whole exchange.
+        deadline: Time,
+        /// What to send.
+        request: StreamRequest,
+    },
+    /// Answer an accepted stream, then close it.
+    Reply {
+        /// Which.
+        connection: ConnectionId,
+        /// The answer.
+        reply: StreamRequest,
+    },
+    /// Close an accepted stream without an answer.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// For the layer above.
+    Event(Event),
+    /// Something an operator may want to know.
+    Fact(Fact),
+    /// A command has ended.
+    Done {
+        /// Whose.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// What is written to a stream. The node table is shared and encoded once per change; the layer
+/// above adds its own state when it passes a push/pull on.
+#[derive(Clone, Debug)]
+pub enum StreamRequest {
+    /// Own whole state.
+    PushPull {
+        /// Whether this is a join (in a reply: an echo).
+        join: bool,
+        /// Number of entries in `nodes`.
+        node_count: usize,
+        /// The entries, encoded.
+        nodes: Bytes,
+    },
+    /// A probe.
+    Ping(Ping),
+    /// The answer to a probe.
+    Ack(wire::message::gossip::Ack),
+}
+
+/// What the layer above must act on.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A member is alive that was unknown, dead or left.
+    Joined(NodeState),
+    /// A live member's tags have changed.
+    Updated(NodeState),
+    /// A member is dead or left; the layer above decides which (only intents make a leave).
+    Departed(NodeState),
+    /// A message of the layer above, from its type byte.
+    UserMessage(Bytes),
+    /// The user state of a push/pull; comes after the events of its nodes.
+    RemoteState {
+        /// As the sender marked it.
+        join: bool,
+        /// The state, from its type byte.
+        state: Bytes,
+        /// The caller's token where this answers our own `Command::PushPull`.
+        token: Option<Token>,
+    },
+    /// Two members claim one name.
+    Conflict {
+        /// The member that the table holds.
+        existing: NodeState,
+        /// The claim, which was ignored.
+        other: NodeState,
+    },
+    /// A direct answer within the probe timeout.
+    RoundTrip {
+        /// Who answered.
+        node: NodeName,
+        /// How long it took.
+        rtt: Duration,
+        /// What its ack carried.
+        payload: Option<Bytes>,
+    },
+}
+
+/// Facts for logs, metrics and evidence.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A suspicion has begun.
+    Suspected {
+        /// The accused.
+        node: NodeName,
+        /// Its incarnation.
+        incarnation: Incarnation,
+        /// The first accuser.
+        by: NodeName,
+        /// The accuser's health score, if it said so.
+        health: Option<u8>,
+    },
+    /// A further accuser has shortened a suspicion.
+    Confirmed {
+        /// The accused.
+        node: NodeName,
+        /// The accuser.
+        by: NodeName,
+        /// Its health score, if it said so.
+        health: Option<u8>,
+        /// Confirmations so far.
+        confirmations: u32,
+    },
+    /// A member has been declared dead.
+    Died {
+        /// Who.
+        node: NodeName,
+        /// Its incarnation.
+        incarnation: Incarnation,
+        /// Who declared it.
+        by: NodeName,
+        /// After this long under suspicion; None if it was not suspected here.
+        suspected_for: Option<Duration>,
+    },
+    /// A suspicion has ended because the member refuted it.
+    Cleared {
+        /// Who.
+        node: NodeName,
+        /// Its new incarnation.
+        incarnation: Incarnation,
+    },
+    /// We have refuted an accusation against ourselves.
+    Refuted {
+        /// Who accused us.
+        by: Option<NodeName>,
+        /// Our new incarnation.
+        incarnation: Incarnation,
+    },
+    /// A probe has failed.
+    ProbeFailed {
+        /// Who did not answer.
+        node: NodeName,
+        /// Helpers asked.
+        indirect: usize,
+        /// Helpers that answered with a nack.
+        nacks: usize,
+    },
+    /// A member answered over a stream only: its datagrams seem to be blocked.
+    StreamProbeOnly {
+        /// Who.
+        node: NodeName,
+    },
+    /// Our health score has changed.
+    HealthChanged {
+        /// 0 is healthy.
+        score: u32,
+    },
+    /// A datagram, or a part of one, was not understood and dropped.
+    PacketDropped {
+        /// Its source.
+        from: SocketAddr,
+        /// Why.
+        why: String,
+    },
+    /// A state exchange was refused.
+    MergeRefused {
+        /// The peer.
+        from: SocketAddr,
+        /// Why.
+        why: String,
+    },
+    /// A state exchange of our own has failed.
+    PushPullFailed {
+        /// The peer.
+        to: SocketAddr,
+        /// Why.
+        why: String,
+    },
+    /// An alive was ignored because a death certificate covers it.
+    ResurrectionIgnored {
+        /// Who.
+        node: NodeName,
+        /// The stale incarnation.
+        incarnation: Incarnation,
+    },
+}
+
+/// Which of the layer above's queues a broadcast goes to; the first is drained first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Join and leave intents.
+    Intent,
+    /// Queries.
+    Query,
+    /// User events.
+    Event,
+}
+
+/// What a broadcast is about; one slot per subject.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Nothing: replaces nothing.
+    None,
+    /// An intent of a member: the higher time wins, a prune is never replaced by a plain leave.
+    Intent {
+        /// Whose.
+        node: NodeName,
+        /// Its member time.
+        time: LamportTime,
+        /// Whether it prunes.
+        prune: bool,
+    },
+}
+
+/// A broadcast of the layer above.
+#[derive(Clone, Debug)]
+pub struct UserBroadcast {
+    /// Its queue.
+    pub priority: Priority,
+    /// Its slot.
+    pub subject: Subject,
+    /// The message, from its Serf type byte.
+    pub message: Bytes,
+    /// Answered by `Output::Done` when its sends are used up or it was replaced; with an error at
+    /// the deadline.
+    pub waiter: Option<(Token, Time)>,
+}
+
+/// The address and versions of a member, for the layer above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// As it travels.
+    pub address: Address,
+    /// Its port.
+    pub port: u16,
+    /// Its versions.
+    pub versions: Versions,
+}

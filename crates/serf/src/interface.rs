@@ -1,0 +1,773 @@
+//! What goes into the machine and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gossip::{ConnectionId, DialId, Time, Token};
+use wire::message::gossip::StreamMessage;
+use wire::message::serf::{Filter, KeyResponse};
+use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
+
+/// Tags of a member: what it says of itself.
+pub type Tags = BTreeMap<String, String>;
+
+/// What the driver tells the machine. The network inputs are those of the gossip machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// See [`gossip::Input::Timeout`].
+    Timeout,
+    /// See [`gossip::Input::Packet`].
+    Packet {
+        /// Its source.
+        from: SocketAddr,
+        /// Its bytes, sealed or not.
+        bytes: &'a [u8],
+    },
+    /// See [`gossip::Input::Request`].
+    Request {
+        /// The stream.
+        connection: ConnectionId,
+        /// Its source.
+        from: SocketAddr,
+        /// The request.
+        message: StreamMessage,
+    },
+    /// See [`gossip::Input::Response`].
+    Response {
+        /// The dial it answers.
+        dial: DialId,
+        /// The answer.
+        message: StreamMessage,
+    },
+    /// See [`gossip::Input::DialFailed`].
+    DialFailed {
+        /// The dial.
+        dial: DialId,
+        /// Why.
+        why: String,
+    },
+    /// See [`gossip::Input::SendFailed`].
+    SendFailed {
+        /// Its destination.
+        to: SocketAddr,
+    },
+    /// The driver has carried out (or failed) an [`Output::Persist`].
+    Persisted {
+        /// Which.
+        id: PersistId,
+        /// The error text that the waiting caller is told.
+        result: Result<(), String>,
+    },
+    /// A caller wants something.
+    Command {
+        /// Whom to answer.
+        token: Token,
+        /// What.
+        command: Command,
+    },
+}
+
+/// Names a write that the machine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersistId(pub u64);
+
+/// Names a query as this member received it: its time and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId {
+    /// Query clock.
+    pub lamport_time: LamportTime,
+    /// Random.
+    pub id: u32,
+}
+
+/// One address to join. The driver has resolved the names.
+#[derive(Clone, Debug)]
+pub struct JoinTarget {
+    /// The resolved address.
+    pub address: SocketAddr,
+    /// From `NAME/address`; only for diagnostics.
+    pub name: Option<NodeName>,
+    /// What stands in error texts: the host as the user typed it.
+    pub label: String,
+}
+
+/// What callers may ask. Every command is answered by one [`Output::Done`].
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Join through these members, one after another.
+    Join {
+        /// The resolved targets.
+        targets: Vec<JoinTarget>,
+        /// Do not deliver events older than the join.
+        ignore_old_events: bool,
+    },
+    /// Leave gracefully. Answered when it is over.
+    Leave,
+    /// Turn a failed member into a left one; with `prune` erase it.
+    ForceLeave {
+        /// Who.
+        node: NodeName,
+        /// Erase at once.
+        prune: bool,
+    },
+    /// Broadcast a user event.
+    UserEvent {
+        /// Its name.
+        name: String,
+        /// Its payload; None and empty differ on the wire.
+        payload: Option<Bytes>,
+        /// Whether receivers may coalesce it.
+        coalesce: bool,
+    },
+    /// Ask a query. Done says that it was sent; answers come as [`Output::QueryProgress`].
+    Query(QueryRequest),
+    /// Answer a query that came as [`Event::Query`].
+    Respond {
+        /// Which.
+        query: QueryId,
+        /// The answer.
+        payload: Bytes,
+    },
+    /// Replace the own tags. With `persist` they are written before they are announced.
+    SetTags {
+        /// All of them.
+        tags: Tags,
+        /// Ask for [`Output::Persist`] first.
+        persist: bool,
+    },
+    /// Change one of the keys on every member, or list them.
+    Keys(KeyOperation),
+}
+
+/// A cluster-wide operation on keys. Keys are raw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyOperation {
+    /// Add.
+    Install(Bytes),
+    /// Make primary.
+    Use(Bytes),
+    /// Remove.
+    Remove(Bytes),
+    /// List.
+    List,
+}
+
+/// What a query asks, and of whom.
+#[derive(Clone, Debug, Default)]
+pub struct QueryRequest {
+    /// Its name.
+    pub name: String,
+    /// Its payload.
+    pub payload: Option<Bytes>,
+    /// All must pass.
+    pub filters: Vec<Filter>,
+    /// Whether acknowledgements are wanted.
+    pub request_ack: bool,
+    /// How many members answers are relayed through.
+    pub relay_factor: u8,
+    /// None: the default. May be negative on the wire, which ends the query at once.
+    pub timeout: Option<QueryTimeout>,
+}
+
+/// A query's time limit in nanoseconds, as it travels (negative ones do).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryTimeout(pub i64);
+
+/// How a command ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It succeeded and has nothing to say.
+    Ok,
+    /// A join: how many targets answered, and what went wrong with the others (label, reason).
+    Joined {
+        /// Targets that answered.
+        contacted: usize,
+        /// The others, in order.
+        failures: Vec<(String, String)>,
+    },
+    /// A query is on its way.
+    QuerySent {
+        /// Which.
+        query: QueryId,
+    },
+    /// A key operation is over.
+    Keys(KeyReport),
+    /// It failed.
+    Failed(Error),
+}
+
+/// What the members answered to a key operation.
+#[derive(Clone, Debug, Default)]
+pub struct KeyReport {
+    /// Members asked.
+    pub nodes: usize,
+    /// Members that answered.
+    pub responses: usize,
+    /// Members that reported an error.
+    pub errors: usize,
+    /// What members had to say.
+    pub messages: BTreeMap<NodeName, String>,
+    /// Key in base64 → how many members have it.
+    pub keys: BTreeMap<String, usize>,
+    /// Key in base64 → how many members have it as their primary.
+    pub primary_keys: BTreeMap<String, usize>,
+    /// Why the whole operation failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// Why a command failed. The texts are part of the RPC protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Name and payload are too long.
+    #[error("user event exceeds configured limit of {0} bytes before encoding")]
+    EventTooBig(usize),
+    /// The encoded event is too long.
+    #[error("encoded user event exceeds configured limit of {0} bytes after encoding")]
+    EncodedEventTooBig(usize),
+    /// The encoded query is too long.
+    #[error("query exceeds limit of {0} bytes")]
+    QueryTooBig(usize),
+    /// The encoded response is too long; the query stays open.
+    #[error("response exceeds limit of {0} bytes")]
+    ResponseTooBig(usize),
+    /// The query was answered before.
+    #[error("response already sent")]
+    AlreadyAnswered,
+    /// The query's deadline has passed.
+    #[error("response is past the deadline")]
+    PastDeadline,
+    /// The encoded tags are too long; they stay as they were.
+    #[error("Encoded length of tags exceeds limit of 512 bytes")]
+    TagsTooBig,
+    /// The update broadcast was not through in time; the tags are set all the same.
+    #[error("timeout waiting for update broadcast")]
+    UpdateTimeout,
+    /// The intent was not through in time.
+    #[error("timed out broadcasting node removal")]
+    RemovalTimeout,
+    /// The spoken protocol has no queries.
+    #[error("Feature not supported")]
+    NotSupported,
+    /// A second leave.
+    #[error("Leave already in progress")]
+    AlreadyLeaving,
+    /// A leave after the end.
+    #[error("Leave called after Shutdown")]
+    LeaveAfterShutdown,
+    /// A join after the end, or while leaving.
+    #[error("Serf can't Join after Leave or Shutdown")]
+    JoinAfterLeave,
+    /// A file could not be written; nothing was changed.
+    #[error("{0}")]
+    Persist(String),
+}
+
+/// What the machine tells its driver, in the order in which it must be carried out.
+#[derive(Debug)]
+pub enum Output {
+    /// See [`gossip::Output::Packet`].
+    Packet {
+        /// To whom.
+        to: SocketAddr,
+        /// Message or compound, neither compressed nor sealed.
+        body: Bytes,
+        /// Whether the receiver understands checksums.
+        crc: bool,
+    },
+    /// Open a stream, send the request, hand in the answer.
+    Dial {
+        /// Names the stream in the answer.
+        dial: DialId,
+        /// Where.
+        to: SocketAddr,
+        /// Limit of the whole exchange.
+        deadline: Time,
+        /// The request, neither compressed nor sealed, as segments to be written one after
+        /// another (so that a shared node table is not copied).
+        request: Vec<Bytes>,
+    },
+    /// Answer an accepted stream, then close it.
+    Reply {
+        /// Which.
+        connection: ConnectionId,
+        /// The answer, as in `Dial`.
+        reply: Vec<Bytes>,
+    },
+    /// Close an accepted stream without an answer.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Write this, then say [`Input::Persisted`].
+    Persist {
+        /// Which.
+        id: PersistId,
+        /// What.
+        what: Persist,
+    },
+    /// Append to the snapshot file, if there is one.
+    Snapshot(SnapshotRecord),
+    /// For handlers and streams; coalesced, internal queries taken out.
+    Event(Event),
+    /// Something an operator may want to know.
+    Fact(Fact),
+    /// A query of our own has moved on.
+    QueryProgress {
+        /// Which.
+        query: QueryId,
+        /// How.
+        progress: QueryProgress,
+    },
+    /// A command has ended.
+    Done {
+        /// Whose.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The machine has lost its name to another member: shut down without leaving.
+    Shutdown,
+}
+
+/// What must be on disk before it is answered or announced.
+#[derive(Clone, Debug)]
+pub enum Persist {
+    /// The keys, primary first, raw.
+    Keyring(Vec<Bytes>),
+    /// All tags.
+    Tags(Tags),
+}
+
+/// One line of the snapshot file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotRecord {
+    /// A member is alive at this address.
+    Alive {
+        /// Who.
+        node: NodeName,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A member is not alive any more.
+    NotAlive {
+        /// Who.
+        node: NodeName,
+    },
+    /// Last member time.
+    Clock(LamportTime),
+    /// Last event time.
+    EventClock(LamportTime),
+    /// Last query time.
+    QueryClock(LamportTime),
+    /// We leave; must be on disk before the leave is answered.
+    Leave,
+}
+
+/// What became of a query of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryProgress {
+    /// A member has acknowledged it.
+    Ack {
+        /// Who.
+        from: NodeName,
+    },
+    /// A member has answered it.
+    Response {
+        /// Who.
+        from: NodeName,
+        /// What.
+        payload: Option<Bytes>,
+    },
+    /// Its time is over; the last word about it.
+    Done,
+}
+
+/// What members, users and queries bring about.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Something happened to members, after coalescing.
+    Member {
+        /// What.
+        kind: MemberEventKind,
+        /// To whom.
+        members: Vec<Member>,
+    },
+    /// A user event.
+    User {
+        /// Event clock.
+        lamport_time: LamportTime,
+        /// Its name.
+        name: String,
+        /// Its payload.
+        payload: Option<Bytes>,
+        /// Whether it was marked as coalescable.
+        coalesce: bool,
+    },
+    /// A query to be answered.
+    Query {
+        /// For [`Command::Respond`].
+        query: QueryId,
+        /// Its name.
+        name: String,
+        /// Its payload.
+        payload: Option<Bytes>,
+        /// Last time at which an answer is accepted.
+        deadline: Time,
+        /// Who asks; empty from old members.
+        source_node: String,
+    },
+}
+
+/// The kinds of member events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberEventKind {
+    /// `member-join`
+    Join,
+    /// `member-leave`
+    Leave,
+    /// `member-failed`
+    Failed,
+    /// `member-update`
+    Update,
+    /// `member-reap`
+    Reap,
+}
+
+impl MemberEventKind {
+    /// The name that handlers, streams and logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MemberEventKind::Join => "member-join",
+            MemberEventKind::Leave => "member-leave",
+            MemberEventKind::Failed => "member-failed",
+            MemberEventKind::Update => "member-update",
+            MemberEventKind::Reap => "member-reap",
+        }
+    }
+}
+
+/// A member as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: NodeName,
+    /// Its address, as it travels.
+    pub address: Address,
+    /// Its port.
+    pub port: u16,
+    /// Its tags.
+    pub tags: std::sync::Arc<Tags>,
+    /// Its status.
+    pub status: MemberStatus,
+    /// Its versions.
+    pub versions: Versions,
+}
+
+/// The status of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberStatus {
+    /// Not known.
+    None,
+    /// Up.
+    Alive,
+    /// Announced its departure, still up.
+    Leaving,
+    /// Departed gracefully, or declared so by an operator.
+    Left,
+    /// Gone without a word.
+    Failed,
+}
+
+impl MemberStatus {
+    /// The name that the RPC protocol uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MemberStatus::None => "none",
+            MemberStatus::Alive => "alive",
+            MemberStatus::Leaving => "leaving",
+            MemberStatus::Left => "left",
+            MemberStatus::Failed => "failed",
+        }
+    }
+}
+
+/// Facts for logs, metrics and evidence.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fact {
+    /// From the layer below.
+    Gossip(gossip::Fact),
+    /// A member event as it happens, before coalescing.
+    Member {
+        /// What.
+        kind: MemberEventKind,
+        /// By an operator's force-leave (leave and reap only).
+        forced: bool,
+        /// Who.
+        name: NodeName,
+        /// Where; None if its address has an odd length.
+        address: Option<IpAddr>,
+    },
+    /// A member came back so soon after its failure that it is said to flap.
+    Flapped {
+        /// Who.
+        name: NodeName,
+    },
+    /// A user event was taken in.
+    UserEvent {
+        /// Its name.
+        name: String,
+    },
+    /// A query was taken in (internal ones too).
+    Query {
+        /// Its name.
+        name: String,
+    },
+    /// An acknowledgement of a query of ours; `duplicate`: already had from that member.
+    QueryAck {
+        /// A second one.
+        duplicate: bool,
+    },
+    /// An answer to a query of ours.
+    QueryResponse {
+        /// A second one.
+        duplicate: bool,
+    },
+    /// A message of the Serf layer was not understood and dropped.
+    MessageDropped {
+        /// Why.
+        why: String,
+    },
+    /// A filter's pattern is not supported here; it counts as no match.
+    FilterUnsupported {
+        /// The pattern.
+        expression: String,
+    },
+    /// Another member claims a name.
+    NameConflict {
+        /// The name.
+        name: NodeName,
+        /// Whether it is our own.
+        ours: bool,
+        /// Where the member is that the table has.
+        existing: Option<SocketAddr>,
+        /// Where the claim came from.
+        other: Option<SocketAddr>,
+    },
+    /// A vote on our own name is over.
+    ConflictVote {
+        /// Votes for us.
+        matching: usize,
+        /// All votes.
+        responses: usize,
+        /// Whether we keep the name.
+        kept: bool,
+    },
+    /// Trying to reach a failed member again.
+    Reconnecting {
+        /// Who.
+        name: NodeName,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Trying to rejoin through a member of the snapshot.
+    Rejoining {
+        /// Who.
+        name: NodeName,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A rejoin succeeded.
+    Rejoined {
+        /// Who.
+        name: NodeName,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// No member of the snapshot could be reached.
+    RejoinFailed,
+    /// An answer to an internal query failed.
+    InternalQueryFailed {
+        /// The query.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A broadcast queue is long, or was pruned.
+    QueueDepth {
+        /// Which.
+        queue: gossip::Priority,
+        /// Its length.
+        length: usize,
+        /// Messages dropped.
+        pruned: usize,
+    },
+    /// The vote of a key operation; what a member said went wrong.
+    KeyFailure {
+        /// Who.
+        node: NodeName,
+        /// What.
+        message: String,
+    },
+    /// We saw a leave of ourselves that is not ours, and have answered it.
+    LeaveRefuted,
+    /// A broadcast of our own leave was not through in time; the leave goes on.
+    LeaveBroadcastTimeout,
+    /// A coordinate update was refused.
+    CoordinateRejected {
+        /// From whom.
+        node: NodeName,
+        /// Why.
+        why: String,
+    },
+    /// A member that was reaped or pruned.
+    Certified {
+        /// Who.
+        node: NodeName,
+        /// The incarnation that the certificate covers.
+        incarnation: Incarnation,
+    },
+    /// A malformed answer to a key operation came in.
+    KeyResponseMalformed {
+        /// From whom.
+        node: NodeName,
+        /// The answer as far as it was read.
+        response: Option<KeyResponse>,
+    },
+}
+
+/// Numbers about the machine, for `info` and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Members in any status.
+    pub members: usize,
+    /// Failed ones.
+    pub failed: usize,
+    /// Left ones.
+    pub left: usize,
+    /// Lifeguard's score, 0 is healthy.
+    pub health_score: u32,
+    /// Member clock.
+    pub member_time: LamportTime,
+    /// Event clock.
+    pub event_time: LamportTime,
+    /// Query clock.
+    pub query_time: LamportTime,
+    /// Queued intents.
+    pub intent_queue: usize,
+    /// Queued user events.
+    pub event_queue: usize,
+    /// Queued queries.
+    pub query_queue: usize,
+    /// Whether a keyring is set.
+    pub encrypted: bool,
+    /// Times the own coordinate was reset.
+    pub coordinate_resets: usize,
+}
+
+/// The settings of the Serf layer. Defaults and meanings: specification "Gossip wire protocol and
+/// behaviour", C2.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Of the layer below; its meta and delegate versions are set by this layer.
+    pub gossip: gossip::Config,
+    /// Own tags.
+    pub tags: Tags,
+    /// Serf protocol spoken, 2 to 5.
+    pub protocol: u8,
+    /// Longest wait for one broadcast.
+    pub broadcast_timeout: Duration,
+    /// Wait after the leave was broadcast.
+    pub leave_propagate_delay: Duration,
+    /// Lamport times kept for user events.
+    pub event_buffer: usize,
+    /// Lamport times kept for queries.
+    pub query_buffer: usize,
+    /// Default query timeout = gossip interval × this × ceil(log10(members + 1)).
+    pub query_timeout_mult: u32,
+    /// Encoded, in bytes.
+    pub query_size_limit: usize,
+    /// Encoded, in bytes.
+    pub query_response_size_limit: usize,
+    /// In bytes, before and after encoding; at most 9216.
+    pub user_event_size_limit: usize,
+    /// Member events: longest and quiet period of coalescing; zero turns it off.
+    pub coalesce_period: Duration,
+    /// See `coalesce_period`.
+    pub quiescent_period: Duration,
+    /// User events: longest and quiet period of coalescing; zero turns it off.
+    pub user_coalesce_period: Duration,
+    /// See `user_coalesce_period`.
+    pub user_quiescent_period: Duration,
+    /// Between looks for members to erase.
+    pub reap_interval: Duration,
+    /// How long an intent for an unknown member is remembered.
+    pub recent_intent_timeout: Duration,
+    /// Between attempts to reach a failed member.
+    pub reconnect_interval: Duration,
+    /// When a failed member is erased.
+    pub reconnect_timeout: Duration,
+    /// When a left member is erased, and how long a death certificate holds.
+    pub tombstone_timeout: Duration,
+    /// A member back sooner than this after its failure flaps.
+    pub flap_timeout: Duration,
+    /// Between looks at the queues.
+    pub queue_check_interval: Duration,
+    /// A queue longer than this is a fact.
+    pub queue_depth_warning: usize,
+    /// A queue is pruned to this.
+    pub max_queue_depth: usize,
+    /// Above zero: a queue is pruned to max(this, 2 × members) instead.
+    pub min_queue_depth: usize,
+    /// Whether a claim of our name by another member is put to the vote.
+    pub resolve_name_conflicts: bool,
+    /// Whether coordinates are kept.
+    pub coordinates: bool,
+    /// Whether a left member of the snapshot is rejoined.
+    pub rejoin_after_leave: bool,
+    /// Refuse names outside `A-Z a-z 0-9 - .` and above 128 bytes.
+    pub validate_node_names: bool,
+    /// Whether changed keys are persisted.
+    pub persist_keyring: bool,
+}
+
+impl Config {
+    /// The agent's settings over those of the layer below.
+    pub fn new(gossip: gossip::Config) -> Self {
+        Config {
+            gossip,
+            tags: Tags::new(),
+            protocol: 5,
+            broadcast_timeout: Duration::from_secs(5),
+            leave_propagate_delay: Duration::from_secs(1),
+            event_buffer: 512,
+            query_buffer: 512,
+            query_timeout_mult: 16,
+            query_size_limit: 1024,
+            query_response_size_limit: 1024,
+            user_event_size_limit: 512,
+            coalesce_period: Duration::from_secs(3),
+            quiescent_period: Duration::from_secs(1),
+            user_coalesce_period: Duration::from_secs(3),
+            user_quiescent_period: Duration::from_secs(1),
+            reap_interval: Duration::from_secs(15),
+            recent_intent_timeout: Duration::from_secs(300),
+            reconnect_interval: Duration::from_secs(30),
+            reconnect_timeout: Duration::from_secs(24 * 3600),
+            tombstone_timeout: Duration::from_secs(24 * 3600),
+            flap_timeout: Duration::from_secs(60),
+            queue_check_interval: Duration::from_secs(30),
+            queue_depth_warning: 128,
+            max_queue_depth: 4096,
+            min_queue_depth: 0,
+            resolve_name_conflicts: true,
+            coordinates: true,
+            rejoin_after_leave: false,
+            validate_node_names: false,
+            persist_keyring: false,
+        }
+    }
+}

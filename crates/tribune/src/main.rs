@@ -1,0 +1,2 @@
+//! The tribune binary.
+fn main() {}

@@ -1,0 +1,13 @@
+//! Bytes and values: what members of a cluster, and the clients of an agent, say to each other.
+//!
+//! Everything here is a pure function or an incremental decoder: no sockets, no clocks, no
+//! threads, no randomness (nonces are handed in). Every length, count and depth that comes from
+//! outside is checked against [`limits`] before it is believed, and no input can panic.
+
+pub mod limits;
+pub mod message;
+mod types;
+
+pub use types::{
+    Address, Incarnation, InvalidAddress, LamportTime, NodeName, SequenceNumber, Versions,
+};

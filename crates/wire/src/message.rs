@@ -1,0 +1,4 @@
+//! The messages themselves, as values.
+
+pub mod gossip;
+pub mod serf;
