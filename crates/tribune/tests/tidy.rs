@@ -1,0 +1,121 @@
+//! The rules of the house that a machine can check: which way the arrows point, which words the
+//! cores may not use, how long a file may get.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What each crate may know of the workspace.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("tribune-gotext", &[]),
+    ("tribune-wire", &[]),
+    ("tribune-gossip", &["tribune-wire"]),
+    ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
+    ("tribune-client", &["tribune-gotext", "tribune-wire"]),
+    ("tribune-agent", &["tribune-gotext", "tribune-serf", "tribune-wire"]),
+    ("tribune", &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-wire"]),
+];
+
+/// The crates that do no I/O, and the words that would give them away.
+const CORES: &[&str] = &["wire", "gossip", "serf"];
+const BANNED: &[&str] = &[
+    "tokio",
+    "UdpSocket",
+    "TcpStream",
+    "TcpListener",
+    "Instant::now",
+    "SystemTime::now",
+    "thread_rng",
+    "rand::rng(",
+    "std::fs",
+    "std::thread",
+];
+
+const FILE_LINES: usize = 800;
+const LINE_WIDTH: usize = 100;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                rust_files(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "tests")
+        || path.file_name().is_some_and(|name| name == "tests.rs")
+}
+
+#[test]
+fn arrows_point_down() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert_eq!(packages.len(), allowed.len(), "a crate without a row in ARROWS, or the reverse");
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let target = dependency["name"].as_str().unwrap();
+            if dependency["kind"].is_null() && target.starts_with("tribune") {
+                assert!(allowed[name].contains(&target), "{name} must not know {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cores_do_no_io() {
+    for core in CORES {
+        let mut files = Vec::new();
+        rust_files(&root().join("crates").join(core).join("src"), &mut files);
+        assert!(!files.is_empty());
+        for file in files.iter().filter(|file| !is_test(file)) {
+            let text = fs::read_to_string(file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                for word in BANNED {
+                    assert!(!code.contains(word), "{}:{}: {word}", file.display(), number + 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn files_stay_one_noun() {
+    let mut files = Vec::new();
+    rust_files(&root().join("crates"), &mut files);
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        let lines = text.lines().count();
+        assert!(is_test(file) || lines <= FILE_LINES, "{}: {lines} lines", file.display());
+        for (number, line) in text.lines().enumerate() {
+            let width = line.chars().count();
+            let literal = line.contains('"') || line.contains("http");
+            assert!(
+                width <= LINE_WIDTH || literal,
+                "{}:{}: {width} columns",
+                file.display(),
+                number + 1
+            );
+        }
+    }
+}
