@@ -340,9 +340,20 @@ pub enum Subject {
         node: NodeName,
         /// Its member time.
         time: LamportTime,
-        /// Whether it prunes.
-        prune: bool,
+        /// What it announces.
+        kind: IntentKind,
     },
+}
+
+/// What an intent announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IntentKind {
+    /// A member is, or wants to be, in the cluster.
+    Join,
+    /// A member leaves, or is made to.
+    Leave,
+    /// As `Leave`, and its record is erased.
+    Prune,
 }
 
 /// A broadcast of the layer above.

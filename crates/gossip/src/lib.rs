@@ -2,11 +2,17 @@
 
 mod config;
 mod interface;
+mod membership;
+mod node;
+mod pending_wire;
 mod time;
 
 pub use config::{Config, Profile};
 pub use interface::{
-    Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, Outcome, Output,
-    Priority, StreamRequest, Subject, Token, UserBroadcast,
+    Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, IntentKind, Outcome,
+    Output, Priority, StreamRequest, Subject, Token, UserBroadcast,
 };
+pub use membership::{ConfigError, Membership};
+pub use node::Node;
+pub use pending_wire::{Keyring, Security};
 pub use time::Time;

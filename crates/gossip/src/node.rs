@@ -1,0 +1,55 @@
+//! One entry of the node table.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use wire::message::gossip::{NodeState, State};
+use wire::{Address, Incarnation, NodeName, Versions};
+
+use crate::Time;
+
+/// What this member believes of one member (itself included).
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name, the key of the table.
+    pub name: NodeName,
+    /// Its address, exactly as it travelled.
+    pub address: Address,
+    /// Its port, never 0.
+    pub port: u16,
+    /// Its tags, encoded.
+    pub meta: Bytes,
+    /// Its versions; all zero while it has not told them.
+    pub versions: Versions,
+    /// The newest incarnation known.
+    pub incarnation: Incarnation,
+    /// Whether it is believed to be up.
+    pub state: State,
+    /// When `state` changed last.
+    pub changed: Time,
+}
+
+impl Node {
+    /// Whether it is neither dead nor left.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Alive | State::Suspect)
+    }
+
+    /// Where to reach it; None if its address is neither of 4 nor of 16 bytes.
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.address.to_ip()?, self.port))
+    }
+
+    /// The entry as it travels in a push/pull: always with six version bytes.
+    pub fn to_state(&self) -> NodeState {
+        NodeState {
+            name: self.name.clone(),
+            address: self.address,
+            port: self.port,
+            meta: self.meta.clone(),
+            incarnation: self.incarnation,
+            state: self.state,
+            versions: Bytes::copy_from_slice(&self.versions.to_bytes()),
+        }
+    }
+}
