@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The asynchronous shell around the cores: sockets, timers, RPC, handlers, files, configuration,
+//! logs and metrics.
+
+pub mod config;
+pub mod log;
+mod start;
+
+pub use config::FlagSetting;
+pub use start::run;
