@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""Measures our agent beside the real serf, in one run, and prints the ratios.
+
+    python3 bench/serf.py [--ours PATH] [--real PATH] [--only NAME,...] [--json FILE] [--quick]
+
+Benches: start, members, idle10, idle100, join, event, query, detect, busy, thousand, ways.
+Both programs take turns, so that a drift of the machine meets both. Nothing here is a test.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from cluster import Cluster, address, rpc_up, status
+
+HANDLER = ["-event-handler=user:never=true"]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def median(values):
+    return statistics.median(values) if values else float("nan")
+
+
+def show(label, ours, real, unit, digits=2):
+    ratio = ours / real if real else float("nan")
+    print(f"{label:<44} ours {ours:>10.{digits}f}  real {real:>10.{digits}f} {unit:<10}"
+          f" ratio {ratio:.3f}", flush=True)
+    RESULTS.append({"bench": label, "ours": ours, "real": real, "unit": unit, "ratio": ratio})
+
+
+RESULTS = []
+
+
+def note(label, text):
+    print(f"{label:<44} {text}", flush=True)
+    RESULTS.append({"bench": label, "note": text})
+
+
+def rpc_first_answer(program, block):
+    """Seconds from exec to the first answer to a handshake."""
+    import socket
+    host = address(block, 0)
+    begin = time.monotonic()
+    with Cluster(program, block) as cluster:
+        cluster.start(0)
+        request = bytes.fromhex("82a7436f6d6d616e64a968616e647368616b65a3536571"
+                                "0181a756657273696f6e01")
+        while time.monotonic() - begin < 10:
+            try:
+                with socket.create_connection((host, 7373), timeout=1) as stream:
+                    stream.sendall(request)
+                    if stream.recv(64):
+                        return time.monotonic() - begin
+            except OSError:
+                time.sleep(0.0002)
+    raise RuntimeError(f"{program} does not answer RPC")
+
+
+def bench_start(options):
+    times = {"ours": [], "real": []}
+    for _ in range(5 if options.quick else 20):
+        for side in times:
+            times[side].append(rpc_first_answer(options.programs[side], options.block(side)))
+    show("start: exec to first RPC answer", median(times["ours"]) * 1e3,
+         median(times["real"]) * 1e3, "ms")
+
+
+def bench_idle(count):
+    def run(options):
+        seconds = 10 if options.quick else 60
+        result = {}
+        for side, program in options.programs.items():
+            with Cluster(program, options.block(side), HANDLER) as cluster:
+                if cluster.form(count) is None:
+                    raise RuntimeError(f"{side}: {count} agents did not become one cluster")
+                cluster.idle(5 if options.quick else 30)
+                before = {agent.pid: status(agent.pid) for agent in cluster.agents}
+                begin = time.monotonic()
+                cluster.idle(seconds)
+                span = time.monotonic() - begin
+                after = {agent.pid: status(agent.pid) for agent in cluster.agents}
+                rows = [(before[pid], after[pid]) for pid in before]
+                result[side] = {
+                    "rss": median([b["rss"] for _, b in rows]),
+                    "private": median([b["private"] for _, b in rows]),
+                    "cpu": statistics.mean((b["cpu"] - a["cpu"]) / span for a, b in rows) * 100,
+                    "wakeups": median([(b["switches"] - a["switches"]) / span for a, b in rows]),
+                    "threads": max(b["threads"] for _, b in rows),
+                }
+                if count >= 100:
+                    times = [members_time(options.programs[side], cluster.agents[0].address)
+                             for _ in range(20)]
+                    result[side]["members"] = median(times) * 1e3
+        ours, real = result["ours"], result["real"]
+        show(f"idle at {count}: VmRSS", ours["rss"] / 1024, real["rss"] / 1024, "MiB")
+        show(f"idle at {count}: private", ours["private"] / 1024, real["private"] / 1024, "MiB")
+        show(f"idle at {count}: CPU", ours["cpu"], real["cpu"], "% of a core", 4)
+        show(f"idle at {count}: wake-ups", ours["wakeups"], real["wakeups"], "1/s")
+        show(f"idle at {count}: threads", ours["threads"], real["threads"], "")
+        if count >= 100:
+            show(f"members of {count}", ours["members"], real["members"], "ms")
+    return run
+
+
+def members_time(program, host):
+    begin = time.monotonic()
+    subprocess.run([program, "members", f"-rpc-addr={host}:7373"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return time.monotonic() - begin
+
+
+def bench_join(options):
+    for count in (10, 50, 100, 200):
+        rounds = 2 if options.quick else (50 if count == 10 else 20 if count < 200 else 10)
+        for side in ("ours", "real"):
+            bound = rounds if side == "ours" else max(1, rounds // 5)
+            times, stalls = [], 0
+            for _ in range(bound):
+                with Cluster(options.programs[side], options.block(side)) as cluster:
+                    took = cluster.form(count)
+                    stalls += took is None or took > 5
+                    times.append(150 if took is None else took)
+            RESULTS.append({"bench": f"join {count} {side}", "seconds": times, "stalls": stalls})
+            if side == "ours":
+                ours, our_stalls = median(times), stalls
+                worst = max(times)
+        show(f"join of {count}: whole views", ours, median(times), "s")
+        note(f"join of {count}", f"ours: {our_stalls} stalls of {rounds}, worst {worst:.2f} s; "
+                                 f"real: {stalls} stalls of {bound}")
+
+
+def bench_event(options):
+    result = {}
+    for side, program in options.programs.items():
+        with Cluster(program, options.block(side)) as cluster:
+            assert cluster.form(200) is not None
+            cluster.idle(3 if options.quick else 10)
+            medians, lasts = [], []
+            for round_ in range(3 if options.quick else 10):
+                name = f"e{round_}"
+                source = cluster.agents[round_ * 7 % 200]
+                begin = time.monotonic()
+                subprocess.run([program, "event", "-coalesce=false",
+                                f"-rpc-addr={source.address}:7373", name], check=True,
+                               stdout=subprocess.DEVNULL)
+                sent = source.events.get(name)
+                cluster.wait(lambda: all(name in a.events for a in cluster.agents), 10)
+                sent = source.events.get(name, begin)
+                times = sorted(a.events.get(name, sent + 10) - sent for a in cluster.agents)
+                medians.append(times[100] * 1e3)
+                lasts.append(times[-1] * 1e3)
+                cluster.idle(1)
+            result[side] = (median(medians), median(lasts))
+    show("event over 200: median agent", result["ours"][0], result["real"][0], "ms", 1)
+    show("event over 200: last agent", result["ours"][1], result["real"][1], "ms", 1)
+
+
+def bench_query(options):
+    result = {}
+    for side, program in options.programs.items():
+        with Cluster(program, options.block(side), ["-event-handler=query:ask=echo yes"]) as cluster:
+            assert cluster.form(100) is not None
+            cluster.idle(3)
+            lasts = []
+            for _ in range(3):
+                begin = time.monotonic()
+                process = subprocess.Popen(
+                    [program, "query", "-no-ack", "-timeout=5s",
+                     f"-rpc-addr={cluster.agents[0].address}:7373", "ask"],
+                    stdout=subprocess.PIPE, text=True)
+                pump = threading.Thread(target=cluster.idle, args=(5.5,))
+                pump.start()
+                last = begin
+                for line in process.stdout:
+                    if line.startswith("Response"):
+                        last = time.monotonic()
+                process.wait()
+                pump.join()
+                lasts.append((last - begin) * 1e3)
+            result[side] = median(lasts)
+    show("query over 100, handler echo: last answer", result["ours"], result["real"], "ms", 1)
+
+
+def expectation(count):
+    """Seconds from a kill to the first failure seen, by the protocol's own figures (lan): the wait
+    for a probe of the dead member by anyone, the probe itself, and the suspicion. With k = 2
+    confirmations the suspicion ends between its least and greatest time; the least is what a
+    cluster whose members all probe reaches."""
+    others = count - 1
+    wait = 1.0 / (1 - math.exp(-1)) - 0.5 if others > 1 else 1.0
+    suspicion = 4 * max(1.0, math.log10(count))
+    return wait + 1.0 + suspicion
+
+
+def bench_detect(options):
+    kills = 3 if options.quick else 30
+    for count in (5, 20, 60):
+        samples = {"ours": [], "real": []}
+        errors = []
+
+        def run(side):
+            with Cluster(options.programs[side], options.block(side)) as cluster:
+                if cluster.form(count) is None:
+                    errors.append(side)
+                    return
+                cluster.idle(5)
+                for kill in range(kills):
+                    victim = cluster.agents[1 + kill % (count - 1)]
+                    begin = cluster.stop(victim)
+                    name = victim.name
+                    seen = lambda: any(n == name and t > begin
+                                       for a in cluster.agents for t, n in a.failed)
+                    if cluster.wait(seen, 60) is not None:
+                        samples[side].append(min(t for a in cluster.agents for t, n in a.failed
+                                                 if n == name and t > begin) - begin)
+                    for agent in cluster.agents:
+                        agent.failed.clear()
+                    cluster.start(victim.index, join=cluster.agents[0].address)
+                    cluster.wait(cluster.whole, 20)
+                    cluster.idle(1 + (kill * 37 % 100) / 100)
+
+        threads = [threading.Thread(target=run, args=(side,)) for side in samples]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        show(f"detection at {count}: mean of {kills}", statistics.mean(samples["ours"]),
+             statistics.mean(samples["real"]), "s")
+        for side, values in samples.items():
+            half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+            note(f"detection at {count}, {side}",
+                 f"{statistics.mean(values):.2f} s ± {half:.2f} (95 %), n {len(values)}, "
+                 f"protocol's expectation {expectation(count):.2f} s")
+
+
+def bench_busy(options):
+    """False positives while both cores are saturated by other work."""
+    for side, program in options.programs.items():
+        with Cluster(program, options.block(side)) as cluster:
+            assert cluster.form(60) is not None
+            cluster.idle(5)
+            for agent in cluster.agents:
+                agent.failed.clear()
+            hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                    for _ in range(4 * os.cpu_count())]
+            try:
+                cluster.idle(20 if options.quick else 120)
+            finally:
+                for hog in hogs:
+                    hog.kill()
+                    hog.wait()
+            count = sum(len(agent.failed) for agent in cluster.agents)
+            note(f"false positives at 60, cores saturated: {side}", str(count))
+
+
+def bench_thousand(options):
+    with Cluster(options.programs["ours"], options.block("ours")) as cluster:
+        took = cluster.form(1000, 120)
+        note("1,000 agents of ours: whole views",
+             "not whole in 120 s" if took is None else f"{took:.2f} s after the last start")
+
+
+def bench_ways(options):
+    """Each of our departures from the reference's timing, with and without."""
+    for label, setting in (("as shipped", {}),
+                           ("without eager gossip", {"disable_eager_gossip": True}),
+                           ("without the settling exchange", {"disable_settle_exchange": True}),
+                           ("without both", {"disable_eager_gossip": True,
+                                             "disable_settle_exchange": True})):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(setting, file)
+            file.flush()
+            times = []
+            for _ in range(1 if options.quick else 5):
+                with Cluster(options.programs["ours"], options.block("ours"),
+                             [f"-config-file={file.name}"]) as cluster:
+                    took = cluster.form(100)
+                    times.append(150 if took is None else took)
+                    cluster.idle(2)
+                    source = cluster.agents[3]
+                    subprocess.run([options.programs["ours"], "event", "-coalesce=false",
+                                    f"-rpc-addr={source.address}:7373", "w"], check=True,
+                                   stdout=subprocess.DEVNULL)
+                    cluster.wait(lambda: all("w" in a.events for a in cluster.agents), 10)
+                    begin = source.events.get("w", 0)
+                    spread = sorted(a.events.get("w", begin + 10) - begin for a in cluster.agents)
+            note(f"join of 100 {label}", f"{median(times):.2f} s (worst {max(times):.2f}); "
+                 f"event: median {spread[50] * 1e3:.1f} ms, last {spread[-1] * 1e3:.1f} ms")
+
+
+BENCHES = {
+    "start": bench_start,
+    "idle10": bench_idle(10),
+    "idle100": bench_idle(100),
+    "join": bench_join,
+    "event": bench_event,
+    "query": bench_query,
+    "detect": bench_detect,
+    "busy": bench_busy,
+    "thousand": bench_thousand,
+    "ways": bench_ways,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ours", default=os.path.join(ROOT, "target/release/tribune"))
+    parser.add_argument("--real", default="/usr/bin/serf")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, "serf")
+        os.symlink(os.path.abspath(options.ours), link)
+        options.programs = {"ours": link, "real": options.real}
+        options.block = lambda side: {"ours": 91, "real": 92}[side]
+        for name in options.only.split(",") if options.only else BENCHES:
+            BENCHES[name](options)
+            if options.json:
+                with open(options.json, "w", encoding="utf-8") as file:
+                    json.dump(RESULTS, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
