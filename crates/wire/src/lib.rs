@@ -4,10 +4,13 @@
 //! threads, no randomness (nonces are handed in). Every length, count and depth that comes from
 //! outside is checked against [`limits`] before it is believed, and no input can panic.
 
+mod error;
 pub mod limits;
 pub mod message;
+pub mod msgpack;
 mod types;
 
+pub use error::DecodeError;
 pub use types::{
     Address, Incarnation, InvalidAddress, LamportTime, NodeName, SequenceNumber, Versions,
 };
