@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds tribune_VERSION_ARCH.deb in the current folder from a release binary.
+#   packaging/build-deb.sh [BINARY]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+binary=${1:-$here/../target/release/tribune}
+[ -x "$binary" ] || { echo "$binary is not there; run cargo build --release first" >&2; exit 1; }
+version=$("$binary" version | sed -n 's/^Tribune //p')
+[ -n "$version" ] || { echo "$binary version names no Tribune version" >&2; exit 1; }
+architecture=$(dpkg --print-architecture)
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+install -Dm755 "$binary" "$root/usr/bin/tribune"
+install -Dm644 "$here/debian/tribune-serf.service" "$root/lib/systemd/system/tribune-serf.service"
+install -Dm644 "$here/debian/serf.json.example" "$root/usr/share/doc/tribune/serf.json.example"
+install -Dm644 "$here/../LICENSE-MIT" "$root/usr/share/doc/tribune/copyright"
+install -d -m755 "$root/etc/serf" "$root/var/lib/serf"
+install -d "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions" \
+    "$root/usr/share/zsh/vendor-completions" "$root/usr/share/fish/vendor_completions.d"
+"$binary" manual | gzip -9n >"$root/usr/share/man/man1/tribune-serf.1.gz"
+"$binary" completions bash >"$root/usr/share/bash-completion/completions/serf"
+ln -s serf "$root/usr/share/bash-completion/completions/tribune"
+"$binary" completions zsh >"$root/usr/share/zsh/vendor-completions/_serf"
+"$binary" completions fish >"$root/usr/share/fish/vendor_completions.d/serf.fish"
+
+install -d "$root/DEBIAN"
+cat >"$root/DEBIAN/control" <<CONTROL
+Package: tribune
+Version: $version
+Architecture: $architecture
+Maintainer: The Tribune authors <maintainers@tribune.invalid>
+Section: net
+Priority: optional
+Depends: libc6 (>= 2.34)
+Provides: serf
+Conflicts: serf
+Replaces: serf
+Installed-Size: $(du -sk "$root" | cut -f1)
+Description: service discovery: a drop-in for Serf
+ Decentralised cluster membership by gossip, failure detection within seconds,
+ user events, queries and handler scripts. Speaks the wire protocol, the RPC and
+ the command line of HashiCorp's Serf, and shares a cluster with it.
+CONTROL
+for script in postinst prerm postrm; do
+    install -m755 "$here/debian/$script" "$root/DEBIAN/$script"
+done
+dpkg-deb --root-owner-group -Zxz --build "$root" "tribune_${version}_${architecture}.deb"
