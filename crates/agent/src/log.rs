@@ -152,7 +152,8 @@ impl Log {
         } else {
             format!("{now} [{level}] {component}: {text}")
         };
-        let text = line.trim_end_matches('\n');
+        // One newline only: the texts of failed joins end in two, and one is shown.
+        let text = line.strip_suffix('\n').unwrap_or(&line);
         self.hub().take(Line { level, text: Arc::from(text) });
     }
 

@@ -12,6 +12,7 @@
 //!            "address 127.0.0.9: missing port in address");
 //! ```
 
+pub mod decode;
 mod duration;
 pub mod json;
 mod network;

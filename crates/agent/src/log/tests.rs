@@ -83,9 +83,9 @@ async fn a_slow_client_loses_lines_and_they_are_counted() {
 }
 
 #[test]
-fn inner_newlines_stay_and_the_last_goes() {
+fn inner_newlines_stay_and_only_the_last_goes() {
     let (log, output, _) = log(Level::Info);
     log.open_gate();
     log.line(Level::Warn, "agent", "error joining: 1 error occurred:\n\t* x\n\n");
-    assert_eq!(output.lines(), ["[WARN] agent: error joining: 1 error occurred:\n\t* x"]);
+    assert_eq!(output.lines(), ["[WARN] agent: error joining: 1 error occurred:\n\t* x\n"]);
 }
