@@ -24,3 +24,20 @@ pub const LABEL_BYTES: usize = 255;
 
 /// Deepest nesting of msgpack values that a reader follows, also when skipping unknown fields.
 pub const MSGPACK_DEPTH: usize = 32;
+
+/// Most slots of an event buffer in a push/pull. Peers send 512; an empty slot is one byte on the
+/// wire and 40 in memory.
+pub const EVENT_SLOTS: usize = 1 << 16;
+
+/// Most user events in all slots of a push/pull together; an empty one is one byte on the wire
+/// and 56 in memory.
+pub const PUSH_PULL_EVENTS: usize = 1 << 20;
+
+/// Most filters of one query; a query of the usual 1,024 bytes has room for a few hundred.
+pub const FILTERS: usize = 1 << 16;
+
+/// Most keys in one listing; the usual 1,024 bytes of an answer have room for some twenty.
+pub const KEYS: usize = 1 << 16;
+
+/// Most dimensions of a coordinate; real ones have 8, and what has not ours is ignored anyway.
+pub const COORDINATE_DIMENSIONS: usize = 64;

@@ -1,9 +1,48 @@
 //! The messages of the membership layer (memberlist). Field meanings and wire names are those of
 //! the specification "Gossip wire protocol and behaviour", A4.
 
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
 use crate::{Address, Incarnation, NodeName, SequenceNumber};
+
+/// The type bytes (A3).
+pub mod kind {
+    /// A [`super::Ping`].
+    pub const PING: u8 = 0;
+    /// An [`super::IndirectPing`].
+    pub const INDIRECT_PING: u8 = 1;
+    /// An [`super::Ack`].
+    pub const ACK: u8 = 2;
+    /// A [`super::Suspect`].
+    pub const SUSPECT: u8 = 3;
+    /// An [`super::Alive`].
+    pub const ALIVE: u8 = 4;
+    /// A [`super::Dead`].
+    pub const DEAD: u8 = 5;
+    /// A [`super::PushPull`], on streams.
+    pub const PUSH_PULL: u8 = 6;
+    /// Several messages in one packet.
+    pub const COMPOUND: u8 = 7;
+    /// A message of the layer above.
+    pub const USER: u8 = 8;
+    /// A compressed message.
+    pub const COMPRESS: u8 = 9;
+    /// The head of an encrypted stream.
+    pub const ENCRYPT: u8 = 10;
+    /// A [`super::Nack`].
+    pub const NACK: u8 = 11;
+    /// A checksum and the message it covers.
+    pub const CRC: u8 = 12;
+    /// An error reply, on streams.
+    pub const ERROR: u8 = 13;
+    /// The label that keeps clusters apart, in front of everything.
+    pub const LABEL: u8 = 244;
+}
 
 /// One message of a packet, below labels, sealing, checksums, compression and compounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +183,17 @@ pub struct PushPull {
     pub nodes: Vec<NodeState>,
     /// The state of the layer above, from its type byte.
     pub user_state: Bytes,
+}
+
+/// What a push/pull begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PushPullHeader {
+    /// Whether the dialer is joining.
+    pub join: bool,
+    /// How many entries of the node table follow.
+    pub nodes: usize,
+    /// How many bytes of user state follow the table.
+    pub user_state_length: usize,
 }
 
 /// One entry of a node table.

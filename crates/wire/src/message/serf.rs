@@ -1,11 +1,40 @@
 //! The messages of the Serf layer. Field meanings and wire names are those of the specification
 //! "Gossip wire protocol and behaviour", B1 and B2.
 
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::{Address, LamportTime, NodeName};
+
+/// The type bytes (B1).
+pub mod kind {
+    /// A [`super::LeaveIntent`].
+    pub const LEAVE: u8 = 0;
+    /// A [`super::JoinIntent`].
+    pub const JOIN: u8 = 1;
+    /// A [`super::SerfPushPull`].
+    pub const PUSH_PULL: u8 = 2;
+    /// A [`super::UserEvent`].
+    pub const USER_EVENT: u8 = 3;
+    /// A [`super::Query`].
+    pub const QUERY: u8 = 4;
+    /// A [`super::QueryResponse`].
+    pub const QUERY_RESPONSE: u8 = 5;
+    /// A [`super::MemberRecord`] or nil.
+    pub const CONFLICT_RESPONSE: u8 = 6;
+    /// A [`super::KeyRequest`].
+    pub const KEY_REQUEST: u8 = 7;
+    /// A [`super::KeyResponse`].
+    pub const KEY_RESPONSE: u8 = 8;
+    /// A [`super::Relay`].
+    pub const RELAY: u8 = 9;
+}
 
 /// A Serf message as it travels inside a user message: its type byte and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
             0xc1 => return Err(DecodeError::WrongType { expected: "a value", found: marker }),
             0xc2 => Head::Bool(false),
             0xc3 => Head::Bool(true),
-            0xc4 | 0xc5 | 0xc6 => Head::Binary(self.read_length(marker - 0xc4)?),
+            0xc4..=0xc6 => Head::Binary(self.read_length(marker - 0xc4)?),
             0xc7..=0xc9 => {
                 let length = self.read_length(marker - 0xc7)?;
                 Head::Extension(self.big_endian::<1>()?[0], length)

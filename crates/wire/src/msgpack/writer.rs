@@ -103,13 +103,14 @@ impl<'a> Writer<'a> {
     /// Writes a string that may be other than UTF-8.
     pub fn write_raw(&mut self, raw: &[u8]) {
         let length = raw.len();
-        match length {
-            0..=31 => self.out.push(0xa0 | length as u8),
-            32..=255 if self.dialect == Dialect::Rpc => {
-                self.out.extend_from_slice(&[0xd9, length as u8]);
-            }
-            0..=0xffff => self.marked(0xda, (length as u16).to_be_bytes()),
-            _ => self.marked(0xdb, (length as u32).to_be_bytes()),
+        if length < 32 {
+            self.out.push(0xa0 | length as u8);
+        } else if let (Ok(short), Dialect::Rpc) = (u8::try_from(length), self.dialect) {
+            self.marked(0xd9, [short]);
+        } else if let Ok(medium) = u16::try_from(length) {
+            self.marked(0xda, medium.to_be_bytes());
+        } else {
+            self.marked(0xdb, (length as u32).to_be_bytes());
         }
         self.out.extend_from_slice(raw);
     }
