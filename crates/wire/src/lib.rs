@@ -8,6 +8,7 @@ mod error;
 pub mod limits;
 pub mod message;
 pub mod msgpack;
+pub mod rpc;
 mod types;
 
 pub use error::DecodeError;

@@ -41,3 +41,11 @@ pub const KEYS: usize = 1 << 16;
 
 /// Most dimensions of a coordinate; real ones have 8, and what has not ours is ignored anyway.
 pub const COORDINATE_DIMENSIONS: usize = 64;
+
+/// Largest header or body that an agent takes from an RPC client: 1 MiB. The largest that any
+/// command could use is a list of some thousand addresses.
+pub const RPC_REQUEST_BYTES: usize = 1 << 20;
+
+/// Largest header or body that an RPC client takes from an agent: 64 MiB, the answer to
+/// `members` of some hundred thousand members.
+pub const RPC_RESPONSE_BYTES: usize = 64 << 20;
