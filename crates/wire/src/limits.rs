@@ -49,3 +49,11 @@ pub const RPC_REQUEST_BYTES: usize = 1 << 20;
 /// Largest header or body that an RPC client takes from an agent: 64 MiB, the answer to
 /// `members` of some hundred thousand members.
 pub const RPC_RESPONSE_BYTES: usize = 64 << 20;
+
+/// Most that all compressed parts of one datagram may expand to together. Real packets hold at
+/// most 64 KiB before compression; without a bound, one could ask for gigabytes of work.
+pub const DATAGRAM_DECOMPRESSED_BYTES: usize = 1 << 20;
+
+/// Longest header, table entry or small message of a plain stream, apart from a long string at
+/// its end; it is read again with every arrival of bytes. Real ones have less than 1 KiB.
+pub const STREAM_UNIT_BYTES: usize = 16 << 10;

@@ -76,7 +76,10 @@ impl Reader<'_> {
                 self.skip()?;
                 Ok(None)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                *self = ahead;
+                Err(error)
+            }
         }
     }
 }
@@ -99,7 +102,7 @@ impl Writer<'_> {
         self.write_text(value);
     }
 
-    pub(super) fn field_bytes(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
         self.write_text(name);
         self.write_bytes(value);
     }
@@ -109,7 +112,7 @@ impl Writer<'_> {
         self.write_optional_bytes(value.as_deref());
     }
 
-    pub(super) fn field_u64(&mut self, name: &str, value: impl Into<u64>) {
+    pub(crate) fn field_u64(&mut self, name: &str, value: impl Into<u64>) {
         self.write_text(name);
         self.write_u64(value.into());
     }

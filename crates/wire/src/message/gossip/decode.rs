@@ -37,7 +37,11 @@ impl StreamMessage {
     /// Decodes one message of a stream from its type byte, where all of it is at hand.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let (&found, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
-        let reader = &mut Reader::new(body);
+        StreamMessage::read(found, &mut Reader::new(body))
+    }
+
+    /// Reads the message of a type byte already read.
+    pub(crate) fn read(found: u8, reader: &mut Reader<'_>) -> Result<Self> {
         Ok(match found {
             kind::PUSH_PULL => StreamMessage::PushPull(PushPull::read(reader)?),
             kind::PING => StreamMessage::Ping(Ping::read(reader)?),
