@@ -2,7 +2,10 @@
 //! logs and metrics.
 
 pub mod config;
+pub mod event_filter;
+pub mod handlers;
 pub mod log;
+mod platform;
 mod start;
 
 pub use config::FlagSetting;

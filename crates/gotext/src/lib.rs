@@ -12,6 +12,7 @@
 //!            "address 127.0.0.9: missing port in address");
 //! ```
 
+mod base64;
 pub mod decode;
 mod duration;
 pub mod json;
@@ -19,6 +20,7 @@ mod network;
 mod number;
 mod quote;
 
+pub use base64::{Base64Error, decode_base64};
 pub use duration::{DurationError, GoDuration};
 pub use json::Json;
 pub use network::{

@@ -79,6 +79,11 @@ impl OptionRow {
         self
     }
 
+    /// What the option is called in this program: its key, or its flag where it has none.
+    pub fn name(&self) -> &'static str {
+        self.key.or(self.flag).unwrap_or_default()
+    }
+
     const fn from(mut self, origin: Origin) -> Self {
         self.origin = origin;
         self

@@ -1,0 +1,85 @@
+//! What depends on the operating system: interfaces, the host's name, and standard output's pipe.
+//!
+//! Everything that only Unix has stands here, in `signals` and in `notify`, behind `cfg`.
+
+use std::net::IpAddr;
+
+/// One address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    /// Its name, such as `eth0`.
+    pub(crate) name: String,
+    /// One of its addresses.
+    pub(crate) address: IpAddr,
+    /// The number that multicast over IPv6 wants.
+    pub(crate) index: Option<u32>,
+    /// Whether it carries packets.
+    pub(crate) is_up: bool,
+}
+
+/// Every address of every interface, in the system's order; the error is for the operator.
+pub(crate) fn interfaces() -> Result<Vec<Interface>, String> {
+    let found = if_addrs::get_if_addrs()
+        .map_err(|error| format!("route ip+net: {}", gotext::errno_text(&error)))?;
+    Ok(found
+        .into_iter()
+        .map(|interface| Interface {
+            address: interface.ip(),
+            index: interface.index,
+            // Loopback interfaces report neither up nor down.
+            is_up: interface.is_oper_up() || interface.is_loopback(),
+            name: interface.name,
+        })
+        .collect())
+}
+
+/// Whether there is an interface of that name, with or without addresses.
+pub(crate) fn interface_exists(name: &str) -> bool {
+    let has_address =
+        || interfaces().is_ok_and(|all| all.iter().any(|interface| interface.name == name));
+    in_system_directory(name) || has_address()
+}
+
+#[cfg(target_os = "linux")]
+fn in_system_directory(name: &str) -> bool {
+    !name.contains('/') && std::path::Path::new("/sys/class/net").join(name).exists()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_system_directory(_name: &str) -> bool {
+    false
+}
+
+/// The interface of the default route, if it can be found out.
+pub(crate) fn default_interface() -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let table = std::fs::read_to_string("/proc/net/route").ok()?;
+        table.lines().skip(1).find_map(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let name = fields.next()?;
+            (fields.next()? == "00000000").then(|| name.to_owned())
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// The name of this machine, None if it has none that is text.
+pub(crate) fn host_name() -> Option<String> {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").ok()?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// Ends the process as if nobody had changed what a closed pipe does to it.
+pub(crate) fn die_of_closed_pipe() -> ! {
+    #[cfg(unix)]
+    {
+        // Does not return unless the signal is blocked.
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+    }
+    std::process::exit(1)
+}
