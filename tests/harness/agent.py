@@ -30,7 +30,7 @@ def run(program, arguments, directory=".", env=None, seconds=60, stdin=None):
 class Agent:
     """One `serf agent` in a directory of its own, reached over RPC."""
 
-    def __init__(self, program, name, address, directory, arguments=(), config=None, port=7946, rpc_port=7373, auth=None, env=None):
+    def __init__(self, program, name, address, directory, arguments=(), config=None, port=7946, rpc_port=7373, auth=None, env=None, argv=None):
         self.program = program
         self.name = name
         self.address = address
@@ -40,6 +40,7 @@ class Agent:
         self.env = env or {}
         self.directory = directory
         self.arguments = list(arguments)
+        self.recorded_argv = argv
         self.config = dict(config or {})
         if auth is not None:
             self.config["rpc_auth"] = auth
@@ -50,6 +51,9 @@ class Agent:
         return self.name
 
     def argv(self):
+        """The command line, without the program's name; a recorded one is used as it is."""
+        if self.recorded_argv:
+            return self.recorded_argv
         host = "[%s]" % self.address if ":" in self.address else self.address
         argv = ["agent", "-node=" + self.name]
         argv.append("-bind=%s:%d" % (host, self.port))
