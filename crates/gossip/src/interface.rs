@@ -111,6 +111,9 @@ pub enum CommandError {
     /// The exchange failed; the text says why.
     #[error("{0}")]
     Exchange(String),
+    /// The tags were not changed: nobody would take so many bytes.
+    #[error("encoded tags of {0} bytes exceed the limit of 512 bytes")]
+    MetaTooLong(usize),
 }
 
 /// What the machine tells its driver, in the order in which it must be carried out.
@@ -277,6 +280,14 @@ pub enum Fact {
         indirect: usize,
         /// Helpers that answered with a nack.
         nacks: usize,
+    },
+    /// The machine was not woken in time (the process was stopped, or the processor is
+    /// overloaded), so that a verdict was put off once instead of given.
+    VerdictPutOff {
+        /// Whom it concerns.
+        node: NodeName,
+        /// How late the machine was.
+        late: Duration,
     },
     /// A member answered over a stream only: its datagrams seem to be blocked.
     StreamProbeOnly {

@@ -1,14 +1,26 @@
-//! The machine: its state, and what the layer above may call.
+//! The machine: its state, what the layer above may call, and how inputs find their way.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use wire::message::gossip::State;
-use wire::{Incarnation, NodeName};
+use wire::{Incarnation, Keyring, NodeName, Security};
 
-use crate::interface::{Input, Output, Priority, UserBroadcast};
-use crate::{Config, Keyring, Node, Security, Time};
+use crate::awareness::Awareness;
+use crate::broadcasts::Broadcasts;
+use crate::death_certificates::DeathCertificates;
+use crate::interface::{Command, CommandError, Input, Outcome, Output, Priority, Token};
+use crate::interface::{Event, Fact, UserBroadcast};
+use crate::member_table::{MemberTable, Slot};
+use crate::probe::Prober;
+use crate::push_pull::Exchanges;
+use crate::relay::Relays;
+use crate::token_bucket::TokenBucket;
+use crate::waiters::Waiters;
+use crate::{Config, Node, Time, limits};
 
 /// Why a configuration cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,46 +29,141 @@ pub enum ConfigError {
     /// The name is empty.
     #[error("the node name is empty; set a name")]
     EmptyName,
+    /// Nobody could be told this address.
+    #[error("the advertise address has {0} bytes; it must be an IPv4 or an IPv6 address")]
+    Address(usize),
+    /// Nobody could be told this port.
+    #[error("the advertise port is 0; set the port that others reach this member at")]
+    Port,
+    /// The tags are too long for the wire.
+    #[error("the encoded tags have {0} bytes; the limit is 512")]
+    MetaTooLong(usize),
+    /// The label is too long for the wire.
+    #[error("the label has {0} bytes; the limit is 255")]
+    LabelTooLong(usize),
 }
 
 /// One member of a cluster: SWIM with Lifeguard, without I/O.
+///
+/// Inputs go in through [`handle`](Self::handle); after each, the driver carries out what
+/// [`poll_output`](Self::poll_output) gives, in that order, and asks
+/// [`next_timeout`](Self::next_timeout) when to come back with [`Input::Timeout`]. Only that
+/// input lets time pass, so a driver that reads waiting packets first never lets a late wake-up
+/// judge a member whose answer has already arrived.
 #[derive(Debug)]
 pub struct Membership {
-    outputs: VecDeque<Output>,
-    security: Security,
-    local: Node,
+    pub(crate) config: Config,
+    pub(crate) security: Security,
+    pub(crate) rng: SmallRng,
+    pub(crate) table: MemberTable,
+    pub(crate) local: Slot,
+    pub(crate) leaving: bool,
+    pub(crate) awareness: Awareness,
+    pub(crate) broadcasts: Broadcasts,
+    pub(crate) waiters: Waiters,
+    pub(crate) timers: Timers,
+    pub(crate) prober: Prober,
+    pub(crate) relays: Relays,
+    pub(crate) exchanges: Exchanges,
+    pub(crate) certificates: DeathCertificates,
+    pub(crate) eager_bucket: TokenBucket,
+    pub(crate) ack_payload: Option<Bytes>,
+    pub(crate) outputs: VecDeque<Output>,
+}
+
+/// The recurring activities and when each is due; None: not armed. Everything else that is due
+/// at some time (a probe's stages, suspicions, relays, waiters) knows it itself.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    pub(crate) probe: Option<Time>,
+    pub(crate) gossip: Option<Time>,
+    pub(crate) eager: Option<Time>,
+    pub(crate) push_pull: Option<Time>,
+    pub(crate) settle: Option<Time>,
 }
 
 impl Membership {
-    /// A member that is not yet announced. `seed` feeds every random choice. `now` is the time
-    /// of the first call; later calls must not go back.
+    /// A member that is not yet announced. `seed` feeds every random choice: the same seed and
+    /// inputs give the same outputs. Times must not go back from `now` on.
+    ///
+    /// # Errors
+    ///
+    /// If nobody could be told of a member so configured.
     pub fn new(
         config: Config,
         keyring: Option<Keyring>,
         seed: u64,
         now: Time,
     ) -> Result<Self, ConfigError> {
-        let _ = seed;
-        let local = Node {
-            name: config.name,
+        validate(&config)?;
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut table = MemberTable::default();
+        let node = Node {
+            name: config.name.clone(),
             address: config.advertise_address,
             port: config.advertise_port,
-            meta: config.meta,
+            meta: config.meta.clone(),
             versions: config.versions,
             incarnation: Incarnation(0),
             state: State::Dead,
             changed: now,
         };
-        Ok(Membership { outputs: VecDeque::new(), security: Security { keyring }, local })
+        let local = table.insert(node, &mut rng).expect("the first entry fits into a table");
+        Ok(Membership {
+            security: Security {
+                keyring,
+                label: config.label.clone(),
+                verify_incoming: config.encrypt_verify_incoming,
+                verify_outgoing: config.encrypt_verify_outgoing,
+            },
+            table,
+            local,
+            leaving: false,
+            awareness: Awareness::new(config.awareness_max_multiplier),
+            broadcasts: Broadcasts::new(config.retransmit_mult),
+            waiters: Waiters::default(),
+            timers: Timers::default(),
+            prober: Prober::default(),
+            relays: Relays::default(),
+            exchanges: Exchanges::default(),
+            certificates: DeathCertificates::default(),
+            eager_bucket: TokenBucket::new(limits::EAGER_BURST, limits::EAGER_REFILL, now),
+            ack_payload: None,
+            outputs: VecDeque::new(),
+            rng,
+            config,
+        })
     }
 
-    /// Announces itself, and starts probing and gossiping.
+    /// Announces itself as alive in incarnation 1, and starts probing and exchanging. Without
+    /// effect when called again.
     pub fn start(&mut self, now: Time) {
-        self.local.changed = now;
+        if self.local().incarnation != Incarnation(0) {
+            return;
+        }
+        self.announce(now, Incarnation(1), self.config.meta.clone(), None);
+        self.timers.probe = self.random_phase(now, self.config.probe_interval);
+        self.timers.push_pull = self
+            .random_phase(now, self.config.push_pull_interval)
+            .map(|phase| phase + self.scaled_push_pull_interval());
+        self.arm_gossip(now);
     }
 
     /// Takes one input. Outputs are then to be drained with [`Self::poll_output`].
-    pub fn handle(&mut self, _now: Time, _input: Input<'_>) {}
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Timeout => self.timeout(now),
+            Input::Packet { from, bytes } => self.packet(now, from, bytes),
+            Input::Request { connection, from, message } => {
+                self.request(now, connection, from, message);
+            }
+            Input::Response { dial, message } => self.response(now, dial, message),
+            Input::DialFailed { dial, why } => self.dial_failed(dial, why),
+            Input::SendFailed { to } => self.send_failed(now, to),
+            Input::Command { token, command } => self.command(now, token, command),
+        }
+        self.arm_gossip(now);
+    }
 
     /// The next output, in the order in which they must be carried out.
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -65,24 +172,49 @@ impl Membership {
 
     /// When [`Input::Timeout`] is wanted next; a time that has passed means at once.
     pub fn next_timeout(&self) -> Option<Time> {
-        None
+        [
+            self.timers.probe,
+            self.timers.gossip,
+            self.timers.eager,
+            self.timers.push_pull,
+            self.timers.settle,
+            self.prober.next_deadline(),
+            self.relays.next_deadline(),
+            self.table.next_expiry().map(|(deadline, _)| deadline),
+            self.waiters.next_deadline(),
+            self.exchanges.has_pending().then_some(Time::ZERO),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
-    /// Queues a broadcast of the layer above.
-    pub fn broadcast(&mut self, _now: Time, _broadcast: UserBroadcast) {}
-
-    /// Sends a message of the layer above (from its Serf type byte) to one address, at once and
-    /// on its own.
-    pub fn send_user(&mut self, _to: SocketAddr, _message: Bytes) {}
+    /// Queues a broadcast of the layer above. Its waiter is answered exactly once.
+    pub fn broadcast(&mut self, now: Time, broadcast: UserBroadcast) {
+        let UserBroadcast { priority, subject, message, waiter } = broadcast;
+        if let Some((token, deadline)) = waiter {
+            self.waiters.add(token, deadline);
+        }
+        let token = waiter.map(|(token, _)| token);
+        let fresh = self.config.eager_gossip;
+        let finished = self.broadcasts.push_user(priority, subject, &message, token, fresh);
+        self.finish(finished);
+        self.arm_eager(now);
+        self.arm_gossip(now);
+    }
 
     /// What acks to direct probes carry from now on (the coordinate); None: nothing.
-    pub fn set_ack_payload(&mut self, _payload: Option<Bytes>) {}
+    pub fn set_ack_payload(&mut self, payload: Option<Bytes>) {
+        self.ack_payload = payload;
+    }
 
     /// How many members the layer above knows, in any state: the sends of its broadcasts grow
     /// with the logarithm of it.
-    pub fn set_user_members(&mut self, _members: usize) {}
+    pub fn set_user_members(&mut self, members: usize) {
+        self.broadcasts.set_user_members(members);
+    }
 
-    /// How the driver seals and labels.
+    /// How the driver seals and labels what it sends.
     pub fn security(&self) -> &Security {
         &self.security
     }
@@ -94,44 +226,161 @@ impl Membership {
 
     /// The member of that name.
     pub fn node(&self, name: &str) -> Option<&Node> {
-        (self.local.name.as_str() == name).then_some(&self.local)
+        self.table.get(name)
     }
 
     /// All members in any state, this one included, in the order of the node list.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        std::iter::once(&self.local)
+        self.table.nodes()
     }
 
     /// Members that are neither dead nor left, this one included.
     pub fn live_count(&self) -> usize {
-        1
+        self.table.live()
     }
 
     /// Lifeguard's awareness: 0 is healthy.
     pub fn health_score(&self) -> u32 {
-        0
+        self.awareness.score()
     }
 
     /// Broadcasts of the layer above that wait in one queue.
-    pub fn queue_length(&self, _priority: Priority) -> usize {
-        0
+    pub fn queue_length(&self, priority: Priority) -> usize {
+        self.broadcasts.user_length(priority)
     }
 
     /// Drops the least wanted broadcasts until at most `max` remain; their waiters are answered.
     /// Returns how many were dropped.
-    pub fn prune_queue(&mut self, _priority: Priority, _max: usize) -> usize {
-        0
+    pub fn prune_queue(&mut self, priority: Priority, max: usize) -> usize {
+        let (dropped, finished) = self.broadcasts.prune_user(priority, max);
+        self.finish(finished);
+        dropped
     }
 
-    /// Until `until`, only the member itself can bring back that name at or below that
-    /// incarnation. The name is also dropped from the node table if it is dead or left there.
-    pub fn certify_death(&mut self, _node: NodeName, _incarnation: Incarnation, _until: Time) {}
+    /// Until `until`, no third party brings back that name at or below that incarnation: only
+    /// the member itself by a push/pull with join. Does not touch the node table, where a dead
+    /// member lingers for a while in any case.
+    pub fn certify_death(&mut self, node: NodeName, incarnation: Incarnation, until: Time) {
+        self.certificates.add(node, incarnation, until);
+    }
 
     /// Withdraws a death certificate.
-    pub fn forget_death(&mut self, _node: &str) {}
+    pub fn forget_death(&mut self, node: &str) {
+        self.certificates.remove(node);
+    }
 
     /// This member's own entry.
     pub fn local(&self) -> &Node {
-        &self.local
+        self.table.node(self.local)
     }
+
+    fn command(&mut self, now: Time, token: Token, command: Command) {
+        match command {
+            Command::PushPull { to, name: _, join } => self.exchange(now, to, join, Some(token)),
+            Command::UpdateMeta { meta, timeout } => {
+                if meta.len() > limits::META_BYTES {
+                    return self.done(token, Err(CommandError::MetaTooLong(meta.len())));
+                }
+                self.config.meta = meta.clone();
+                let waiter = self.wait_for_broadcast(now, token, timeout);
+                let next = Incarnation(self.local().incarnation.0.saturating_add(1));
+                self.announce(now, next, meta, waiter);
+            }
+            Command::Leave { timeout } => {
+                if self.leaving {
+                    return self.done(token, Ok(()));
+                }
+                let waiter = self.wait_for_broadcast(now, token, timeout);
+                self.leave(now, waiter);
+            }
+        }
+    }
+
+    /// Registers a waiter, or answers it at once if nobody is there to be told.
+    fn wait_for_broadcast(&mut self, now: Time, token: Token, timeout: Duration) -> Option<Token> {
+        let others = self.table.live() - usize::from(self.local().is_live());
+        if others == 0 {
+            self.done(token, Ok(()));
+            return None;
+        }
+        self.waiters.add(token, now + timeout);
+        Some(token)
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.probe_timeout(now);
+        self.relay_timeout(now);
+        self.suspicion_timeout(now);
+        while let Some(token) = self.waiters.pop_late(now) {
+            self.done(token, Err(CommandError::BroadcastTimeout));
+        }
+        self.eager_timeout(now);
+        self.gossip_timeout(now);
+        self.exchange_timeout(now);
+        self.merge_slice(now);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn fact(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Fact(fact));
+    }
+
+    pub(crate) fn done(&mut self, token: Token, outcome: Outcome) {
+        self.outputs.push_back(Output::Done { token, outcome });
+    }
+
+    /// Answers those whose broadcast is through, unless their time was over before.
+    pub(crate) fn finish(&mut self, finished: Vec<Token>) {
+        for token in finished {
+            if self.waiters.remove(token) {
+                self.done(token, Ok(()));
+            }
+        }
+    }
+
+    pub(crate) fn change_awareness(&mut self, change: i32) {
+        if self.awareness.change(change) {
+            self.fact(Fact::HealthChanged { score: self.awareness.score() });
+        }
+    }
+
+    pub(crate) fn is_local(&self, name: &NodeName) -> bool {
+        *name == self.config.name
+    }
+
+    /// The first tick of an activity, at a random time within its interval so that members
+    /// started together do not act together. None if it is turned off.
+    pub(crate) fn random_phase(&mut self, now: Time, interval: Duration) -> Option<Time> {
+        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        (nanos > 0).then(|| now + Duration::from_nanos(self.rng.random_range(0..nanos)))
+    }
+}
+
+/// The tick after the one that was due at `due`. Ticks missed while the machine slept are not
+/// made up for.
+pub(crate) fn next_tick(due: Time, interval: Duration, now: Time) -> Time {
+    let next = due + interval;
+    if next > now { next } else { now + interval }
+}
+
+fn validate(config: &Config) -> Result<(), ConfigError> {
+    if config.name.as_str().is_empty() {
+        return Err(ConfigError::EmptyName);
+    }
+    if config.advertise_address.to_ip().is_none() {
+        return Err(ConfigError::Address(config.advertise_address.as_bytes().len()));
+    }
+    if config.advertise_port == 0 {
+        return Err(ConfigError::Port);
+    }
+    if config.meta.len() > limits::META_BYTES {
+        return Err(ConfigError::MetaTooLong(config.meta.len()));
+    }
+    if config.label.len() > wire::limits::LABEL_BYTES {
+        return Err(ConfigError::LabelTooLong(config.label.len()));
+    }
+    Ok(())
 }

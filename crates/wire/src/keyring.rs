@@ -1,8 +1,5 @@
 //! The keys of an encrypted cluster.
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::sync::Arc;
 

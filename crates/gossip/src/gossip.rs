@@ -1,0 +1,109 @@
+//! Telling others: on ticks, and at once.
+
+use bytes::Bytes;
+
+use crate::broadcasts::Fill;
+use crate::interface::Output;
+use crate::member_table::{Slot, hears_gossip};
+use crate::membership::next_tick;
+use crate::packets::{bodies, takes_checksums};
+use crate::{Membership, Node, Time, limits};
+
+impl Membership {
+    /// Arms the tick while there is something to tell and somebody who might listen; at idle it
+    /// wakes nobody. Armed at a random phase, as if it had always been running.
+    pub(crate) fn arm_gossip(&mut self, now: Time) {
+        let wanted = !self.broadcasts.is_empty() && self.table.len() > 1;
+        if !wanted {
+            self.timers.gossip = None;
+        } else if self.timers.gossip.is_none() && self.local().incarnation.0 > 0 {
+            self.timers.gossip = self.random_phase(now, self.config.gossip_interval);
+        }
+    }
+
+    /// Wants what is new sent on after a short time of gathering.
+    pub(crate) fn arm_eager(&mut self, now: Time) {
+        if self.timers.eager.is_none() && self.broadcasts.has_fresh() {
+            self.timers.eager = Some(now + limits::EAGER_GATHER);
+        }
+    }
+
+    pub(crate) fn gossip_timeout(&mut self, now: Time) {
+        let Some(due) = self.timers.gossip.filter(|due| *due <= now) else { return };
+        self.timers.gossip = Some(next_tick(due, self.config.gossip_interval, now));
+        let local = self.config.name.clone();
+        let dead_since = now.before(self.config.gossip_to_the_dead_time);
+        let hears = |node: &Node| node.name != local && hears_gossip(node, dead_since);
+        let peers = self.table.sample(self.config.gossip_nodes, &mut self.rng, hears);
+        let budget = self.packet_budget();
+        for peer in peers {
+            let messages = self.fetch(budget, Fill::Tick);
+            if messages.is_empty() {
+                return;
+            }
+            let node = self.table.node(peer);
+            let crc = takes_checksums(node);
+            if let Some(to) = node.socket_address() {
+                self.send_all(to, &messages, crc);
+            }
+        }
+    }
+
+    /// Sends what is new to a few peers at once, each message one time; its other sends are left
+    /// to the ticks. Under load the token bucket makes packets fuller rather than more.
+    pub(crate) fn eager_timeout(&mut self, now: Time) {
+        if self.timers.eager.is_none_or(|due| due > now) {
+            return;
+        }
+        self.timers.eager = None;
+        let peers = self.eager_peers();
+        let copies = peers.len() as u32;
+        if copies == 0 {
+            return self.broadcasts.forget_fresh();
+        }
+        let budget = self.packet_budget();
+        while self.broadcasts.has_fresh() {
+            if self.eager_bucket.available(now) < copies {
+                self.timers.eager = Some(self.eager_bucket.ready_at(copies));
+                return;
+            }
+            let messages = self.fetch(budget, Fill::Eager(copies));
+            if messages.is_empty() {
+                // What is left fits into no packet.
+                return self.broadcasts.forget_fresh();
+            }
+            self.eager_bucket.take(copies);
+            self.send_eagerly(&peers, &messages);
+        }
+    }
+
+    fn send_eagerly(&mut self, peers: &[Slot], messages: &[Bytes]) {
+        let bodies = bodies(messages);
+        for peer in peers {
+            let node = self.table.node(*peer);
+            let Some(to) = node.socket_address() else { continue };
+            let crc = takes_checksums(node);
+            for body in &bodies {
+                self.outputs.push_back(Output::Packet { to, body: body.clone(), crc });
+            }
+        }
+    }
+
+    /// Random peers, of which one is the next in the order of names: random peers alone would
+    /// leave out one member in twenty, and those the ring of names reaches.
+    fn eager_peers(&mut self) -> Vec<Slot> {
+        let wanted = self.config.gossip_nodes.min(limits::EAGER_BURST as usize);
+        let local = self.config.name.clone();
+        let up = |node: &Node| node.name != local && node.is_live();
+        let successor = self.table.successor(local.as_str(), up).filter(|_| wanted > 0);
+        let Some(successor) = successor else { return Vec::new() };
+        let next = self.table.node(successor).name.clone();
+        let mut peers = vec![successor];
+        let others = |node: &Node| up(node) && node.name != next;
+        peers.extend(self.table.sample(wanted - 1, &mut self.rng, others));
+        peers
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Every bound of the machine, with the reason for its number.
+
+use std::time::Duration;
+
+/// Longest encoded tags, as in every peer.
+pub const META_BYTES: usize = 512;
+
+/// Members in the table, in any state: as many as one push/pull may carry. A further name is
+/// ignored.
+pub const MEMBERS: usize = wire::limits::PUSH_PULL_NODES;
+
+/// Probes relayed for others at one time. A member asks three helpers a second at most, so this
+/// serves hundreds of troubled members; a further request is dropped, which costs the asker one
+/// nack.
+pub const RELAYS: usize = 1024;
+
+/// State exchanges whose entries wait to be merged: twice what the driver lets in at a time
+/// (128). A further one is refused.
+pub const PENDING_MERGES: usize = 256;
+
+/// Entries merged before packets get their turn: about a millisecond of work.
+pub const MERGE_SLICE: usize = 512;
+
+/// Suspicions that may end before packets get their turn, for the same reason.
+pub const EXPIRY_SLICE: usize = 512;
+
+/// Intents of the layer above that wait; one slot per member name, so only names count. Beyond
+/// it the least wanted is dropped. Well above Serf's own pruning at twice its members.
+pub const INTENTS: usize = 1 << 16;
+
+/// Queries that wait, and user events that wait: Serf's own `MaxQueueDepth`.
+pub const BROADCASTS: usize = 4096;
+
+/// Bytes of one queue of the layer above: 4096 messages of the default size limit (512) with
+/// their envelope.
+pub const QUEUE_BYTES: usize = 4 << 20;
+
+/// Death certificates: at a thousand reaped members a day one forgets none within the tombstone
+/// timeout. Beyond it the one that ends first is dropped.
+pub const DEATH_CERTIFICATES: usize = 8192;
+
+/// Gathering time of an eager send: long enough that what one packet brought leaves in one
+/// packet, short enough that five hops (3^5 > 200 members) stay under 20 ms.
+pub const EAGER_GATHER: Duration = Duration::from_millis(2);
+
+/// Eager packets that may be sent at once: ten bursts to three peers, enough for a join or an
+/// event with everything that follows from it.
+pub const EAGER_BURST: u32 = 30;
+
+/// One more eager packet is allowed each time this has passed: 150 packets a second, which keeps
+/// an event storm (or 200 members joining at once) at some 2 % of one core per member; what
+/// waits meanwhile shares packets.
+pub const EAGER_REFILL: Duration = Duration::from_micros(6_667);
+
+/// The settling exchange comes this long after a join at the earliest: by then the alive
+/// messages of those who joined at the same time have reached somebody.
+pub const SETTLE_EARLIEST: Duration = Duration::from_millis(50);
+
+/// And at the latest. The choice between is random so that members that joined together do not
+/// exchange together.
+pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
+
+/// A settling exchange that brought unknown members is followed by another, this many times at
+/// most, each after twice the time.
+pub const SETTLE_ROUNDS: u32 = 3;

@@ -1,0 +1,339 @@
+//! Exchanging whole states: the cure for everything that gossip has missed (specification A15).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::vec;
+
+use bytes::Bytes;
+use rand::Rng;
+use wire::SequenceNumber;
+use wire::message::gossip::{Ack, NodeState, PushPull, State, StreamMessage};
+use wire::msgpack::Writer;
+
+use crate::interface::Token;
+use crate::interface::{CommandError, ConnectionId, DialId, Event, Fact, Output, StreamRequest};
+use crate::membership::next_tick;
+use crate::state_rules::Origin;
+use crate::{Membership, Time, limits, versions};
+
+/// Above this many members the interval between exchanges grows.
+const UNSCALED_MEMBERS: f64 = 32.0;
+
+/// Streams that we have opened, and states that wait to be merged.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges {
+    dialled: BTreeMap<DialId, Dialled>,
+    last_dial: u64,
+    pending: VecDeque<PendingMerge>,
+    /// Members learnt of by the merge that is running.
+    news: usize,
+    settle_round: u32,
+}
+
+/// What a stream was opened for.
+#[derive(Debug)]
+pub(crate) enum Dialled {
+    /// A probe, beside the indirect ones.
+    Probe(SequenceNumber),
+    /// An exchange.
+    Exchange { to: SocketAddr, purpose: Purpose },
+}
+
+/// Why we exchange states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Someone asked for it.
+    Command { token: Token, join: bool },
+    /// The interval was over.
+    Periodic,
+    /// We have joined shortly before.
+    Settle,
+}
+
+/// A state of which some entries are still to be merged.
+#[derive(Debug)]
+struct PendingMerge {
+    from: SocketAddr,
+    entries: vec::IntoIter<NodeState>,
+    user_state: Bytes,
+    join: bool,
+    /// None: we were asked.
+    purpose: Option<Purpose>,
+    /// Whether its one living entry is certain to be the joiner itself.
+    lone_joiner: bool,
+}
+
+impl Exchanges {
+    pub(crate) fn open(&mut self, purpose: Dialled) -> DialId {
+        self.last_dial += 1;
+        let dial = DialId(self.last_dial);
+        self.dialled.insert(dial, purpose);
+        dial
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// A member has (re)appeared.
+    pub(crate) fn note_news(&mut self, origin: Origin) {
+        self.news += usize::from(origin == Origin::Answer);
+    }
+}
+
+impl Membership {
+    /// Starts an exchange on someone's behalf.
+    pub(crate) fn exchange(&mut self, now: Time, to: SocketAddr, join: bool, token: Option<Token>) {
+        let purpose = match token {
+            Some(token) => Purpose::Command { token, join },
+            None => Purpose::Periodic,
+        };
+        self.dial_exchange(now, to, purpose);
+    }
+
+    /// An accepted stream has brought a request. It is answered before anything of it is merged.
+    pub(crate) fn request(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        from: SocketAddr,
+        message: StreamMessage,
+    ) {
+        match message {
+            StreamMessage::Ping(ping) if self.is_for_us(&ping.node) => {
+                let ack = Ack { sequence_number: ping.sequence_number, payload: None };
+                let reply = StreamRequest::Ack(ack);
+                self.outputs.push_back(Output::Reply { connection, reply });
+            }
+            StreamMessage::PushPull(state) => self.asked(now, connection, from, state),
+            StreamMessage::User(message) => {
+                self.outputs.push_back(Output::Close { connection });
+                if !message.is_empty() {
+                    self.event(Event::UserMessage(message));
+                }
+            }
+            StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::Error(_) => {
+                self.outputs.push_back(Output::Close { connection });
+            }
+        }
+    }
+
+    /// A stream of ours has brought its answer.
+    pub(crate) fn response(&mut self, now: Time, dial: DialId, message: StreamMessage) {
+        let (to, purpose) = match self.exchanges.dialled.remove(&dial) {
+            None => return,
+            Some(Dialled::Probe(probed)) => {
+                if let StreamMessage::Ack(ack) = message {
+                    self.stream_ack(probed, ack.sequence_number);
+                }
+                return;
+            }
+            Some(Dialled::Exchange { to, purpose }) => (to, purpose),
+        };
+        match message {
+            StreamMessage::PushPull(state) => {
+                if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
+                    return self.exchange_failed(to, purpose, error.to_string());
+                }
+                self.merge_later(now, to, state, Some(purpose));
+            }
+            StreamMessage::Error(text) => {
+                self.exchange_failed(to, purpose, format!("remote error: {text}"));
+            }
+            _ => self.exchange_failed(to, purpose, "unexpected answer to push/pull".to_owned()),
+        }
+    }
+
+    pub(crate) fn dial_failed(&mut self, dial: DialId, why: String) {
+        if let Some(Dialled::Exchange { to, purpose }) = self.exchanges.dialled.remove(&dial) {
+            self.exchange_failed(to, purpose, why);
+        }
+    }
+
+    /// Starts the exchanges that are due.
+    pub(crate) fn exchange_timeout(&mut self, now: Time) {
+        if let Some(due) = self.timers.push_pull.filter(|due| *due <= now) {
+            self.timers.push_pull = Some(next_tick(due, self.scaled_push_pull_interval(), now));
+            self.exchange_with_anyone(now, Purpose::Periodic);
+        }
+        if self.timers.settle.is_some_and(|due| due <= now) {
+            self.timers.settle = None;
+            self.exchange_with_anyone(now, Purpose::Settle);
+        }
+    }
+
+    /// Merges some entries of what waits, so that packets get their turn between.
+    pub(crate) fn merge_slice(&mut self, now: Time) {
+        let mut budget = limits::MERGE_SLICE;
+        while let Some(mut merge) = self.exchanges.pending.pop_front() {
+            while budget > 0
+                && let Some(entry) = merge.entries.next()
+            {
+                budget -= 1;
+                let origin = merge.origin(&entry);
+                self.merge_entry(now, entry, origin);
+            }
+            if merge.entries.len() > 0 {
+                self.exchanges.pending.push_front(merge);
+                return;
+            }
+            self.merged(now, merge);
+            if budget == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The interval between exchanges: it grows with the logarithm of the table.
+    pub(crate) fn scaled_push_pull_interval(&self) -> Duration {
+        scale(self.config.push_pull_interval, self.table.len())
+    }
+
+    fn dial_exchange(&mut self, now: Time, to: SocketAddr, purpose: Purpose) {
+        let dial = self.exchanges.open(Dialled::Exchange { to, purpose });
+        let join = matches!(purpose, Purpose::Command { join: true, .. });
+        let request = StreamRequest::PushPull {
+            join,
+            node_count: self.table.len(),
+            nodes: self.table.encoded(),
+        };
+        let deadline = now + self.config.tcp_timeout;
+        self.outputs.push_back(Output::Dial { dial, to, deadline, request });
+    }
+
+    fn exchange_with_anyone(&mut self, now: Time, purpose: Purpose) {
+        let local = self.config.name.clone();
+        let passes = |node: &crate::Node| node.state == State::Alive && node.name != local;
+        let peer = self.table.sample(1, &mut self.rng, passes).first().copied();
+        if let Some(to) = peer.and_then(|slot| self.table.node(slot).socket_address()) {
+            self.dial_exchange(now, to, purpose);
+        }
+    }
+
+    fn exchange_failed(&mut self, to: SocketAddr, purpose: Purpose, why: String) {
+        self.fact(Fact::PushPullFailed { to, why: why.clone() });
+        if let Purpose::Command { token, .. } = purpose {
+            self.done(token, Err(CommandError::Exchange(why)));
+        }
+    }
+
+    fn asked(&mut self, now: Time, connection: ConnectionId, from: SocketAddr, state: PushPull) {
+        let reply = self.reply(now, &state);
+        self.outputs.push_back(Output::Reply { connection, reply });
+        if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
+            return self.fact(Fact::MergeRefused { from, why: error.to_string() });
+        }
+        if self.exchanges.pending.len() >= limits::PENDING_MERGES {
+            let why = "too many state exchanges at a time".to_owned();
+            return self.fact(Fact::MergeRefused { from, why });
+        }
+        self.merge_later(now, from, state, None);
+    }
+
+    /// Our state as the answer. A joiner whose death is certified finds itself in it, as left:
+    /// it refutes that with a higher incarnation, which the certificates of all members let pass.
+    fn reply(&mut self, now: Time, asked: &PushPull) -> StreamRequest {
+        let mut node_count = self.table.len();
+        let mut nodes = self.table.encoded();
+        let living = || asked.nodes.iter().filter(|entry| entry.state == State::Alive);
+        if asked.join
+            && let (Some(joiner), 1) = (living().next(), living().count())
+            && self.table.find(joiner.name.as_str()).is_none()
+            && let Some(incarnation) =
+                self.certificates.covers(now, joiner.name.as_str(), joiner.incarnation)
+        {
+            let entry = NodeState { incarnation, state: State::Left, ..joiner.clone() };
+            let mut longer = nodes.to_vec();
+            entry.write(&mut Writer::new(&mut longer));
+            nodes = longer.into();
+            node_count += 1;
+        }
+        StreamRequest::PushPull { join: asked.join, node_count, nodes }
+    }
+
+    fn merge_later(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        state: PushPull,
+        purpose: Option<Purpose>,
+    ) {
+        let alone = self.exchanges.pending.is_empty();
+        let PushPull { join, nodes, user_state } = state;
+        let living = nodes.iter().filter(|entry| entry.state == State::Alive).count();
+        let lone_joiner = join && living == 1;
+        let entries = nodes.into_iter();
+        let merge = PendingMerge { from, entries, user_state, join, purpose, lone_joiner };
+        self.exchanges.pending.push_back(merge);
+        if alone {
+            self.exchanges.news = 0;
+            self.merge_slice(now);
+        }
+    }
+
+    /// All entries are merged: now the state of the layer above, and whoever waits.
+    fn merged(&mut self, now: Time, merge: PendingMerge) {
+        let news = std::mem::take(&mut self.exchanges.news);
+        let token = match merge.purpose {
+            Some(Purpose::Command { token, .. }) => Some(token),
+            _ => None,
+        };
+        if !merge.user_state.is_empty() {
+            let PendingMerge { join, user_state: state, .. } = merge;
+            self.event(Event::RemoteState { join, state, token });
+        }
+        if let Some(token) = token {
+            self.done(token, Ok(()));
+        }
+        match merge.purpose {
+            Some(Purpose::Command { join: true, .. }) => {
+                self.exchanges.settle_round = 0;
+                self.arm_settle(now);
+            }
+            // Others are still on their way in.
+            Some(Purpose::Settle) if news > 0 => self.arm_settle(now),
+            _ => {}
+        }
+    }
+
+    fn arm_settle(&mut self, now: Time) {
+        let round = self.exchanges.settle_round;
+        if !self.config.settle_exchange
+            || self.timers.settle.is_some()
+            || round > limits::SETTLE_ROUNDS
+        {
+            return;
+        }
+        self.exchanges.settle_round += 1;
+        let earliest = limits::SETTLE_EARLIEST.as_nanos() as u64;
+        let latest = limits::SETTLE_LATEST.as_nanos() as u64;
+        let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
+        self.timers.settle = Some(now + delay.saturating_mul(1 << round));
+    }
+}
+
+impl PendingMerge {
+    /// Whose word an entry is. A stream's source has no useful port, so that a joiner is known
+    /// by being alone in its table or by its address.
+    fn origin(&self, entry: &NodeState) -> Origin {
+        if self.purpose.is_some() {
+            return Origin::Answer;
+        }
+        let same_address = || entry.address.to_ip() == Some(self.from.ip().to_canonical());
+        Origin::Asked { joiner: self.join && (self.lone_joiner || same_address()) }
+    }
+}
+
+/// The interval for that many members: unscaled up to 32, then once more with each doubling.
+fn scale(interval: Duration, members: usize) -> Duration {
+    let members = members as f64;
+    if members <= UNSCALED_MEMBERS {
+        return interval;
+    }
+    let doublings = (members.log2() - UNSCALED_MEMBERS.log2()).ceil();
+    interval.saturating_mul(doublings as u32 + 1)
+}
+
+#[cfg(test)]
+mod tests;

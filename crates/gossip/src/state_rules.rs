@@ -1,0 +1,354 @@
+//! What is believed of whom, and on whose word: the rules of alive, suspect, dead and of
+//! refutation (specification A10).
+
+use bytes::Bytes;
+use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
+use wire::{Incarnation, NodeName, Versions};
+
+use crate::interface::{Event, Fact, Token};
+use crate::member_table::Slot;
+use crate::suspicion::{Suspicion, Timeouts, refuting};
+use crate::{Membership, Node, Time, limits, versions};
+
+/// How a message came to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// We say it ourselves.
+    Own,
+    /// By a packet.
+    Packet,
+    /// In a state exchange that we were asked for.
+    Asked {
+        /// Whether it is what the joiner says of itself, which no death certificate holds up.
+        joiner: bool,
+    },
+    /// In the answer to our own exchange: the peer knew it, so it needs no eager send.
+    Answer,
+}
+
+impl Membership {
+    /// Makes and spreads our own alive.
+    pub(crate) fn announce(
+        &mut self,
+        now: Time,
+        incarnation: Incarnation,
+        meta: Bytes,
+        waiter: Option<Token>,
+    ) {
+        let alive = self.own_alive(incarnation, meta);
+        if self.leaving {
+            self.finish(Vec::from_iter(waiter));
+            return;
+        }
+        self.take_alive(now, self.local, &alive, Origin::Own, waiter);
+    }
+
+    /// Makes and spreads our own departure. Probes are answered as before.
+    pub(crate) fn leave(&mut self, now: Time, waiter: Option<Token>) {
+        self.leaving = true;
+        let name = self.config.name.clone();
+        let incarnation = self.local().incarnation;
+        self.dead(now, Dead { incarnation, node: name.clone(), from: name }, Origin::Own, waiter);
+    }
+
+    /// An entry of someone's table. Another's word that a member is dead only makes us suspect
+    /// it: else one confused table would kill healthy members everywhere.
+    pub(crate) fn merge_entry(&mut self, now: Time, entry: NodeState, origin: Origin) {
+        let NodeState { name, address, port, meta, incarnation, state, versions } = entry;
+        match state {
+            State::Alive => {
+                let alive = Alive { incarnation, node: name, address, port, meta, versions };
+                self.alive(now, alive, origin);
+            }
+            State::Left => {
+                let dead = Dead { incarnation, node: name.clone(), from: name };
+                self.dead(now, dead, origin, None);
+            }
+            State::Dead | State::Suspect => {
+                let from = self.config.name.clone();
+                let health = Some(self.health_byte());
+                self.suspect(now, Suspect { incarnation, node: name, from, health }, origin);
+            }
+        }
+    }
+
+    /// Someone is said to be alive.
+    pub(crate) fn alive(&mut self, now: Time, mut alive: Alive, origin: Origin) {
+        let about_us = self.is_local(&alive.node);
+        if (about_us && self.leaving)
+            || versions::is_nonsense(&alive.versions)
+            || alive.address.to_ip().is_none()
+        {
+            return;
+        }
+        if alive.port == 0 || alive.versions.get(2) == Some(&1) {
+            alive.port = self.config.bind_port;
+        }
+        if !about_us && self.is_certified_dead(now, &alive, origin) {
+            return;
+        }
+        let (slot, moved) = match self.table.find(alive.node.as_str()) {
+            None => match self.create_entry(now, &alive) {
+                Some(slot) => (slot, false),
+                None => return,
+            },
+            Some(slot) => {
+                let node = self.table.node(slot);
+                let moved = node.address != alive.address || node.port != alive.port;
+                if moved && !self.may_move(now, slot) {
+                    self.event(Event::Conflict {
+                        existing: self.table.node(slot).to_state(),
+                        other: claimed(&alive),
+                    });
+                    return;
+                }
+                (slot, moved)
+            }
+        };
+        let known = self.table.node(slot).incarnation;
+        let stale = if about_us { alive.incarnation < known } else { alive.incarnation <= known };
+        if stale && (about_us || !moved) {
+            return;
+        }
+        if about_us {
+            self.table.clear_suspicion(slot);
+            let own = self.local();
+            let same = alive.incarnation == own.incarnation
+                && alive.meta == own.meta
+                && alive.versions[..] == own.versions.to_bytes();
+            if !same {
+                self.refute(now, alive.incarnation, None);
+            }
+            return;
+        }
+        self.take_alive(now, slot, &alive, origin, None);
+    }
+
+    /// Takes over an alive that has passed the rules, and passes it on.
+    fn take_alive(
+        &mut self,
+        now: Time,
+        slot: Slot,
+        alive: &Alive,
+        origin: Origin,
+        waiter: Option<Token>,
+    ) {
+        self.table.clear_suspicion(slot);
+        self.queue(now, alive.node.clone(), &Message::Alive(alive.clone()), origin, waiter);
+        let before = self.table.node(slot);
+        let (was, meta_changed) = (before.state, before.meta != alive.meta);
+        let versions = versions::announced(&alive.versions);
+        self.table.update(slot, |node| {
+            node.versions = versions.unwrap_or(node.versions);
+            node.incarnation = alive.incarnation;
+            node.meta = alive.meta.clone();
+            node.address = alive.address;
+            node.port = alive.port;
+            if was != State::Alive {
+                node.state = State::Alive;
+                node.changed = now;
+            }
+        });
+        if was == State::Suspect {
+            let (node, incarnation) = (alive.node.clone(), alive.incarnation);
+            self.fact(Fact::Cleared { node, incarnation });
+        }
+        let state = self.table.node(slot).to_state();
+        match was {
+            State::Dead | State::Left => {
+                self.certificates.remove(alive.node.as_str());
+                self.exchanges.note_news(origin);
+                self.event(Event::Joined(state));
+            }
+            _ if meta_changed => self.event(Event::Updated(state)),
+            _ => {}
+        }
+    }
+
+    /// Someone is suspected.
+    pub(crate) fn suspect(&mut self, now: Time, suspect: Suspect, origin: Origin) {
+        let Some(slot) = self.table.find(suspect.node.as_str()) else { return };
+        if suspect.incarnation < self.table.node(slot).incarnation {
+            return;
+        }
+        let news = self.table.with_suspicion(slot, |suspicion| {
+            suspicion.confirm(&suspect.from).then(|| suspicion.confirmations())
+        });
+        if let Some(news) = news {
+            if let Some(confirmations) = news {
+                let message = Message::Suspect(suspect.clone());
+                self.queue(now, suspect.node.clone(), &message, origin, None);
+                let Suspect { node, from: by, health, .. } = suspect;
+                self.fact(Fact::Confirmed { node, by, health, confirmations });
+            }
+            return;
+        }
+        if self.table.node(slot).state != State::Alive {
+            return;
+        }
+        if slot == self.local {
+            return self.refute(now, suspect.incarnation, Some(suspect.from));
+        }
+        self.queue(now, suspect.node.clone(), &Message::Suspect(suspect.clone()), origin, None);
+        let timeouts = Timeouts::new(&self.config, self.table.len());
+        let Suspect { incarnation, node, from: by, health } = suspect;
+        self.table.update(slot, |node| {
+            node.state = State::Suspect;
+            node.incarnation = incarnation;
+            node.changed = now;
+        });
+        self.table.suspect(slot, Suspicion::new(now, timeouts, by.clone()));
+        self.fact(Fact::Suspected { node, incarnation, by, health });
+    }
+
+    /// Someone is said to be dead, or says that it leaves. The waiter is that of our own leave.
+    pub(crate) fn dead(&mut self, now: Time, dead: Dead, origin: Origin, waiter: Option<Token>) {
+        let slot = self.table.find(dead.node.as_str());
+        let Some(slot) = slot.filter(|slot| dead.incarnation >= self.table.node(*slot).incarnation)
+        else {
+            return self.finish(Vec::from_iter(waiter));
+        };
+        let suspicion = self.table.clear_suspicion(slot);
+        if !self.table.node(slot).is_live() {
+            return self.finish(Vec::from_iter(waiter));
+        }
+        if slot == self.local && !self.leaving {
+            return self.refute(now, dead.incarnation, Some(dead.from));
+        }
+        self.queue(now, dead.node.clone(), &Message::Dead(dead.clone()), origin, waiter);
+        let left = dead.node == dead.from;
+        self.table.update(slot, |node| {
+            node.state = if left { State::Left } else { State::Dead };
+            node.incarnation = dead.incarnation;
+            node.changed = now;
+        });
+        let state = self.table.node(slot).to_state();
+        if !left {
+            let Dead { incarnation, node, from: by } = dead;
+            let suspected_for = suspicion.map(|suspicion| now.since(suspicion.started()));
+            self.fact(Fact::Died { node, incarnation, by, suspected_for });
+        }
+        self.event(Event::Departed(state));
+    }
+
+    /// Ends the suspicions whose time is over: the accused is declared dead.
+    pub(crate) fn suspicion_timeout(&mut self, now: Time) {
+        for _ in 0..limits::EXPIRY_SLICE {
+            let Some((deadline, slot)) = self.table.next_expiry() else { return };
+            if deadline > now {
+                return;
+            }
+            let late = now.since(deadline);
+            let put_off = late > self.config.probe_timeout
+                && self.table.with_suspicion(slot, |suspicion| {
+                    suspicion.reprieve(now + self.config.probe_interval)
+                }) == Some(true);
+            let Node { name, incarnation, .. } = self.table.node(slot);
+            let (node, incarnation) = (name.clone(), *incarnation);
+            if put_off {
+                self.fact(Fact::VerdictPutOff { node, late });
+                continue;
+            }
+            let from = self.config.name.clone();
+            self.dead(now, Dead { incarnation, node, from }, Origin::Own, None);
+        }
+    }
+
+    /// Outbids an accusation against us.
+    fn refute(&mut self, now: Time, accused: Incarnation, by: Option<NodeName>) {
+        let incarnation = refuting(self.local().incarnation, accused);
+        self.table.update(self.local, |node| node.incarnation = incarnation);
+        self.change_awareness(1);
+        let alive = self.own_alive(incarnation, self.local().meta.clone());
+        let name = self.config.name.clone();
+        self.queue(now, name, &Message::Alive(alive), Origin::Own, None);
+        let by = by.filter(|by| !self.is_local(by));
+        self.fact(Fact::Refuted { by, incarnation });
+    }
+
+    fn queue(
+        &mut self,
+        now: Time,
+        node: NodeName,
+        message: &Message,
+        origin: Origin,
+        waiter: Option<Token>,
+    ) {
+        let fresh = self.config.eager_gossip && origin != Origin::Answer;
+        let finished = self.broadcasts.push_membership(node, message, waiter, fresh);
+        self.finish(finished);
+        self.arm_eager(now);
+    }
+
+    /// Enters an unknown name: as dead in incarnation 0, so that its alive is a resurrection.
+    fn create_entry(&mut self, now: Time, alive: &Alive) -> Option<Slot> {
+        let node = Node {
+            name: alive.node.clone(),
+            address: alive.address,
+            port: alive.port,
+            meta: alive.meta.clone(),
+            versions: Versions::default(),
+            incarnation: Incarnation(0),
+            state: State::Dead,
+            changed: now,
+        };
+        self.table.insert(node, &mut self.rng)
+    }
+
+    /// Whether the name may come from another address now.
+    fn may_move(&self, now: Time, slot: Slot) -> bool {
+        let node = self.table.node(slot);
+        let reclaim = self.config.dead_node_reclaim_time;
+        match node.state {
+            State::Left => true,
+            State::Dead => !reclaim.is_zero() && now.since(node.changed) > reclaim,
+            State::Alive | State::Suspect => false,
+        }
+    }
+
+    /// Whether a death certificate holds up that claim.
+    fn is_certified_dead(&mut self, now: Time, alive: &Alive, origin: Origin) -> bool {
+        let name = alive.node.as_str();
+        if origin == (Origin::Asked { joiner: true })
+            || self.table.get(name).is_some_and(Node::is_live)
+            || self.certificates.covers(now, name, alive.incarnation).is_none()
+        {
+            return false;
+        }
+        let (node, incarnation) = (alive.node.clone(), alive.incarnation);
+        self.fact(Fact::ResurrectionIgnored { node, incarnation });
+        true
+    }
+
+    fn own_alive(&self, incarnation: Incarnation, meta: Bytes) -> Alive {
+        let own = self.local();
+        Alive {
+            incarnation,
+            node: own.name.clone(),
+            address: own.address,
+            port: own.port,
+            meta,
+            versions: Bytes::copy_from_slice(&own.versions.to_bytes()),
+        }
+    }
+
+    pub(crate) fn health_byte(&self) -> u8 {
+        u8::try_from(self.awareness.score()).unwrap_or(u8::MAX)
+    }
+}
+
+/// A claim as the entry it would have become.
+fn claimed(alive: &Alive) -> NodeState {
+    NodeState {
+        name: alive.node.clone(),
+        address: alive.address,
+        port: alive.port,
+        meta: alive.meta.clone(),
+        incarnation: alive.incarnation,
+        state: State::Alive,
+        versions: alive.versions.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
