@@ -7,6 +7,7 @@ pub mod handlers;
 pub mod log;
 mod platform;
 mod start;
+pub mod telemetry;
 
 pub use config::FlagSetting;
 pub use start::run;
