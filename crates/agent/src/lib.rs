@@ -5,8 +5,11 @@ pub mod config;
 pub mod event_filter;
 pub mod handlers;
 pub mod log;
+mod notify;
+mod output;
 mod platform;
 mod start;
+mod syslog;
 pub mod telemetry;
 
 pub use config::FlagSetting;
