@@ -5,6 +5,7 @@ pub mod config;
 pub mod event_filter;
 pub mod handlers;
 pub mod log;
+mod mdns;
 mod notify;
 mod output;
 mod platform;
