@@ -2,14 +2,23 @@
 //! logs and metrics.
 
 pub mod config;
+mod driver;
 pub mod event_filter;
+pub mod evidence;
+pub mod files;
 pub mod handlers;
+pub mod limits;
 pub mod log;
 mod mdns;
+pub mod node;
 mod notify;
 mod output;
 mod platform;
+mod random;
+mod resolve;
+pub mod rpc;
 mod start;
+mod streams;
 mod syslog;
 pub mod telemetry;
 
