@@ -145,31 +145,32 @@ fn zsh_quoted(text: &str) -> String {
 
 /// For fish.
 pub(crate) fn fish() -> String {
+    let names = names();
     let mut script = format!(
         "# Completions of serf and tribune for fish.\n\
-         complete -c serf -f\n\
-         complete -c tribune -f\n\
+         complete -c serf -c tribune -f\n\
          complete -c tribune -n __fish_use_subcommand -a '{}'\n\
          complete -c tribune -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'\n",
         OWN.join(" ")
     );
     for command in COMMANDS {
+        let (name, synopsis) = (command.name, fish_quoted(command.synopsis));
         script.push_str(&format!(
-            "complete -c serf -n __fish_use_subcommand -a {} -d '{}'\n",
-            command.name,
-            fish_quoted(command.synopsis)
+            "complete -c serf -n __fish_use_subcommand -a {name} -d '{synopsis}'\n\
+             complete -c tribune -n '__fish_seen_subcommand_from serf; \
+             and not __fish_seen_subcommand_from {names}' -a {name} -d '{synopsis}'\n"
         ));
         for flag in (command.flags)() {
             script.push_str(&fish_line(command, &flag));
         }
     }
-    script.push_str("complete -c tribune -n '__fish_seen_subcommand_from serf' -w serf");
+    script.truncate(script.trim_end().len());
     script
 }
 
 fn fish_line(command: &Command, flag: &Flag) -> String {
     let mut line = format!(
-        "complete -c serf -n '__fish_seen_subcommand_from {}' -o {} -d '{}'",
+        "complete -c serf -c tribune -n '__fish_seen_subcommand_from {}' -o {} -d '{}'",
         command.name,
         flag.name,
         fish_quoted(flag.help)

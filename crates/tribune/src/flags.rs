@@ -181,3 +181,83 @@ impl Parsed {
         self.positional.iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLAGS: [Flag; 5] = [
+        Flag::new("on", Kind::Bool, "", "false", ""),
+        Flag::new("count", Kind::Int, "N", "0", ""),
+        Flag::new("wait", Kind::Duration, "D", "0s", ""),
+        Flag::new("name", Kind::Text, "NAME", "nobody", ""),
+        Flag::new("tag", Kind::List, "TAG", "", ""),
+    ];
+
+    fn parse_words(words: &[&str]) -> Result<Parsed, FlagError> {
+        parse(FLAGS.to_vec(), &words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn flags_end_where_go_ends_them() {
+        for (words, positional) in [
+            (&["-on", "a", "-on"][..], &["a", "-on"][..]),
+            (&["-on", "--", "-on"], &["-on"]),
+            (&["-", "-on"], &["-", "-on"]),
+            (&["", "-on"], &["", "-on"]),
+            (&["-name", "--", "a"], &["a"]),
+            (&["-on", "false"], &["false"]),
+            (&["-name"; 2], &[]),
+            (&[], &[]),
+        ] {
+            assert_eq!(
+                parse_words(words).map(|parsed| parsed.words()).ok().as_deref(),
+                Some(&positional.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
+                "{words:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_stand_behind_a_space_or_an_equals_sign() -> Result<(), FlagError> {
+        let words = ["--name=a=b", "-tag", "x=1", "-tag=y", "-on=T", "-count", "0x1F", "-wait=1m"];
+        let parsed = parse_words(&words)?;
+        assert_eq!(parsed.text("name"), "a=b");
+        assert_eq!(parsed.list("tag"), ["x=1", "y"]);
+        assert!(parsed.on("on"));
+        assert_eq!(parsed.int("count"), 31);
+        assert_eq!(parsed.duration("wait").as_nanoseconds(), 60_000_000_000);
+        let repeated = parse_words(&["-on", "-on=0", "-name=x", "-name="])?;
+        assert!(!repeated.on("on"));
+        assert_eq!(
+            (repeated.text("name"), parse_words(&[])?.text("name")),
+            (String::new(), "nobody".to_owned())
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn mistakes_are_named_in_gos_words() {
+        for (word, message) in [
+            ("-nope", "flag provided but not defined: -nope"),
+            ("--nope=1", "flag provided but not defined: -nope"),
+            ("-name", "flag needs an argument: -name"),
+            ("-=x", "bad flag syntax: -=x"),
+            ("---name", "bad flag syntax: ---name"),
+            ("--=", "bad flag syntax: --="),
+            ("-on=", "invalid boolean value \"\" for -on: parse error"),
+            ("-on=\t", "invalid boolean value \"\\t\" for -on: parse error"),
+            ("-count=x", "invalid value \"x\" for flag -count: parse error"),
+            ("-count=1e3", "invalid value \"1e3\" for flag -count: parse error"),
+            (
+                "-count=9223372036854775808",
+                "invalid value \"9223372036854775808\" for flag -count: value out of range",
+            ),
+            ("-wait=5", "invalid value \"5\" for flag -wait: parse error"),
+        ] {
+            let error = parse_words(&[word]).map(|parsed| parsed.given);
+            assert_eq!(error, Err(FlagError::Message(message.to_owned())));
+        }
+        assert_eq!(parse_words(&["-help"]).map(|p| p.given), Err(FlagError::HelpWanted));
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use client::{Error, Evidence, EvidenceKind};
 
 use super::members::address_of;
-use super::{FAILURE, connect, fail};
+use super::{connect, fail};
 use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::say;
@@ -47,10 +47,7 @@ pub(crate) fn run(command: &Command, parsed: &Parsed) -> i32 {
 /// Says why there is no evidence to be had.
 pub(super) fn no_evidence(error: &Error) -> i32 {
     match error {
-        Error::Agent(text) if text == "Unsupported command" => {
-            say("This agent keeps no evidence: only Tribune's agents do");
-            FAILURE
-        }
+        Error::Unsupported => fail("This agent keeps no evidence: only Tribune's agents do"),
         error => fail(format!("Error retrieving evidence: {error}")),
     }
 }
