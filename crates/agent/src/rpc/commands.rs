@@ -254,7 +254,7 @@ async fn coordinate(node: &NodeHandle, name: &str) -> Answer {
         Some(known) => CoordinateReply {
             known: true,
             coordinate: Coordinate {
-                vec: Some(known.vector),
+                vec: Some(known.vec),
                 error: known.error,
                 adjustment: known.adjustment,
                 height: known.height,
