@@ -15,6 +15,7 @@ mod notify;
 mod output;
 mod platform;
 mod random;
+mod render;
 mod resolve;
 pub mod rpc;
 mod start;
