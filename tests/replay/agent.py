@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -49,6 +50,10 @@ _WRITES = {
         '{"tags": {"big": "' + 600 * "x" + '"}, "leave_on_terminate": true}',
 }
 
+# Recordings that show one outcome of a race inside the real program, and the tries it gets: its snapshot file is
+# flushed by the first line written more than half a second after the last flush, and a timer of half a second writes.
+_RACES = {"agent-snapshot": 5}
+
 # Another agent of these holds the port that the case wants.
 _PORT_HOLDERS = {"agent-gossip-port-taken", "agent-rpc-port-taken"}
 
@@ -81,6 +86,16 @@ class Run:
     def play(self, case):
         """Runs it; returns a function that judges it against a recording (as it is, or with deviations)."""
         self.case = case
+        tries = _RACES.get(case["id"], 1)
+        while True:
+            judge = self._play_once(case)
+            tries -= 1
+            if not tries or judge(self.setup.expected(case)) is None:
+                return judge
+            self.end()
+            self.directory = tempfile.mkdtemp(prefix="again-", dir=self.directory)
+
+    def _play_once(self, case):
         special = getattr(self, "play_" + case["id"].replace("-", "_"), None)
         return special() if special else self._play_steps()
 
@@ -88,6 +103,7 @@ class Run:
         """Ends every process that was started."""
         for other in self.others:
             other.end()
+        self.others.clear()
 
     def _start(self, argv, env=None):
         agent = process.Process(self.setup.agents, argv, self.directory, env)
@@ -178,7 +194,7 @@ class Run:
         problems = []
         if code != recording["exit_code"]:
             problems.append(f"exit code: recorded {recording['exit_code']}, got {code}")
-        problem = compare.agent_log(recording["stdout"], agent.stdout, running)
+        problem = compare.agent_log(recording["stdout"], agent.stdout, running, self.case["id"] in masks.HURRIED)
         problems += [f"stdout:\n{problem}"] if problem else []
         problem = self._judge_stderr(recording, agent.stderr)
         problems += [f"stderr:\n{problem}"] if problem else []

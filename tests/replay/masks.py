@@ -31,6 +31,10 @@ VALUES = [
 # The one output that is random as a whole: 32 bytes in base64 on a line of its own (`keygen`).
 GENERATED_KEY = re.compile(r"\A[A-Za-z0-9+/]{43}=\n\Z")
 
+# The third line of our version, in outputs that are compared byte for byte otherwise.
+OUR_VERSION = re.compile(r"(?m)^Tribune \d+\.\d+\.\d+(-[\w.]+)?$")
+OUR_VERSION_SHOWN = "Tribune <VERSION>"
+
 # What `info` says about the machine, the build and the moment. Clocks are kept where one agent runs alone and
 # nothing is going on (agent runs), and masked where a cluster has been busy.
 INFO_VOLATILE = {
@@ -110,6 +114,9 @@ REPEATED = [
 
 # Member events are delivered a second late: where the recording was stopped before, a run that took longer shows them.
 LATE = re.compile(r"\[INFO\] agent: Received event: member-(join|update|leave|failed|reap)\Z")
+
+# Runs that end about a second after their start, just when their first member event is due.
+HURRIED = {"agent-start-retry-join-max"}
 
 # Lines of a busy agent's log that tell of a client which went away in the middle of something, and of answers that
 # came too late: whether they appear is a matter of timing.

@@ -16,8 +16,7 @@ Troubleshooting tips:
 * If an advertise address is set, ensure it routes to the bind address
 * Check that no nodes are behind a NAT
 * If nodes are behind firewalls or iptables, check that Serf traffic is permitted (UDP and TCP)
-* Verify networking equipment is functional
-";
+* Verify networking equipment is functional";
 
 pub(crate) fn run(_: &Command, parsed: &Parsed) -> i32 {
     let mut client = match connect(parsed) {
