@@ -55,6 +55,8 @@ pub(crate) struct Broadcast {
     pub(crate) waiter: Option<Token>,
     /// Whether it wants an eager send.
     pub(crate) fresh: bool,
+    /// How many of its sends it starts without.
+    pub(crate) transmits: u32,
 }
 
 /// What one fetch took.
@@ -130,11 +132,11 @@ impl BroadcastQueue {
         }
         self.next_number += 1;
         let order = Order {
-            transmits: 0,
+            transmits: broadcast.transmits,
             length: Reverse(broadcast.message.len()),
             number: Reverse(self.next_number),
         };
-        let Broadcast { message, slot, waiter, fresh } = broadcast;
+        let Broadcast { message, slot, waiter, fresh, .. } = broadcast;
         self.insert(order, Item { message, slot, waiter, fresh });
         while self.items.len() > self.max_items || self.bytes > self.max_bytes {
             let Some((&last, _)) = self.items.last_key_value() else { break };

@@ -32,6 +32,17 @@ pub(crate) enum Fill {
     Eager(u32),
 }
 
+/// How a broadcast starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// With an eager send.
+    Eager,
+    /// On the ticks.
+    Ticks,
+    /// On the ticks, and only for its last few sends: nearly everybody knows it already.
+    LastSends(usize),
+}
+
 impl Broadcasts {
     pub(crate) fn new(retransmit_mult: u32) -> Self {
         Broadcasts {
@@ -49,16 +60,25 @@ impl Broadcasts {
         self.user_members = members;
     }
 
-    /// Queues a message about a node. Returns the waiters that are through.
+    /// Queues a message about a node, in a cluster of `members` table entries. Returns the
+    /// waiters that are through.
     pub(crate) fn push_membership(
         &mut self,
+        members: usize,
         node: NodeName,
         message: &Message,
         waiter: Option<Token>,
-        fresh: bool,
+        urgency: Urgency,
     ) -> Vec<Token> {
         let slot = Some(Slot { node, intent: None });
-        self.membership.push(Broadcast { message: message.encode().into(), slot, waiter, fresh })
+        let transmits = match urgency {
+            Urgency::Eager | Urgency::Ticks => 0,
+            Urgency::LastSends(sends) => retransmit_limit(self.retransmit_mult, members)
+                .saturating_sub(u32::try_from(sends).unwrap_or(u32::MAX)),
+        };
+        let fresh = urgency == Urgency::Eager;
+        let message = message.encode().into();
+        self.membership.push(Broadcast { message, slot, waiter, fresh, transmits })
     }
 
     /// Queues a message of the layer above. Returns the waiters that are through.
@@ -75,7 +95,7 @@ impl Broadcasts {
             Subject::Intent { node, time, kind } => Some(Slot { node, intent: Some((time, kind)) }),
         };
         let message = Message::User(message.clone()).encode().into();
-        self.user(priority).push(Broadcast { message, slot, waiter, fresh })
+        self.user(priority).push(Broadcast { message, slot, waiter, fresh, transmits: 0 })
     }
 
     pub(crate) fn user_length(&self, priority: Priority) -> usize {

@@ -10,20 +10,18 @@ use crate::packets::{bodies, takes_checksums};
 use crate::{Membership, Node, Time, limits};
 
 impl Membership {
-    /// Arms the tick while there is something to tell and somebody who might listen; at idle it
-    /// wakes nobody. Armed at a random phase, as if it had always been running.
-    pub(crate) fn arm_gossip(&mut self, now: Time) {
+    /// Arms the timers of gossip while there is something to tell and somebody who might listen;
+    /// at idle they wake nobody. The tick starts at a random phase, as if it had always been
+    /// running; what is new is gathered for a short time and then sent on.
+    pub(crate) fn arm(&mut self, now: Time) {
         let wanted = !self.broadcasts.is_empty() && self.table.len() > 1;
         if !wanted {
             self.timers.gossip = None;
         } else if self.timers.gossip.is_none() && self.local().incarnation.0 > 0 {
             self.timers.gossip = self.random_phase(now, self.config.gossip_interval);
         }
-    }
-
-    /// Wants what is new sent on after a short time of gathering.
-    pub(crate) fn arm_eager(&mut self, now: Time) {
-        if self.timers.eager.is_none() && self.broadcasts.has_fresh() {
+        let others = self.table.live() > usize::from(self.local().is_live());
+        if self.timers.eager.is_none() && others && self.broadcasts.has_fresh() {
             self.timers.eager = Some(now + limits::EAGER_GATHER);
         }
     }
@@ -59,7 +57,8 @@ impl Membership {
         let peers = self.eager_peers();
         let copies = peers.len() as u32;
         if copies == 0 {
-            return self.broadcasts.forget_fresh();
+            // It stays new until somebody is there to hear it.
+            return;
         }
         let budget = self.packet_budget();
         while self.broadcasts.has_fresh() {

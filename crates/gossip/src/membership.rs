@@ -146,7 +146,7 @@ impl Membership {
         self.timers.push_pull = self
             .random_phase(now, self.config.push_pull_interval)
             .map(|phase| phase + self.scaled_push_pull_interval());
-        self.arm_gossip(now);
+        self.arm(now);
     }
 
     /// Takes one input. Outputs are then to be drained with [`Self::poll_output`].
@@ -162,7 +162,7 @@ impl Membership {
             Input::SendFailed { to } => self.send_failed(now, to),
             Input::Command { token, command } => self.command(now, token, command),
         }
-        self.arm_gossip(now);
+        self.arm(now);
     }
 
     /// The next output, in the order in which they must be carried out.
@@ -199,8 +199,7 @@ impl Membership {
         let fresh = self.config.eager_gossip;
         let finished = self.broadcasts.push_user(priority, subject, &message, token, fresh);
         self.finish(finished);
-        self.arm_eager(now);
-        self.arm_gossip(now);
+        self.arm(now);
     }
 
     /// What acks to direct probes carry from now on (the coordinate); None: nothing.

@@ -60,8 +60,8 @@ struct PendingMerge {
     join: bool,
     /// None: we were asked.
     purpose: Option<Purpose>,
-    /// Whether its one living entry is certain to be the joiner itself.
-    lone_joiner: bool,
+    /// Its living entries.
+    living: usize,
 }
 
 impl Exchanges {
@@ -78,7 +78,7 @@ impl Exchanges {
 
     /// A member has (re)appeared.
     pub(crate) fn note_news(&mut self, origin: Origin) {
-        self.news += usize::from(origin == Origin::Answer);
+        self.news += usize::from(matches!(origin, Origin::Answer { .. }));
     }
 }
 
@@ -212,8 +212,7 @@ impl Membership {
     }
 
     fn exchange_failed(&mut self, to: SocketAddr, purpose: Purpose, why: String) {
-        let commanded = matches!(purpose, Purpose::Command { .. });
-        self.fact(Fact::PushPullFailed { to, why: why.clone(), commanded });
+        self.fact(Fact::PushPullFailed { to, why: why.clone() });
         if let Purpose::Command { token, .. } = purpose {
             self.done(token, Err(CommandError::Exchange(why)));
         }
@@ -263,9 +262,8 @@ impl Membership {
         let alone = self.exchanges.pending.is_empty();
         let PushPull { join, nodes, user_state } = state;
         let living = nodes.iter().filter(|entry| entry.state == State::Alive).count();
-        let lone_joiner = join && living == 1;
         let entries = nodes.into_iter();
-        let merge = PendingMerge { from, entries, user_state, join, purpose, lone_joiner };
+        let merge = PendingMerge { from, entries, user_state, join, purpose, living };
         self.exchanges.pending.push_back(merge);
         if alone {
             self.exchanges.news = 0;
@@ -275,7 +273,9 @@ impl Membership {
 
     /// All entries are merged: now the state of the layer above, and whoever waits.
     fn merged(&mut self, now: Time, merge: PendingMerge) {
-        let news = std::mem::take(&mut self.exchanges.news);
+        // Either side knew more than the other: some are still on their way in.
+        let unsettled =
+            std::mem::take(&mut self.exchanges.news) > 0 || self.table.live() > merge.living;
         let token = match merge.purpose {
             Some(Purpose::Command { token, .. }) => Some(token),
             _ => None,
@@ -292,8 +292,7 @@ impl Membership {
                 self.exchanges.settle_round = 0;
                 self.arm_settle(now);
             }
-            // Others are still on their way in.
-            Some(Purpose::Settle) if news > 0 => self.arm_settle(now),
+            Some(Purpose::Settle) if unsettled => self.arm_settle(now),
             _ => {}
         }
     }
@@ -315,14 +314,18 @@ impl Membership {
 }
 
 impl PendingMerge {
-    /// Whose word an entry is. A stream's source has no useful port, so that a joiner is known
+    /// Whose word an entry is. Only the joiner's own is above death certificates: a stream's source has no useful port, so that a joiner is known
     /// by being alone in its table or by its address.
     fn origin(&self, entry: &NodeState) -> Origin {
-        if self.purpose.is_some() {
-            return Origin::Answer;
+        match self.purpose {
+            None => {}
+            Some(Purpose::Command { join: true, .. } | Purpose::Settle) => {
+                return Origin::Answer { joining: true };
+            }
+            Some(_) => return Origin::Answer { joining: false },
         }
         let same_address = || entry.address.to_ip() == Some(self.from.ip().to_canonical());
-        Origin::Asked { joiner: self.join && (self.lone_joiner || same_address()) }
+        Origin::Asked { joiner: self.join && (self.living == 1 || same_address()) }
     }
 }
 

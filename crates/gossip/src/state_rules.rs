@@ -5,6 +5,7 @@ use bytes::Bytes;
 use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
 use wire::{Incarnation, NodeName, Versions};
 
+use crate::broadcasts::Urgency;
 use crate::interface::{Event, Fact, Token};
 use crate::member_table::Slot;
 use crate::suspicion::{Suspicion, Timeouts, refuting};
@@ -22,8 +23,11 @@ pub(crate) enum Origin {
         /// Whether it is what the joiner says of itself, which no death certificate holds up.
         joiner: bool,
     },
-    /// In the answer to our own exchange: the peer knew it, so it needs no eager send.
-    Answer,
+    /// In the answer to our own exchange.
+    Answer {
+        /// Whether we have just joined, so that it is news to hardly anybody but us.
+        joining: bool,
+    },
 }
 
 impl Membership {
@@ -117,7 +121,7 @@ impl Membership {
                 && alive.meta == own.meta
                 && alive.versions[..] == own.versions.to_bytes();
             if !same {
-                self.refute(now, alive.incarnation, None);
+                self.refute(alive.incarnation, None);
             }
             return;
         }
@@ -134,7 +138,7 @@ impl Membership {
         waiter: Option<Token>,
     ) {
         self.table.clear_suspicion(slot);
-        self.queue(now, alive.node.clone(), &Message::Alive(alive.clone()), origin, waiter);
+        self.queue(alive.node.clone(), &Message::Alive(alive.clone()), origin, waiter);
         let before = self.table.node(slot);
         let (was, meta_changed) = (before.state, before.meta != alive.meta);
         let versions = versions::announced(&alive.versions);
@@ -177,7 +181,7 @@ impl Membership {
         if let Some(news) = news {
             if let Some(confirmations) = news {
                 let message = Message::Suspect(suspect.clone());
-                self.queue(now, suspect.node.clone(), &message, origin, None);
+                self.queue(suspect.node.clone(), &message, origin, None);
                 let Suspect { node, from: by, health, .. } = suspect;
                 self.fact(Fact::Confirmed { node, by, health, confirmations });
             }
@@ -187,9 +191,9 @@ impl Membership {
             return;
         }
         if slot == self.local {
-            return self.refute(now, suspect.incarnation, Some(suspect.from));
+            return self.refute(suspect.incarnation, Some(suspect.from));
         }
-        self.queue(now, suspect.node.clone(), &Message::Suspect(suspect.clone()), origin, None);
+        self.queue(suspect.node.clone(), &Message::Suspect(suspect.clone()), origin, None);
         let timeouts = Timeouts::new(&self.config, self.table.len());
         let Suspect { incarnation, node, from: by, health } = suspect;
         self.table.update(slot, |node| {
@@ -213,9 +217,9 @@ impl Membership {
             return self.finish(Vec::from_iter(waiter));
         }
         if slot == self.local && !self.leaving {
-            return self.refute(now, dead.incarnation, Some(dead.from));
+            return self.refute(dead.incarnation, Some(dead.from));
         }
-        self.queue(now, dead.node.clone(), &Message::Dead(dead.clone()), origin, waiter);
+        self.queue(dead.node.clone(), &Message::Dead(dead.clone()), origin, waiter);
         let left = dead.node == dead.from;
         self.table.update(slot, |node| {
             node.state = if left { State::Left } else { State::Dead };
@@ -255,29 +259,31 @@ impl Membership {
     }
 
     /// Outbids an accusation against us.
-    fn refute(&mut self, now: Time, accused: Incarnation, by: Option<NodeName>) {
+    fn refute(&mut self, accused: Incarnation, by: Option<NodeName>) {
         let incarnation = refuting(self.local().incarnation, accused);
         self.table.update(self.local, |node| node.incarnation = incarnation);
         self.change_awareness(1);
         let alive = self.own_alive(incarnation, self.local().meta.clone());
         let name = self.config.name.clone();
-        self.queue(now, name, &Message::Alive(alive), Origin::Own, None);
+        self.queue(name, &Message::Alive(alive), Origin::Own, None);
         let by = by.filter(|by| !self.is_local(by));
         self.fact(Fact::Refuted { by, incarnation });
     }
 
-    fn queue(
-        &mut self,
-        now: Time,
-        node: NodeName,
-        message: &Message,
-        origin: Origin,
-        waiter: Option<Token>,
-    ) {
-        let fresh = self.config.eager_gossip && origin != Origin::Answer;
-        let finished = self.broadcasts.push_membership(node, message, waiter, fresh);
+    fn queue(&mut self, node: NodeName, message: &Message, origin: Origin, waiter: Option<Token>) {
+        let urgency = match origin {
+            Origin::Own | Origin::Packet | Origin::Asked { .. } if self.config.eager_gossip => {
+                Urgency::Eager
+            }
+            // Whoever misses it will settle, too.
+            Origin::Answer { joining: true } if self.config.settle_exchange => {
+                Urgency::LastSends(self.config.gossip_nodes)
+            }
+            _ => Urgency::Ticks,
+        };
+        let members = self.table.len();
+        let finished = self.broadcasts.push_membership(members, node, message, waiter, urgency);
         self.finish(finished);
-        self.arm_eager(now);
     }
 
     /// Enters an unknown name: as dead in incarnation 0, so that its alive is a resurrection.

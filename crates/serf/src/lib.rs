@@ -1,18 +1,8 @@
 //! Serf's membership, events and queries on top of gossip, as a machine without I/O.
 
-mod certificates;
-mod coalesce;
-mod filter;
-mod history;
 mod interface;
-mod lamport;
-pub mod limits;
 mod machine;
-mod open_queries;
-mod pipeline;
 pub mod snapshot;
-mod table;
-mod timers;
 mod vivaldi;
 
 pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
@@ -22,5 +12,4 @@ pub use interface::{
     QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
 pub use machine::{ConfigError, Serf};
-pub use vivaldi::distance;
-pub use wire::message::Coordinate;
+pub use vivaldi::Coordinate;

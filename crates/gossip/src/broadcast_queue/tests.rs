@@ -10,7 +10,7 @@ use crate::vectors;
 const PLENTY: usize = 1 << 20;
 
 fn plain(message: impl Into<Bytes>) -> Broadcast {
-    Broadcast { message: message.into(), slot: None, waiter: None, fresh: false }
+    Broadcast { message: message.into(), slot: None, waiter: None, fresh: false, transmits: 0 }
 }
 
 fn named(node: &str, message: impl Into<Bytes>) -> Broadcast {
@@ -221,7 +221,13 @@ proptest! {
                     waiting.insert(Token(number), ());
                     let slot = name.map(|n| Slot { node: n.to_string().into(), intent: None });
                     let waiter = Some(Token(number));
-                    queue.push(Broadcast { message: message.into(), slot, waiter, fresh })
+                    queue.push(Broadcast {
+ message: message.into(),
+ slot,
+ waiter,
+ fresh,
+ transmits: 0,
+ })
                 }
                 Op::Fetch { limit } | Op::FetchFresh { limit } => {
                     let room = Room { overhead: 2, limit };

@@ -240,6 +240,14 @@ impl Network {
         holds(self)
     }
 
+    /// Carries out whatever comes next, if anything does.
+    pub fn step(&mut self) {
+        if let Some(((time, _), (to, delivery))) = self.queue.pop_first() {
+            self.now = self.now.max(time);
+            self.deliver(to, delivery);
+        }
+    }
+
     pub fn sees(&self, index: usize, other: usize) -> Option<State> {
         self.hosts[index].machine.node(&name(other)).map(|node| node.state)
     }
