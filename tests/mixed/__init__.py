@@ -1,0 +1,1 @@
+"""The mixed-cluster suite; see run.py."""
