@@ -24,7 +24,6 @@ import traceback
 
 HOST_NAME = "testhost"
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
-SIOCADDRT, RTF_UP = 0x890B, 0x1
 IFF_UP, IFF_MULTICAST = 0x1, 0x1000
 
 
@@ -171,25 +170,3 @@ def raise_loopback():
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP | IFF_MULTICAST))
-        fcntl.ioctl(control, SIOCADDRT, multicast_route())
-    if os.path.exists("/proc/net/if_inet6"):
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-            fcntl.ioctl(control, SIOCADDRT, multicast_route_v6())
-
-
-def multicast_route():
-    """`struct rtentry` for 224.0.0.0/4 over the loopback device, on a 64-bit Linux."""
-
-    def address(text):
-        return struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(text))
-
-    device = ctypes.create_string_buffer(b"lo")
-    multicast_route.device = device  # the kernel reads the name through the pointer below
-    head = struct.pack("@L", 0) + address("224.0.0.0") + address("0.0.0.0") + address("240.0.0.0")
-    return head + struct.pack("@HhLBBhhhhPLLH", RTF_UP, 0, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(device), 0, 0, 0)
-
-
-def multicast_route_v6():
-    """`struct in6_rtmsg` for ff00::/8 over the loopback device."""
-    addresses = socket.inet_pton(socket.AF_INET6, "ff00::") + bytes(32)
-    return addresses + struct.pack("@IHHILIi", 0, 8, 0, 1, 0, RTF_UP, socket.if_nametoindex("lo"))

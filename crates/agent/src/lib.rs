@@ -2,11 +2,26 @@
 //! logs and metrics.
 
 pub mod config;
+mod driver;
 pub mod event_filter;
+pub mod evidence;
+pub mod files;
 pub mod handlers;
+pub mod limits;
 pub mod log;
+mod mdns;
+pub mod node;
+mod notify;
+mod output;
 mod platform;
+mod random;
+mod render;
+mod resolve;
+pub mod rpc;
 mod start;
+mod streams;
+mod syslog;
+pub mod telemetry;
 
 pub use config::FlagSetting;
 pub use start::run;

@@ -83,3 +83,72 @@ pub(crate) fn die_of_closed_pipe() -> ! {
     }
     std::process::exit(1)
 }
+
+/// Largest piece written to standard output at once: a pipe that is ready takes this much without
+/// making the writer wait.
+#[cfg(unix)]
+const PIPE_PIECE: usize = 4096;
+
+/// Whether standard output takes a piece without waiting, or does so within `patience`.
+pub(crate) fn stdout_is_ready(patience: std::time::Duration) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = std::io::stdout();
+        let mut entry = [PollFd::new(&stdout, PollFlags::OUT)];
+        let patience = Timespec::try_from(patience).unwrap_or_default();
+        // An error or a closed reader shows when it is written to.
+        poll(&mut entry, Some(&patience)).is_ok_and(|ready| ready > 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = patience;
+        true
+    }
+}
+
+/// Writes the beginning of `bytes`; how much of it. Only when standard output is ready.
+pub(crate) fn write_stdout(bytes: &[u8]) -> std::io::Result<usize> {
+    #[cfg(unix)]
+    {
+        let piece = &bytes[..bytes.len().min(PIPE_PIECE)];
+        Ok(rustix::io::write(std::io::stdout(), piece)?)
+    }
+    #[cfg(not(unix))]
+    {
+        use std::io::Write;
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()?;
+        Ok(bytes.len())
+    }
+}
+
+/// Calls `go_on` whenever standard output has become ready, until it says true. False if there is
+/// no runtime to wait in, or standard output is of a kind that cannot be waited for.
+pub(crate) fn when_stdout_is_ready(go_on: impl Fn() -> bool + Send + 'static) -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::io::Interest;
+        use tokio::io::unix::AsyncFd;
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let _guard = runtime.enter();
+        // A copy, because registering takes the descriptor and standard output stays everybody's.
+        let Ok(copy) = rustix::io::dup(std::io::stdout()) else { return false };
+        let Ok(stdout) = AsyncFd::with_interest(copy, Interest::WRITABLE) else { return false };
+        runtime.spawn(async move {
+            while let Ok(mut ready) = stdout.writable().await {
+                if go_on() {
+                    return;
+                }
+                ready.clear_ready();
+            }
+        });
+        true
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = go_on;
+        false
+    }
+}

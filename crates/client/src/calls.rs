@@ -120,8 +120,8 @@ impl Client {
     }
 
     /// Who accused whom of having failed, the oldest first; about one member, or about all if
-    /// the name is empty. Only Tribune's agents know it: others answer `Unsupported command` and
-    /// close the connection.
+    /// the name is empty. Only Tribune's agents know it: others fail with
+    /// [`Error::Unsupported`] and close the connection.
     pub fn evidence(&mut self, node: &str) -> Result<Vec<Evidence>, Error> {
         let request = Request::Evidence { node: node.to_owned() };
         Ok(self.call_for::<EvidenceReply>(&request)?.evidence)

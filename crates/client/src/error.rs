@@ -16,6 +16,9 @@ pub enum Error {
     /// The agent has refused; its own words.
     #[error("{0}")]
     Agent(String),
+    /// The agent does not know the command, and has closed the connection.
+    #[error("Unsupported command")]
+    Unsupported,
     /// A command about keys did not succeed everywhere.
     #[error("{reason}")]
     Keys {

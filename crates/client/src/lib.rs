@@ -47,6 +47,7 @@ pub use wire::{Address, Incarnation, Versions};
 
 use wire::rpc::{
     AUTHENTICATION_REQUIRED, Frame, LogRecord, Request, ResponseHeader, ResponseStream,
+    UNSUPPORTED_COMMAND,
 };
 
 /// Largest number of records kept while a call waits for its answer. An agent that sends more
@@ -199,6 +200,9 @@ impl Client {
 
     fn call_for_both<B: Frame>(&mut self, request: &Request) -> Result<(B, String), Error> {
         let (_, header) = self.exchange(request)?;
+        if header.error == UNSUPPORTED_COMMAND {
+            return Err(Error::Unsupported);
+        }
         if header.error == AUTHENTICATION_REQUIRED {
             return Err(Error::Agent(header.error));
         }

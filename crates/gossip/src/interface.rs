@@ -319,6 +319,8 @@ pub enum Fact {
         to: SocketAddr,
         /// Why.
         why: String,
+        /// Whether a caller asked for it: a join.
+        commanded: bool,
     },
     /// An alive was ignored because a death certificate covers it.
     ResurrectionIgnored {

@@ -212,7 +212,8 @@ impl Membership {
     }
 
     fn exchange_failed(&mut self, to: SocketAddr, purpose: Purpose, why: String) {
-        self.fact(Fact::PushPullFailed { to, why: why.clone() });
+        let commanded = matches!(purpose, Purpose::Command { .. });
+        self.fact(Fact::PushPullFailed { to, why: why.clone(), commanded });
         if let Purpose::Command { token, .. } = purpose {
             self.done(token, Err(CommandError::Exchange(why)));
         }

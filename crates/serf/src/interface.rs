@@ -260,6 +260,12 @@ pub enum Error {
     /// A join after the end, or while leaving.
     #[error("Serf can't Join after Leave or Shutdown")]
     JoinAfterLeave,
+    /// Too many queries of this member wait for answers.
+    #[error("too many queries in progress, try again later")]
+    TooManyQueries,
+    /// The machine was shut down.
+    #[error("Serf is shut down")]
+    Ended,
     /// A file could not be written; nothing was changed.
     #[error("{0}")]
     Persist(String),
@@ -464,6 +470,13 @@ pub struct Member {
     pub status: MemberStatus,
     /// Its versions.
     pub versions: Versions,
+}
+
+impl Member {
+    /// Where to reach it; None if its address is neither of 4 nor of 16 bytes.
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.address.to_ip()?, self.port))
+    }
 }
 
 /// The status of a member.

@@ -1,8 +1,18 @@
 //! Serf's membership, events and queries on top of gossip, as a machine without I/O.
 
+mod certificates;
+mod coalesce;
+mod filter;
+mod history;
 mod interface;
+mod lamport;
+pub mod limits;
 mod machine;
+mod open_queries;
+mod pipeline;
 pub mod snapshot;
+mod table;
+mod timers;
 mod vivaldi;
 
 pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
@@ -12,4 +22,5 @@ pub use interface::{
     QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
 pub use machine::{ConfigError, Serf};
-pub use vivaldi::Coordinate;
+pub use vivaldi::distance;
+pub use wire::message::Coordinate;

@@ -1,14 +1,53 @@
 //! The machine: its state, and what the driver may call.
 
+mod conflict;
+mod exchange;
+mod intents;
+mod internal_queries;
+mod join;
+mod keys;
+mod leave;
+mod members;
+mod queries;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod user_events;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use gossip::{Keyring, Membership, Security, Time};
-use wire::NodeName;
+use gossip::{
+    IntentKind, Keyring, Membership, Priority, Security, Subject, Time, Token, UserBroadcast,
+};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use wire::message::Coordinate;
+use wire::message::serf::SerfMessage;
+use wire::{Incarnation, LamportTime, NodeName};
 
-use crate::interface::{Config, Input, Member, MemberStatus, Output, Statistics, Tags};
+use crate::certificates::Certificates;
+use crate::filter::FilterCache;
+use crate::history::{EventHistory, QueryHistory};
+use crate::interface::{
+    Command, Config, Error, Event, Fact, Input, Member, MemberEventKind, MemberStatus, Outcome,
+    Output, PersistId, Statistics, Tags,
+};
+use crate::lamport::LamportClock;
+use crate::limits;
+use crate::open_queries::OpenQueries;
+use crate::pipeline::Pipeline;
 use crate::snapshot::SnapshotState;
-use crate::vivaldi::Coordinate;
+use crate::table::{Entry, Intents, Table};
+use crate::timers::Timers;
+use crate::vivaldi::Vivaldi;
+
+use exchange::UserStateCache;
+use join::JoinTask;
+use keys::KeyTasks;
+use queries::OwnQuery;
+use tags::TagsTask;
 
 /// Why a configuration cannot work. The first texts are those of the real agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,19 +75,102 @@ pub enum ConfigError {
     Gossip(#[from] gossip::ConfigError),
 }
 
+/// How far a member is with its departure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Leaving,
+    Left,
+    Shutdown,
+}
+
+/// What has a deadline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Reap,
+    Reconnect,
+    QueueCheck,
+    RecordClock,
+    FlushMembers,
+    FlushUsers,
+    LeavePropagated,
+    /// A query of our own ends.
+    OwnQuery(LamportTime),
+    /// A leaving member is to be erased.
+    Prune(NodeName),
+}
+
+/// Whom the end of a command of the layer below concerns.
+#[derive(Debug)]
+enum Waiting {
+    Join(JoinTask),
+    Rejoin,
+    Reconnect,
+    LeaveIntent,
+    LeaveAnnounced,
+    ForceLeave(Token),
+    TagsAnnounced(Token),
+}
+
+/// What goes on once something is on disk.
+#[derive(Debug)]
+enum Persisting {
+    Tags(TagsTask),
+    Keyring,
+}
+
+/// The three Lamport clocks.
+#[derive(Debug)]
+struct Clocks {
+    member: LamportClock,
+    event: LamportClock,
+    query: LamportClock,
+}
+
+/// Where members are in the latency space.
+#[derive(Debug)]
+struct Coordinates {
+    own: Vivaldi,
+    others: BTreeMap<NodeName, Coordinate>,
+}
+
 /// One member of a Serf cluster, without I/O.
 #[derive(Debug)]
 pub struct Serf {
+    config: Config,
+    name: NodeName,
     gossip: Membership,
+    rng: SmallRng,
     outputs: VecDeque<Output>,
-    members: BTreeMap<NodeName, Member>,
-    local: Member,
+    /// Messages to ourselves: they do not need the network.
+    loopback: VecDeque<Bytes>,
+    phase: Phase,
+    timers: Timers<Timer>,
+    clocks: Clocks,
+    table: Table,
+    intents: Intents,
+    certificates: Certificates,
+    events: EventHistory,
+    queries: QueryHistory,
+    open_queries: OpenQueries,
+    own_queries: BTreeMap<LamportTime, OwnQuery>,
+    vote_running: bool,
+    filters: FilterCache,
+    coordinates: Option<Coordinates>,
+    pipeline: Pipeline,
+    user_state: Option<UserStateCache>,
+    waiting: BTreeMap<Token, Waiting>,
+    persisting: BTreeMap<PersistId, Persisting>,
+    key_tasks: KeyTasks,
+    rejoin: Vec<(NodeName, std::net::SocketAddr)>,
+    leave_waiter: Option<Token>,
+    last_id: u64,
 }
 
 impl Serf {
-    /// A member that has announced itself to nobody yet; its first outputs (own join event,
-    /// attempts to rejoin the members of `snapshot`) are ready to be drained. `snapshot` is None
-    /// where no snapshot file is kept. `seed` feeds every random choice.
+    /// A member that announces itself; its first outputs (own join event, attempts to rejoin the
+    /// members of `snapshot`) are ready to be drained. `snapshot` is None where no snapshot file
+    /// is kept: nothing is recorded then. `seed` feeds every random choice.
     pub fn new(
         config: Config,
         keyring: Option<Keyring>,
@@ -56,23 +178,100 @@ impl Serf {
         seed: u64,
         now: Time,
     ) -> Result<Self, ConfigError> {
-        let _ = snapshot;
-        let local = Member {
-            name: config.gossip.name.clone(),
-            address: config.gossip.advertise_address,
-            port: config.gossip.advertise_port,
-            tags: std::sync::Arc::new(config.tags.clone()),
-            status: MemberStatus::Alive,
-            versions: config.gossip.versions,
+        validate(&config)?;
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut below = config.gossip.clone();
+        below.meta = tags::encode(config.protocol, &config.tags);
+        below.versions.delegate_cur = config.protocol;
+        let gossip = Membership::new(below, keyring, rand::Rng::random(&mut rng), now)?;
+
+        let mut clocks = Clocks {
+            member: LamportClock::new(),
+            event: LamportClock::new(),
+            query: LamportClock::new(),
         };
-        let mut gossip = Membership::new(config.gossip, keyring, seed, now)?;
-        gossip.start(now);
-        let members = BTreeMap::from([(local.name.clone(), local.clone())]);
-        Ok(Serf { gossip, outputs: VecDeque::new(), members, local })
+        let (mut event_minimum, mut query_minimum) = (LamportTime(0), LamportTime(0));
+        if let Some(state) = &snapshot {
+            clocks.member.witness(state.clock);
+            clocks.event.witness(state.event_clock);
+            clocks.query.witness(state.query_clock);
+            event_minimum = LamportTime(state.event_clock.0.saturating_add(1));
+            query_minimum = LamportTime(state.query_clock.0.saturating_add(1));
+        }
+        let mut serf = Serf {
+            name: config.gossip.name.clone(),
+            gossip,
+            rng,
+            outputs: VecDeque::new(),
+            loopback: VecDeque::new(),
+            phase: Phase::Running,
+            timers: Timers::new(),
+            clocks,
+            table: Table::default(),
+            intents: Intents::new(config.recent_intent_timeout),
+            certificates: Certificates::default(),
+            events: EventHistory::new(config.event_buffer, event_minimum),
+            queries: QueryHistory::new(config.query_buffer, query_minimum),
+            open_queries: OpenQueries::default(),
+            own_queries: BTreeMap::new(),
+            vote_running: false,
+            filters: FilterCache::default(),
+            coordinates: config
+                .coordinates
+                .then(|| Coordinates { own: Vivaldi::new(), others: BTreeMap::new() }),
+            pipeline: Pipeline::new(&config, snapshot.as_ref()),
+            user_state: None,
+            waiting: BTreeMap::new(),
+            persisting: BTreeMap::new(),
+            key_tasks: KeyTasks::default(),
+            rejoin: Vec::new(),
+            leave_waiter: None,
+            last_id: 0,
+            config,
+        };
+        serf.begin(now, snapshot.unwrap_or_default());
+        Ok(serf)
+    }
+
+    fn begin(&mut self, now: Time, snapshot: SnapshotState) {
+        self.announce_coordinate();
+        self.table.insert(Entry {
+            member: self.describe_local(),
+            status_time: LamportTime(0),
+            gone_since: None,
+            incarnation: Incarnation(0),
+        });
+        self.gossip.set_user_members(self.table.len());
+        self.gossip.start(now);
+        self.drain_gossip(now);
+        self.start_rejoin(now, snapshot);
+        self.settle(now);
     }
 
     /// Takes one input. Outputs are then to be drained with [`Self::poll_output`].
-    pub fn handle(&mut self, _now: Time, _input: Input<'_>) {}
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Timeout => self.gossip.handle(now, gossip::Input::Timeout),
+            Input::Packet { from, bytes } => {
+                self.gossip.handle(now, gossip::Input::Packet { from, bytes });
+            }
+            Input::Request { connection, from, message } => {
+                self.gossip.handle(now, gossip::Input::Request { connection, from, message });
+            }
+            Input::Response { dial, message } => {
+                self.gossip.handle(now, gossip::Input::Response { dial, message });
+            }
+            Input::DialFailed { dial, why } => {
+                self.gossip.handle(now, gossip::Input::DialFailed { dial, why });
+            }
+            Input::SendFailed { to } => {
+                self.gossip.handle(now, gossip::Input::SendFailed { to });
+            }
+            Input::Persisted { id, result } => self.persisted(now, id, result),
+            Input::Command { token, command } => self.command(now, token, command),
+        }
+        self.settle(now);
+    }
 
     /// The next output, in the order in which they must be carried out.
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -81,38 +280,58 @@ impl Serf {
 
     /// When [`Input::Timeout`] is wanted next; a time that has passed means at once.
     pub fn next_timeout(&self) -> Option<Time> {
-        self.gossip.next_timeout()
+        if self.phase == Phase::Shutdown {
+            return None;
+        }
+        self.timers.next().into_iter().chain(self.gossip.next_timeout()).min()
     }
 
     /// All members in any status, this one included, by name.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.members.values()
+        self.table.iter().map(|entry| &entry.member)
     }
 
     /// The member of that name.
     pub fn member(&self, name: &str) -> Option<&Member> {
-        self.members.get(name)
+        self.table.get(name).map(|entry| &entry.member)
     }
 
     /// This member's own entry.
     pub fn local(&self) -> &Member {
-        &self.local
+        self.member(self.name.as_str()).expect("the own member is put in first and never erased")
     }
 
     /// The own tags, as last set.
     pub fn tags(&self) -> &Tags {
-        &self.local.tags
+        &self.config.tags
     }
 
     /// Numbers for `info` and metrics.
     pub fn statistics(&self) -> Statistics {
-        Statistics::default()
+        Statistics {
+            members: self.table.len(),
+            failed: self.table.failed().len(),
+            left: self.table.left().len(),
+            health_score: self.gossip.health_score(),
+            member_time: self.clocks.member.time(),
+            event_time: self.clocks.event.time(),
+            query_time: self.clocks.query.time(),
+            intent_queue: self.gossip.queue_length(Priority::Intent),
+            event_queue: self.gossip.queue_length(Priority::Event),
+            query_queue: self.gossip.queue_length(Priority::Query),
+            encrypted: self.gossip.security().keyring.is_some(),
+            coordinate_resets: self.coordinates.as_ref().map_or(0, |c| c.own.resets()),
+        }
     }
 
     /// The coordinate of a member: the own one always, others once they have answered a probe;
     /// None for all while coordinates are off.
-    pub fn coordinate(&self, _name: &str) -> Option<&Coordinate> {
-        None
+    pub fn coordinate(&self, name: &str) -> Option<&Coordinate> {
+        let coordinates = self.coordinates.as_ref()?;
+        if name == self.name.as_str() {
+            return Some(coordinates.own.coordinate());
+        }
+        coordinates.others.get(name)
     }
 
     /// How the driver seals and labels.
@@ -121,8 +340,335 @@ impl Serf {
     }
 
     /// Ends the machine: what coalescers hold comes out as events, nothing is taken in any more.
-    /// Not a leave; see [`crate::Command::Leave`].
-    pub fn shutdown(&mut self, _now: Time) {
-        let _ = Bytes::new();
+    /// Not a leave; see [`Command::Leave`].
+    pub fn shutdown(&mut self, now: Time) {
+        if self.phase == Phase::Shutdown {
+            return;
+        }
+        self.flush_users();
+        self.flush_members();
+        self.record_clock();
+        self.phase = Phase::Shutdown;
+        let _ = now;
     }
+
+    /// Carries out what an input has set off, until there is nothing left to do at `now`.
+    fn settle(&mut self, now: Time) {
+        if self.phase == Phase::Shutdown {
+            while self.gossip.poll_output().is_some() {}
+            return;
+        }
+        loop {
+            self.drain_gossip(now);
+            if let Some(message) = self.loopback.pop_front() {
+                self.on_user_message(now, message);
+            } else if let Some(timer) = self.timers.expired(now) {
+                self.on_timer(now, timer);
+            } else {
+                break;
+            }
+            if self.phase == Phase::Shutdown {
+                return;
+            }
+        }
+        if self.pipeline.clock_is_due(self.clocks.member.time()) {
+            self.timers.arm(Timer::RecordClock, now + limits::SNAPSHOT_CLOCK_INTERVAL);
+        }
+        let queues = [Priority::Intent, Priority::Query, Priority::Event];
+        if queues.iter().any(|queue| self.gossip.queue_length(*queue) > 0) {
+            self.timers.arm(Timer::QueueCheck, now + self.config.queue_check_interval);
+        }
+    }
+
+    fn drain_gossip(&mut self, now: Time) {
+        while let Some(output) = self.gossip.poll_output() {
+            match output {
+                gossip::Output::Packet { to, body, crc } => {
+                    self.outputs.push_back(Output::Packet { to, body, crc });
+                }
+                gossip::Output::Dial { dial, to, deadline, request } => {
+                    let request = self.segments(request);
+                    self.outputs.push_back(Output::Dial { dial, to, deadline, request });
+                }
+                gossip::Output::Reply { connection, reply } => {
+                    let reply = self.segments(reply);
+                    self.outputs.push_back(Output::Reply { connection, reply });
+                }
+                gossip::Output::Close { connection } => {
+                    self.outputs.push_back(Output::Close { connection });
+                }
+                gossip::Output::Event(event) => self.on_gossip_event(now, event),
+                gossip::Output::Fact(fact) => self.fact(Fact::Gossip(fact)),
+                gossip::Output::Done { token, outcome } => self.on_done(now, token, outcome),
+            }
+        }
+    }
+
+    fn on_gossip_event(&mut self, now: Time, event: gossip::Event) {
+        match event {
+            gossip::Event::Joined(node) => self.on_joined(now, &node),
+            gossip::Event::Updated(node) => self.on_updated(now, &node),
+            gossip::Event::Departed(node) => self.on_departed(now, &node),
+            gossip::Event::UserMessage(message) => self.on_user_message(now, message),
+            gossip::Event::RemoteState { join, state, token } => {
+                self.on_remote_state(now, join, &state, token);
+            }
+            gossip::Event::Conflict { existing, other } => self.on_conflict(now, &existing, &other),
+            gossip::Event::RoundTrip { node, rtt, payload } => {
+                self.on_round_trip(&node, rtt, payload.as_deref());
+            }
+        }
+    }
+
+    fn on_user_message(&mut self, now: Time, bytes: Bytes) {
+        let message = match SerfMessage::decode(&bytes) {
+            Ok(message) => message,
+            // Nothing in a user message says nothing.
+            Err(_) if bytes.is_empty() => return,
+            Err(error) => return self.dropped(error.to_string()),
+        };
+        match message {
+            SerfMessage::Leave(leave) => {
+                if self.on_leave_intent(now, &leave) {
+                    let kind = if leave.prune { IntentKind::Prune } else { IntentKind::Leave };
+                    self.pass_on_intent(now, leave.node, leave.lamport_time, kind, bytes);
+                }
+            }
+            SerfMessage::Join(join) => {
+                if self.on_join_intent(now, &join) {
+                    self.pass_on_intent(now, join.node, join.lamport_time, IntentKind::Join, bytes);
+                }
+            }
+            SerfMessage::UserEvent(event) => {
+                if self.on_user_event(now, event) {
+                    self.pass_on(now, Priority::Event, bytes);
+                }
+            }
+            SerfMessage::Query(query) => {
+                if self.on_query(now, query) {
+                    self.pass_on(now, Priority::Query, bytes);
+                }
+            }
+            SerfMessage::QueryResponse(response) => self.on_query_response(now, response),
+            SerfMessage::Relay(relay) => self.on_relay(relay),
+            SerfMessage::PushPull(_)
+            | SerfMessage::ConflictResponse(_)
+            | SerfMessage::KeyRequest(_)
+            | SerfMessage::KeyResponse(_) => {
+                self.dropped("a message that has no place here".to_owned());
+            }
+        }
+    }
+
+    fn on_timer(&mut self, now: Time, timer: Timer) {
+        match timer {
+            Timer::Reap => self.reap(now),
+            Timer::Reconnect => self.reconnect(now),
+            Timer::QueueCheck => self.check_queues(),
+            Timer::RecordClock => self.record_clock(),
+            Timer::FlushMembers => self.flush_members(),
+            Timer::FlushUsers => self.flush_users(),
+            Timer::LeavePropagated => self.finish_leave(),
+            Timer::OwnQuery(time) => self.finish_query(time),
+            Timer::Prune(name) => self.prune_leaving(now, &name),
+        }
+    }
+
+    fn command(&mut self, now: Time, token: Token, command: Command) {
+        if self.phase == Phase::Shutdown {
+            let error = match command {
+                Command::Leave => Error::LeaveAfterShutdown,
+                Command::Join { .. } => Error::JoinAfterLeave,
+                _ => Error::Ended,
+            };
+            return self.failed(token, error);
+        }
+        match command {
+            Command::Join { targets, ignore_old_events } => {
+                self.start_join(now, token, targets, ignore_old_events);
+            }
+            Command::Leave => self.start_leave(now, token),
+            Command::ForceLeave { node, prune } => self.force_leave(now, token, node, prune),
+            Command::UserEvent { name, payload, coalesce } => {
+                let outcome = self.send_user_event(now, name, payload, coalesce);
+                self.ended(token, outcome);
+            }
+            Command::Query(request) => self.start_caller_query(now, token, request),
+            Command::Respond { query, payload } => {
+                let outcome = self.respond(now, query, payload);
+                self.ended(token, outcome);
+            }
+            Command::SetTags { tags, persist } => self.set_tags(now, token, tags, persist),
+            Command::Keys(operation) => self.start_key_operation(now, token, operation),
+        }
+    }
+
+    fn on_done(&mut self, now: Time, token: Token, outcome: gossip::Outcome) {
+        match self.waiting.remove(&token) {
+            Some(Waiting::Join(task)) => self.join_answered(now, task, outcome),
+            Some(Waiting::Rejoin) => self.rejoin_answered(now, outcome),
+            Some(Waiting::LeaveIntent) => self.announce_leave(now, outcome),
+            Some(Waiting::LeaveAnnounced) => self.leave_announced(now, outcome),
+            Some(Waiting::ForceLeave(caller)) => {
+                self.ended(caller, outcome.map_err(|_| Error::RemovalTimeout));
+            }
+            Some(Waiting::TagsAnnounced(caller)) => {
+                self.ended(caller, outcome.map_err(|_| Error::UpdateTimeout));
+            }
+            Some(Waiting::Reconnect) | None => {}
+        }
+    }
+
+    fn persisted(&mut self, now: Time, id: PersistId, result: Result<(), String>) {
+        match self.persisting.remove(&id) {
+            Some(Persisting::Tags(task)) => self.tags_persisted(now, task, result),
+            Some(Persisting::Keyring) => self.keyring_persisted(now, result),
+            None => {}
+        }
+    }
+
+    /// A number that no other token or write has.
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Gives the layer below a command to be answered to `waiting`.
+    fn ask_gossip(&mut self, now: Time, waiting: Waiting, command: gossip::Command) {
+        let token = Token(self.next_id());
+        self.waiting.insert(token, waiting);
+        self.gossip.handle(now, gossip::Input::Command { token, command });
+    }
+
+    fn pass_on(&mut self, now: Time, priority: Priority, message: Bytes) {
+        let broadcast = UserBroadcast { priority, subject: Subject::None, message, waiter: None };
+        self.gossip.broadcast(now, broadcast);
+    }
+
+    fn pass_on_intent(
+        &mut self,
+        now: Time,
+        node: NodeName,
+        time: LamportTime,
+        kind: IntentKind,
+        message: Bytes,
+    ) {
+        self.broadcast_intent(now, node, time, kind, message, None);
+    }
+
+    fn broadcast_intent(
+        &mut self,
+        now: Time,
+        node: NodeName,
+        time: LamportTime,
+        kind: IntentKind,
+        message: Bytes,
+        waiter: Option<Waiting>,
+    ) {
+        let waiter = waiter.map(|waiting| {
+            let token = Token(self.next_id());
+            self.waiting.insert(token, waiting);
+            (token, now + self.config.broadcast_timeout)
+        });
+        let subject = Subject::Intent { node, time, kind };
+        let broadcast = UserBroadcast { priority: Priority::Intent, subject, message, waiter };
+        self.gossip.broadcast(now, broadcast);
+    }
+
+    /// A member event: facts, the snapshot's record, the coalescer.
+    fn emit_member(&mut self, now: Time, kind: MemberEventKind, member: Member, forced: bool) {
+        self.fact(Fact::Member {
+            kind,
+            forced,
+            name: member.name.clone(),
+            address: member.address.to_ip(),
+        });
+        let clock = self.clocks.member.time();
+        if let Some(flush) = self.pipeline.member(now, kind, member, clock, &mut self.outputs) {
+            self.timers.set(Timer::FlushMembers, flush);
+        }
+    }
+
+    fn emit_user(&mut self, now: Time, event: Event) {
+        if let Some(flush) = self.pipeline.user(now, event, &mut self.outputs) {
+            self.timers.set(Timer::FlushUsers, flush);
+        }
+    }
+
+    fn flush_members(&mut self) {
+        self.outputs.extend(self.pipeline.flush_members().into_iter().map(Output::Event));
+    }
+
+    fn flush_users(&mut self) {
+        self.outputs.extend(self.pipeline.flush_users().into_iter().map(Output::Event));
+    }
+
+    fn record_clock(&mut self) {
+        self.outputs.extend(self.pipeline.record_clock(self.clocks.member.time()));
+    }
+
+    fn check_queues(&mut self) {
+        let max = match self.config.min_queue_depth {
+            0 => self.config.max_queue_depth,
+            least => least.max(2 * self.table.len()),
+        };
+        for queue in [Priority::Intent, Priority::Query, Priority::Event] {
+            let length = self.gossip.queue_length(queue);
+            let pruned = if length > max { self.gossip.prune_queue(queue, max) } else { 0 };
+            if length >= self.config.queue_depth_warning {
+                self.fact(Fact::QueueDepth { queue, length, pruned });
+            }
+        }
+    }
+
+    fn describe_local(&self) -> Member {
+        let node = self.gossip.local();
+        Member {
+            name: self.name.clone(),
+            address: node.address,
+            port: node.port,
+            tags: Arc::new(self.config.tags.clone()),
+            status: MemberStatus::Alive,
+            versions: node.versions,
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Fact(fact));
+    }
+
+    fn dropped(&mut self, why: String) {
+        self.fact(Fact::MessageDropped { why });
+    }
+
+    fn done(&mut self, token: Token, outcome: Outcome) {
+        self.outputs.push_back(Output::Done { token, outcome });
+    }
+
+    fn failed(&mut self, token: Token, error: Error) {
+        self.done(token, Outcome::Failed(error));
+    }
+
+    fn ended(&mut self, token: Token, result: Result<(), Error>) {
+        self.done(token, result.map_or_else(Outcome::Failed, |()| Outcome::Ok));
+    }
+}
+
+fn validate(config: &Config) -> Result<(), ConfigError> {
+    match config.protocol {
+        0..2 => return Err(ConfigError::ProtocolTooLow(config.protocol)),
+        2..=5 => {}
+        _ => return Err(ConfigError::ProtocolTooHigh(config.protocol)),
+    }
+    if config.user_event_size_limit > limits::USER_EVENT_BYTES {
+        return Err(ConfigError::EventLimitTooHigh);
+    }
+    let name = config.gossip.name.as_str();
+    if config.validate_node_names && !members::is_valid_name(name) {
+        return Err(ConfigError::InvalidName(name.to_owned()));
+    }
+    if tags::encode(config.protocol, &config.tags).len() > limits::META_BYTES {
+        return Err(ConfigError::TagsTooBig);
+    }
+    Ok(())
 }

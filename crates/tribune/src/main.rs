@@ -1,2 +1,31 @@
-//! The tribune binary.
-fn main() {}
+//! The tribune binary: argument parsing and printing, nothing else.
+//!
+//! Called `serf` it is Serf's command line; as `tribune` it has that under `tribune serf`, and a
+//! few commands of its own.
+
+mod command;
+mod commands;
+mod completions;
+mod flags;
+mod go_syntax;
+mod help;
+mod manual;
+mod output;
+mod platform;
+mod serf;
+mod table;
+mod tribune;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+fn main() {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let arguments: Vec<OsString> = arguments.collect();
+    let code = match Path::new(&program).file_stem() {
+        Some(name) if name == "serf" => serf::run(&arguments),
+        _ => tribune::run(&arguments),
+    };
+    std::process::exit(code);
+}

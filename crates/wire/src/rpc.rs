@@ -109,12 +109,15 @@ pub struct ResponseHeader {
     /// That of the request; for a record that of the request which opened the stream.
     pub sequence: u64,
     /// Empty on success. A body follows all the same if the command has one, except after
-    /// [`AUTHENTICATION_REQUIRED`].
+    /// [`AUTHENTICATION_REQUIRED`] and [`UNSUPPORTED_COMMAND`].
     pub error: String,
 }
 
-/// The one error after which no body follows.
+/// The error of a command before its client has shown the token. No body follows.
 pub const AUTHENTICATION_REQUIRED: &str = "Authentication required";
+
+/// The error of a command that the agent does not know. No body follows, the connection is closed.
+pub const UNSUPPORTED_COMMAND: &str = "Unsupported command";
 
 impl Frame for ResponseHeader {
     fn write(&self, writer: &mut Writer<'_>) {

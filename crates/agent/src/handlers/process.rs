@@ -1,0 +1,142 @@
+//! One script's life: start, input, output, end.
+
+use std::io::{self, PipeReader};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, Command};
+
+use super::invocation::Invocation;
+use crate::limits;
+use crate::log::{Level, Log};
+
+/// What became of a script.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The last bytes it printed, to standard output or standard error.
+    pub(super) output: Vec<u8>,
+    /// None: it succeeded; else `exit status 3` or `signal: killed`.
+    pub(super) failure: Option<String>,
+}
+
+/// Runs the script until it has ended and nobody holds its output any more. No time limit: one
+/// that takes long is logged.
+pub(super) async fn run(script: &str, invocation: Invocation, log: &Log) -> io::Result<Finished> {
+    let Invocation { environment, input, reports_unread_input } = invocation;
+    // One pipe for both, so that what is printed to either stays in order.
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script).envs(environment).stdin(Stdio::piped());
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    // It holds the write ends, and with them our end would never come.
+    drop(command);
+    let feeder = feed(child.stdin.take(), input);
+    let finish = async {
+        let (output, status) = tokio::join!(collect(reader), child.wait());
+        Ok(Finished { output: output?, failure: failure(status?) })
+    };
+    tokio::pin!(finish, feeder);
+    let slow = tokio::time::sleep(limits::HANDLER_SLOW);
+    tokio::pin!(slow);
+    let (mut fed, mut warned) = (false, false);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut feeder, if !fed => {
+                fed = true;
+                if let (Err(error), true) = (result, reports_unread_input) {
+                    let why = gotext::errno_text(&error);
+                    log.line(Level::Err, "", format_args!("Error writing payload: write |1: {why}"));
+                }
+            }
+            finished = &mut finish => return finished,
+            () = &mut slow, if !warned => {
+                warned = true;
+                log.line(
+                    Level::Warn,
+                    "agent",
+                    format_args!("Script '{script}' slow, execution exceeding {}", seconds(limits::HANDLER_SLOW)),
+                );
+            }
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
+}
+
+async fn feed(stdin: Option<ChildStdin>, input: Bytes) -> io::Result<()> {
+    let Some(mut stdin) = stdin else { return Ok(()) };
+    stdin.write_all(&input).await
+}
+
+async fn collect(reader: PipeReader) -> io::Result<Vec<u8>> {
+    #[cfg(unix)]
+    let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
+    #[cfg(not(unix))]
+    let reader = tokio::fs::File::from_std(std::fs::File::from(
+        std::os::windows::io::OwnedHandle::from(reader),
+    ));
+    keep_last(reader, limits::HANDLER_OUTPUT_BYTES).await
+}
+
+/// Reads to the end and keeps the last `limit` bytes.
+async fn keep_last(mut reader: impl AsyncRead + Unpin, limit: usize) -> io::Result<Vec<u8>> {
+    let mut kept: Vec<u8> = Vec::new();
+    loop {
+        // Most scripts print nothing or a line.
+        kept.reserve(512);
+        if reader.read_buf(&mut kept).await? == 0 {
+            break;
+        }
+        if kept.len() >= 2 * limit {
+            kept.drain(..kept.len() - limit);
+        }
+    }
+    kept.drain(..kept.len().saturating_sub(limit));
+    Ok(kept)
+}
+
+fn failure(status: ExitStatus) -> Option<String> {
+    if status.success() {
+        return None;
+    }
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let core = std::os::unix::process::ExitStatusExt::core_dumped(&status);
+        let suffix = if core { " (core dumped)" } else { "" };
+        return Some(format!("signal: {}{suffix}", signal_text(signal)));
+    }
+    Some(format!("exit status {}", status.code().unwrap_or(-1)))
+}
+
+/// Go's words for the signals that end processes.
+#[cfg(unix)]
+fn signal_text(signal: i32) -> String {
+    let words = match signal {
+        1 => "hangup",
+        2 => "interrupt",
+        3 => "quit",
+        4 => "illegal instruction",
+        5 => "trace/breakpoint trap",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        10 => "user defined signal 1",
+        11 => "segmentation fault",
+        12 => "user defined signal 2",
+        13 => "broken pipe",
+        14 => "alarm clock",
+        15 => "terminated",
+        other => return format!("signal {other}"),
+    };
+    words.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Every bound of the shell, with the reason for its number and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Records that wait for one slow stream of an RPC client, as in the real agent; further ones
+/// are dropped with a WARN line.
+pub const STREAM_RECORDS: usize = 512;
+
+/// Events that wait for the handlers. Above it the oldest are dropped, counted and logged once.
+pub const HANDLER_EVENTS: usize = 1024;
+
+/// Bytes of a handler's output that are kept, the last ones; what the real agent keeps.
+pub const HANDLER_OUTPUT_BYTES: usize = 8192;
+
+/// A handler that takes longer is logged, once per invocation.
+pub const HANDLER_SLOW: Duration = Duration::from_secs(1);
+
+/// Addresses taken from one name: a join tries them one after another.
+pub const ADDRESSES_PER_NAME: usize = 1024;
+
+/// Addresses in one join.
+pub const JOIN_TARGETS: usize = 16 * 1024;
+
+/// Longest wait for the answer of a name server over TCP before the system's resolver is asked.
+pub const NAME_SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for the system's resolver.
+pub const RESOLVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Suspicions and failures that are remembered, the newest.
+pub const EVIDENCE_RECORDS: usize = 1024;
+
+/// Datagrams taken from the socket before streams, timers and callers get their turn.
+pub const DATAGRAMS_PER_TURN: usize = 128;
+
+/// Datagrams that wait while the system's send buffer is full; above it the oldest are dropped,
+/// as a network would.
+pub const UNSENT_DATAGRAMS: usize = 1024;
+
+/// Largest datagram.
+pub const DATAGRAM_BYTES: usize = 65_536;
+
+/// What the system is asked for as the receive buffer, halved until it accepts.
+pub const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
+
+/// Incoming streams served at the same time; further ones wait in the system's queue.
+pub const INCOMING_STREAMS: usize = 256;
+
+/// Incoming state exchanges at the same time, as in the real agent; further ones are closed.
+pub const INCOMING_PUSH_PULLS: usize = 128;
+
+/// Bytes that all streams together may hold; a stream that needs more is closed. Room for one
+/// exchange of the largest size, sealed and opened, and for a thousand ordinary ones.
+pub const STREAM_BYTES_TOTAL: usize = 128 << 20;
+
+/// Clients of the RPC at the same time; further connections are closed at once.
+pub const RPC_CLIENTS: usize = 1024;
+
+/// Streams of one RPC connection, monitor included.
+pub const RPC_STREAMS: usize = 1024;
+
+/// Bytes that wait for a client to read them; above it its commands and streams wait.
+pub const RPC_OUTPUT_BYTES: usize = 64 << 10;
+
+/// Largest request of an RPC client, header and body each.
+pub const RPC_REQUEST_BYTES: usize = 4 << 20;
+
+/// How long answers under way may take when the agent ends.
+pub const RPC_FLUSH: Duration = Duration::from_millis(500);
+
+/// Size that a pattern of a member filter may have when compiled.
+pub const PATTERN_BYTES: usize = 1 << 20;
+
+/// How long snapshot lines wait to be written together.
+pub const SNAPSHOT_FLUSH: Duration = Duration::from_millis(400);
+
+/// Between attempts to write a snapshot that could not be written.
+pub const SNAPSHOT_RETRY: Duration = Duration::from_secs(30);
+
+/// Snapshot lines that wait for a slow disk; above it they are dropped and the file is rewritten
+/// as a whole.
+pub const SNAPSHOT_PENDING_BYTES: usize = 256 << 10;
+
+/// How long the end of the agent waits for the snapshot to reach the disk.
+pub const SNAPSHOT_FINAL: Duration = Duration::from_millis(1000);

@@ -1,0 +1,387 @@
+//! Facts as log lines and metrics.
+//!
+//! The lines that operators and tests look for have the wording of the real agent; the others are
+//! ours, behind the same component names. What strangers can cause at will is logged once, then
+//! counted, and the count is told at most once a minute. Specification "Serf agent", sections 6
+//! and 10.
+
+mod limit;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use gossip::Priority;
+use serf::{Fact, MemberEventKind};
+use wire::NodeName;
+
+use crate::log::{Level, Log};
+use crate::telemetry::Metrics;
+use limit::{Limit, Verdict};
+
+/// Accused members whose confirmations are counted; more than this are never accused at once in a
+/// cluster that works at all.
+const ACCUSED: usize = 4096;
+
+/// Takes facts, in their order.
+pub(crate) struct Renderer {
+    own: NodeName,
+    resolves_conflicts: bool,
+    log: Log,
+    metrics: Metrics,
+    limit: Limit,
+    /// Confirmations of the suspicions that run.
+    confirmations: BTreeMap<NodeName, u32>,
+}
+
+impl Renderer {
+    /// For the member of that name; `resolves_conflicts` only shows in a line.
+    pub(crate) fn new(own: NodeName, resolves_conflicts: bool, log: Log, metrics: Metrics) -> Self {
+        let (limit, confirmations) = (Limit::default(), BTreeMap::new());
+        Renderer { own, resolves_conflicts, log, metrics, limit, confirmations }
+    }
+
+    /// Logs and counts one fact.
+    pub(crate) fn take(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Gossip(fact) => self.gossip(fact),
+            Fact::Member { kind, forced, name, address } => {
+                self.member(*kind, *forced, name, address.as_ref());
+            }
+            Fact::Flapped { name } => {
+                self.metrics.count("serf.member.flap", 1);
+                self.serf(Level::Debug, format_args!("{} flaps", Plain(name)));
+            }
+            Fact::UserEvent { name } => {
+                self.metrics.count("serf.events", 1);
+                self.metrics.count(&format!("serf.events.{name}"), 1);
+                self.serf(Level::Debug, format_args!("messageUserEventType: {}", Plain(name)));
+            }
+            Fact::Query { name } => self.query(name),
+            Fact::QueryAck { duplicate: false } => self.metrics.count("serf.query_acks", 1),
+            Fact::QueryAck { duplicate: true } => {
+                self.metrics.count("serf.query_duplicate_acks", 1);
+            }
+            Fact::QueryResponse { duplicate: false } => {
+                self.metrics.count("serf.query_responses", 1);
+            }
+            Fact::QueryResponse { duplicate: true } => {
+                self.metrics.count("serf.query_duplicate_responses", 1);
+            }
+            Fact::NameConflict { name, ours, existing, other } => {
+                self.name_conflict(name, *ours, *existing, *other);
+            }
+            Fact::ConflictVote { matching, responses, kept } => {
+                let (level, what) = match kept {
+                    true => (Level::Info, "majority in name conflict resolution"),
+                    false => (Level::Warn, "minority in name conflict resolution, quitting"),
+                };
+                self.serf(level, format_args!("{what} [{matching} / {responses}]"));
+            }
+            other => self.serf_trouble(other),
+        }
+    }
+
+    /// What goes wrong, or is only for those who look for faults.
+    fn serf_trouble(&mut self, fact: &Fact) {
+        match fact {
+            Fact::MessageDropped { why } => {
+                let text = format_args!("Dropped a message: {}", Plain(why));
+                self.limited("message dropped", Level::Warn, "serf", text);
+            }
+            Fact::FilterUnsupported { expression } => {
+                let shown = Plain(expression);
+                let text = format_args!("failed to compile filter regex ({shown}): not supported");
+                self.limited("filter", Level::Warn, "serf", text);
+            }
+            Fact::Reconnecting { name, address } => {
+                let text = format_args!("attempting reconnect to {} {address}", Plain(name));
+                self.serf(Level::Info, text);
+            }
+            Fact::Rejoining { name, address } => self.serf(
+                Level::Info,
+                format_args!(
+                    "Attempting re-join to previously known node: {}: {address}",
+                    Plain(name)
+                ),
+            ),
+            Fact::Rejoined { name, address } => self.serf(
+                Level::Info,
+                format_args!("Re-joined to previously known node: {}: {address}", Plain(name)),
+            ),
+            Fact::RejoinFailed => {
+                self.serf(Level::Warn, "Failed to re-join any previously known node");
+            }
+            Fact::InternalQueryFailed { name: _, why } => self.serf(Level::Err, Plain(why)),
+            Fact::QueueDepth { queue, length, pruned } => {
+                let name = queue_name(*queue);
+                self.metrics.sample(&format!("serf.queue.{name}"), *length as f64);
+                self.serf(Level::Warn, format_args!("{name} queue depth: {length}"));
+                if *pruned > 0 {
+                    let text = format_args!("{name} queue is too long: {pruned} messages dropped");
+                    self.serf(Level::Warn, text);
+                }
+            }
+            Fact::KeyFailure { node, message } => self.serf(
+                Level::Err,
+                format_args!("Key operation failed on {}: {}", Plain(node), Plain(message)),
+            ),
+            Fact::KeyResponseMalformed { node, .. } => {
+                let text = format_args!("Failed to decode key query response of {}", Plain(node));
+                self.limited("key response", Level::Err, "serf", text);
+            }
+            Fact::LeaveRefuted => self.serf(Level::Debug, "Refuting an older leave intent"),
+            Fact::LeaveBroadcastTimeout => {
+                self.serf(Level::Warn, "timeout while waiting for graceful leave; leaving on");
+            }
+            Fact::CoordinateRejected { node, why } => {
+                let text = format_args!("Rejected coordinate from {}: {}", Plain(node), Plain(why));
+                self.limited("coordinate", Level::Err, "serf", text);
+            }
+            Fact::Certified { node, .. } => {
+                let text = format_args!("{} is not taken back on hearsay", Plain(node));
+                self.serf(Level::Debug, text);
+            }
+            // The machine may have learned to say more than this list knows.
+            other => self.serf(Level::Debug, Plain(format_args!("{other:?}"))),
+        }
+    }
+
+    fn member(
+        &mut self,
+        kind: MemberEventKind,
+        forced: bool,
+        name: &NodeName,
+        address: Option<&std::net::IpAddr>,
+    ) {
+        let (word, metric, shows_address) = match kind {
+            MemberEventKind::Join => ("Join", "serf.member.join", true),
+            MemberEventKind::Leave => ("Leave", "serf.member.left", true),
+            MemberEventKind::Failed => ("Failed", "serf.member.failed", true),
+            MemberEventKind::Update => ("Update", "serf.member.update", false),
+            MemberEventKind::Reap => ("Reap", "serf.member.reap", forced),
+        };
+        self.metrics.count(metric, 1);
+        if matches!(kind, MemberEventKind::Join | MemberEventKind::Update) {
+            self.metrics.count("memberlist.msg.alive", 1);
+        }
+        let forced = if forced { " (forced)" } else { "" };
+        let name = Plain(name);
+        match address.filter(|_| shows_address) {
+            Some(ip) => {
+                self.serf(Level::Info, format_args!("EventMember{word}{forced}: {name} {ip}"));
+            }
+            None => self.serf(Level::Info, format_args!("EventMember{word}{forced}: {name}")),
+        }
+    }
+
+    fn query(&mut self, name: &str) {
+        self.metrics.count("serf.queries", 1);
+        self.metrics.count(&format!("serf.queries.{name}"), 1);
+        self.serf(Level::Debug, format_args!("messageQueryType: {}", Plain(name)));
+        if let Some(operation) = name.strip_prefix("_serf_").filter(|name| name.ends_with("-key"))
+            && ["install-key", "use-key", "remove-key"].contains(&operation)
+        {
+            self.serf(Level::Info, format_args!("Received {operation} query"));
+        } else if name == "_serf_list-keys" {
+            self.serf(Level::Info, "Received list-keys query");
+        }
+    }
+
+    fn name_conflict(
+        &mut self,
+        name: &NodeName,
+        ours: bool,
+        existing: Option<SocketAddr>,
+        other: Option<SocketAddr>,
+    ) {
+        let (name, mine, theirs) = (Plain(name), Address(existing), Address(other));
+        let conflict =
+            format_args!("Conflicting address for {name}. Mine: {mine} Theirs: {theirs}");
+        if !self.limited("conflict", Level::Err, "memberlist", conflict) {
+            return;
+        }
+        if ours {
+            let enabled = self.resolves_conflicts;
+            self.serf(
+                Level::Err,
+                format_args!(
+                    "Node name conflicts with another node at {theirs}. Names must be unique! \
+                     (Resolution enabled: {enabled})"
+                ),
+            );
+        } else {
+            self.serf(
+                Level::Warn,
+                format_args!("Name conflict for '{name}' both {mine} and {theirs} are claiming"),
+            );
+        }
+    }
+
+    fn gossip(&mut self, fact: &gossip::Fact) {
+        use gossip::Fact as F;
+        match fact {
+            F::Suspected { node, .. } => {
+                self.metrics.count("memberlist.msg.suspect", 1);
+                if self.confirmations.len() < ACCUSED {
+                    self.confirmations.insert(node.clone(), 0);
+                }
+            }
+            F::Confirmed { node, confirmations, .. } => {
+                if let Some(count) = self.confirmations.get_mut(node) {
+                    *count = *confirmations;
+                }
+            }
+            F::Died { node, by, suspected_for, .. } => {
+                self.metrics.count("memberlist.msg.dead", 1);
+                let confirmations = self.confirmations.remove(node).unwrap_or(0);
+                if suspected_for.is_some() && *by == self.own {
+                    let node = Plain(node);
+                    self.memberlist(
+                        Level::Info,
+                        format_args!(
+                            "Marking {node} as failed, suspect timeout reached \
+                             ({confirmations} peer confirmations)"
+                        ),
+                    );
+                }
+            }
+            F::Cleared { node, .. } => drop(self.confirmations.remove(node)),
+            F::Refuted { by: Some(by), .. } => self.memberlist(
+                Level::Warn,
+                format_args!("Refuting an accusation (from: {})", Plain(by)),
+            ),
+            F::Refuted { by: None, .. } => {
+                self.memberlist(Level::Warn, "Refuting what others believe about us");
+            }
+            F::ProbeFailed { node, .. } => self.memberlist(
+                Level::Info,
+                format_args!("Suspect {} has failed, no acks received", Plain(node)),
+            ),
+            other => self.gossip_trouble(other),
+        }
+    }
+
+    fn gossip_trouble(&mut self, fact: &gossip::Fact) {
+        use gossip::Fact as F;
+        match fact {
+            F::VerdictPutOff { node, late } => {
+                let node = Plain(node);
+                let text = format_args!(
+                    "Woken {late:?} too late to judge {node}, which gets another chance; is the \
+                     processor overloaded?"
+                );
+                self.limited("late", Level::Warn, "memberlist", text);
+            }
+            F::StreamProbeOnly { node } => {
+                let node = Plain(node);
+                let text = format_args!(
+                    "Was able to reach {node} via TCP but not UDP, network may be misconfigured \
+                     and not allowing bidirectional UDP"
+                );
+                self.limited("stream only", Level::Warn, "memberlist", text);
+            }
+            F::HealthChanged { score } => {
+                self.metrics.sample("memberlist.health.score", f64::from(*score));
+                self.memberlist(Level::Debug, format_args!("Health score is now {score}"));
+            }
+            F::PacketDropped { from, why } => {
+                self.metrics.count("memberlist.packet.dropped", 1);
+                let text = format_args!("Dropped a datagram: {} from={from}", Plain(why));
+                self.limited("datagram", Level::Warn, "memberlist", text);
+            }
+            F::MergeRefused { from, why } => {
+                let text = format_args!("Refused a state exchange: {} from={from}", Plain(why));
+                self.limited("merge", Level::Err, "memberlist", text);
+            }
+            F::PushPullFailed { to, why, commanded: true } => {
+                let text = format_args!("Failed to join {}: {}", to.ip(), Plain(why));
+                self.memberlist(Level::Debug, text);
+            }
+            F::PushPullFailed { to, why, commanded: false } => {
+                let text = format_args!("Push/Pull with {to} failed: {}", Plain(why));
+                self.limited("push/pull", Level::Err, "memberlist", text);
+            }
+            F::ResurrectionIgnored { node, .. } => {
+                let text = format_args!("Ignored hearsay that {} is alive", Plain(node));
+                self.memberlist(Level::Debug, text);
+            }
+            other => self.memberlist(Level::Debug, Plain(format_args!("{other:?}"))),
+        }
+    }
+
+    fn serf(&self, level: Level, text: impl Display) {
+        self.log.line(level, "serf", text);
+    }
+
+    fn memberlist(&self, level: Level, text: impl Display) {
+        self.log.line(level, "memberlist", text);
+    }
+
+    /// Logs a line of a kind that strangers can cause, unless one was logged lately. Whether it
+    /// was logged.
+    fn limited(
+        &mut self,
+        kind: &'static str,
+        level: Level,
+        component: &str,
+        text: impl Display,
+    ) -> bool {
+        match self.limit.judge(kind, Instant::now()) {
+            Verdict::Silent => false,
+            Verdict::Log { left_out: 0 } => {
+                self.log.line(level, component, text);
+                true
+            }
+            Verdict::Log { left_out } => {
+                let text = format_args!("{text} (and {left_out} more like it since the last one)");
+                self.log.line(level, component, text);
+                true
+            }
+        }
+    }
+}
+
+fn queue_name(queue: Priority) -> &'static str {
+    match queue {
+        Priority::Intent => "Intent",
+        Priority::Query => "Query",
+        Priority::Event => "Event",
+    }
+}
+
+/// Text from outside on one line: control characters cannot forge lines, and it has an end.
+struct Plain<T>(T);
+
+/// Longest text from outside that is shown, in characters.
+const LONGEST: usize = 1024;
+
+impl<T: Display> Display for Plain<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        for character in text.chars().take(LONGEST) {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An address that may not be known.
+struct Address(Option<SocketAddr>);
+
+impl Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("an unknown address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

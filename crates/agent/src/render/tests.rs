@@ -1,0 +1,134 @@
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use serf::Fact;
+use wire::Incarnation;
+
+use super::*;
+
+/// The lines that facts make, without their times.
+fn lines(facts: &[Fact]) -> Vec<String> {
+    let log = Log::silent();
+    let mut renderer = Renderer::new("own".into(), true, log.clone(), Metrics::new());
+    for fact in facts {
+        renderer.take(fact);
+    }
+    log.subscribe(Level::Trace).remembered.iter().map(|line| line.text[20..].to_owned()).collect()
+}
+
+fn member(kind: MemberEventKind, forced: bool) -> Fact {
+    let address = Some("127.0.0.1".parse().unwrap());
+    Fact::Member { kind, forced, name: "node1".into(), address }
+}
+
+#[test]
+fn recorded_lines_are_worded_as_recorded() {
+    let other: Option<SocketAddr> = Some("127.0.0.1:7946".parse().unwrap());
+    let own: Option<SocketAddr> = Some("127.0.0.3:7946".parse().unwrap());
+    assert_eq!(
+        lines(&[
+            member(MemberEventKind::Join, false),
+            member(MemberEventKind::Update, false),
+            member(MemberEventKind::Failed, false),
+            member(MemberEventKind::Leave, true),
+            member(MemberEventKind::Reap, false),
+            member(MemberEventKind::Reap, true),
+            Fact::Query { name: "_serf_list-keys".into() },
+            Fact::NameConflict { name: "own".into(), ours: true, existing: own, other },
+            Fact::ConflictVote { matching: 0, responses: 1, kept: false },
+            Fact::Rejoining { name: "with space".into(), address: other.unwrap() },
+            Fact::RejoinFailed,
+        ]),
+        [
+            "[INFO] serf: EventMemberJoin: node1 127.0.0.1",
+            "[INFO] serf: EventMemberUpdate: node1",
+            "[INFO] serf: EventMemberFailed: node1 127.0.0.1",
+            "[INFO] serf: EventMemberLeave (forced): node1 127.0.0.1",
+            "[INFO] serf: EventMemberReap: node1",
+            "[INFO] serf: EventMemberReap (forced): node1 127.0.0.1",
+            "[DEBUG] serf: messageQueryType: _serf_list-keys",
+            "[INFO] serf: Received list-keys query",
+            "[ERR] memberlist: Conflicting address for own. Mine: 127.0.0.3:7946 \
+             Theirs: 127.0.0.1:7946",
+            "[ERR] serf: Node name conflicts with another node at 127.0.0.1:7946. \
+             Names must be unique! (Resolution enabled: true)",
+            "[WARN] serf: minority in name conflict resolution, quitting [0 / 1]",
+            "[INFO] serf: Attempting re-join to previously known node: with space: 127.0.0.1:7946",
+            "[WARN] serf: Failed to re-join any previously known node",
+        ]
+    );
+}
+
+#[test]
+fn a_death_tells_how_many_confirmed_it() {
+    let (node, incarnation) = (NodeName::from("b"), Incarnation(1));
+    let confirmed = |confirmations| gossip::Fact::Confirmed {
+        node: node.clone(),
+        by: "c".into(),
+        health: None,
+        confirmations,
+    };
+    let suspected =
+        gossip::Fact::Suspected { node: node.clone(), incarnation, by: "own".into(), health: None };
+    let died = gossip::Fact::Died {
+        node: node.clone(),
+        incarnation,
+        by: "own".into(),
+        suspected_for: Some(Duration::from_secs(4)),
+    };
+    let facts: Vec<Fact> =
+        [suspected, confirmed(1), confirmed(2), died].into_iter().map(Fact::Gossip).collect();
+    assert_eq!(
+        lines(&facts),
+        ["[INFO] memberlist: Marking b as failed, suspect timeout reached (2 peer confirmations)"]
+    );
+}
+
+#[test]
+fn what_strangers_cause_is_logged_once_and_cannot_forge_lines() {
+    let dropped = Fact::Gossip(gossip::Fact::PacketDropped {
+        from: "127.0.0.1:9".parse().unwrap(),
+        why: "bad\n2026/11/22 12:00:00 [ERR] forged".into(),
+    });
+    let lines = lines(&vec![dropped; 100]);
+    assert_eq!(
+        lines,
+        ["[WARN] memberlist: Dropped a datagram: bad\\n2026/11/22 12:00:00 [ERR] forged \
+          from=127.0.0.1:9"]
+    );
+}
+
+#[test]
+fn what_was_left_out_is_told_once_a_minute() {
+    let mut limit = Limit::default();
+    let start = Instant::now();
+    assert_eq!(limit.judge("a", start), Verdict::Log { left_out: 0 });
+    for second in 1..60 {
+        let now = start + Duration::from_secs(second);
+        assert_eq!(limit.judge("a", now), Verdict::Silent);
+    }
+    assert_eq!(limit.judge("b", start), Verdict::Log { left_out: 0 });
+    let later = start + Duration::from_secs(60);
+    assert_eq!(limit.judge("a", later), Verdict::Log { left_out: 59 });
+    assert_eq!(limit.judge("a", later), Verdict::Silent);
+}
+
+#[test]
+fn facts_are_counted_under_recorded_names() {
+    let metrics = Metrics::new();
+    let mut renderer = Renderer::new("own".into(), true, Log::silent(), metrics.clone());
+    renderer.take(&member(MemberEventKind::Join, false));
+    renderer.take(&Fact::UserEvent { name: "dep.loy x".into() });
+    renderer.take(&Fact::QueryAck { duplicate: true });
+    let dump = metrics.dump(&[]);
+    for name in [
+        "serf-agent.serf.member.join",
+        "serf-agent.memberlist.msg.alive",
+        "serf-agent.serf.events",
+        "serf-agent.serf.events.dep.loy_x",
+        "serf-agent.serf.query_duplicate_acks",
+    ] {
+        assert!(dump.contains(&format!("'{name}': Count: 1 ")), "{name}\n{dump}");
+    }
+}

@@ -1,0 +1,440 @@
+//! One client's conversation: its headers, who may say what when, and what is written in which
+//! order.
+//!
+//! Commands are carried out strictly one after another, while the records of subscriptions go on
+//! in between. Nothing is read and nothing is taken from subscriptions while the client owes us
+//! too much reading, so what one client can pile up is bounded.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use serf::{QueryId, Time};
+use tokio::net::TcpStream;
+use wire::rpc::{
+    AUTHENTICATION_REQUIRED, Command, Frame, Request, RequestHeader, RequestStream, ResponseHeader,
+    StreamRecord, VERSION,
+};
+
+use super::commands::{self, After, Reply};
+use super::subscription::{Next, Subscription};
+use crate::limits;
+use crate::log::Level;
+use crate::node::NodeHandle;
+
+/// Bytes taken from a client at once.
+const CHUNK_BYTES: usize = 4 << 10;
+
+/// Queries that wait for `respond`; when more are remembered, those that are over are forgotten.
+const QUESTIONS_BEFORE_CLEANING: usize = 64;
+
+type Running = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// A client and everything it has going.
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    node: NodeHandle,
+    auth_key: Arc<str>,
+    requests: RequestStream,
+    /// A header whose body has not come yet.
+    headed: Option<(RequestHeader, Command)>,
+    shook_hands: bool,
+    authenticated: bool,
+    output: Vec<u8>,
+    written: usize,
+    subscriptions: Vec<Subscription>,
+    questions: BTreeMap<u64, (QueryId, Time)>,
+    next_question: u64,
+}
+
+/// What woke the task.
+enum Wake {
+    NodeEnded,
+    Ran(Reply),
+    Writable,
+    Readable,
+    Record(u64, Next),
+}
+
+/// Why the conversation is over.
+enum Over {
+    /// The client has closed, or is not understood any more: what it is owed is still sent.
+    Close,
+    /// As `Close`; then the agent shuts down.
+    Shutdown,
+    /// Nothing can be sent.
+    Broken,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        node: NodeHandle,
+        auth_key: Arc<str>,
+    ) -> Self {
+        Connection {
+            stream,
+            peer,
+            node,
+            auth_key,
+            requests: RequestStream::new(),
+            headed: None,
+            shook_hands: false,
+            authenticated: false,
+            output: Vec::new(),
+            written: 0,
+            subscriptions: Vec::new(),
+            questions: BTreeMap::new(),
+            next_question: 1,
+        }
+    }
+
+    /// Serves the client to the end of one of us.
+    pub(super) async fn run(mut self) {
+        let over = self.converse().await;
+        if !matches!(over, Over::Broken) {
+            // One who does not read what it asked for is not waited for.
+            let _ = tokio::time::timeout(limits::RPC_FLUSH, self.flush()).await;
+        }
+        if matches!(over, Over::Shutdown) {
+            let node = self.node.clone();
+            // Others must not wait for this client's task, which the end of the agent waits for.
+            tokio::spawn(async move { node.shutdown().await });
+        }
+    }
+
+    async fn converse(&mut self) -> Over {
+        let node = self.node.clone();
+        let ended = node.ended();
+        tokio::pin!(ended);
+        let mut running: Option<Running> = None;
+        loop {
+            if running.is_none() && self.owed() < limits::RPC_OUTPUT_BYTES {
+                match self.next_command() {
+                    Ok(command) => running = command,
+                    Err(over) => return over,
+                }
+            }
+            let has_room = self.owed() < limits::RPC_OUTPUT_BYTES;
+            let wake = tokio::select! {
+                biased;
+                _ = &mut ended => Wake::NodeEnded,
+                reply = run(&mut running) => Wake::Ran(reply),
+                _ = self.stream.writable(), if self.owed() > 0 => Wake::Writable,
+                _ = self.stream.readable(), if running.is_none() && has_room => Wake::Readable,
+                (sequence, next) = next_record(&mut self.subscriptions), if has_room => {
+                    Wake::Record(sequence, next)
+                }
+            };
+            let result = match wake {
+                // Whatever runs is not answered any more, as in the real agent.
+                Wake::NodeEnded => Err(Over::Close),
+                Wake::Ran(reply) => {
+                    running = None;
+                    self.reply(reply)
+                }
+                Wake::Writable => self.write(),
+                Wake::Readable => self.read(),
+                Wake::Record(sequence, next) => {
+                    self.record(sequence, next);
+                    Ok(())
+                }
+            };
+            if let Err(over) = result {
+                return over;
+            }
+        }
+    }
+
+    /// Bytes that the client has not taken yet.
+    fn owed(&self) -> usize {
+        self.output.len() - self.written
+    }
+
+    /// The next command that is to be carried out, if one is whole. Those that are refused are
+    /// answered here.
+    fn next_command(&mut self) -> Result<Option<Running>, Over> {
+        while self.owed() < limits::RPC_OUTPUT_BYTES {
+            if self.headed.is_none() {
+                let header = self.requests.next_header().map_err(|error| {
+                    self.log_error(format_args!("failed to decode request header: {error}"));
+                    Over::Close
+                })?;
+                let Some(header) = header else { return Ok(None) };
+                self.headed = self.admit(header)?;
+                continue;
+            }
+            let Some((header, command)) = self.headed.take() else { return Ok(None) };
+            match self.requests.next_body(command) {
+                Ok(Some(request)) => {
+                    if let Some(running) = self.start(header.sequence, request) {
+                        return Ok(Some(running));
+                    }
+                }
+                Ok(None) => {
+                    self.headed = Some((header, command));
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.log_error(format_args!(
+                        "Failed to evaluate request: decode failed: {error}"
+                    ));
+                    return Err(Over::Close);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decides whether the command of a header may be given now; if so, its body comes next.
+    fn admit(&mut self, header: RequestHeader) -> Result<Option<(RequestHeader, Command)>, Over> {
+        let command = Command::from_name(&header.command);
+        if !self.shook_hands && command != Some(Command::Handshake) {
+            self.refuse(header.sequence, "Handshake required");
+            self.log_error(format_args!("Failed to evaluate request: Handshake required"));
+            return Err(Over::Close);
+        }
+        let may_come_first = matches!(command, Some(Command::Handshake | Command::Auth));
+        if !self.auth_key.is_empty() && !self.authenticated && !may_come_first {
+            self.node.log().line(Level::Warn, "agent.ipc", "Client sending commands before auth");
+            // Its body, if any, will be taken for the next header.
+            self.refuse(header.sequence, AUTHENTICATION_REQUIRED);
+            return Ok(None);
+        }
+        let Some(command) = command else {
+            self.refuse(header.sequence, "Unsupported command");
+            let name = header.command;
+            self.log_error(format_args!(
+                "Failed to evaluate request: command '{name}' not recognized"
+            ));
+            return Err(Over::Close);
+        };
+        Ok(Some((header, command)))
+    }
+
+    /// Carries out what concerns only this connection; everything else becomes a future.
+    fn start(&mut self, sequence: u64, request: Request) -> Option<Running> {
+        match request {
+            Request::Handshake { version } => {
+                let error = if version != VERSION {
+                    "Unsupported IPC version"
+                } else if self.shook_hands {
+                    "Handshake already performed"
+                } else {
+                    self.shook_hands = true;
+                    ""
+                };
+                self.refuse(sequence, error);
+            }
+            Request::Auth { key } => {
+                let right = aws_lc_rs::constant_time::verify_slices_are_equal(
+                    key.as_bytes(),
+                    self.auth_key.as_bytes(),
+                );
+                self.authenticated |= right.is_ok();
+                let error = if right.is_ok() { "" } else { "Invalid authentication token" };
+                self.refuse(sequence, error);
+            }
+            Request::Stop { sequence: stopped } => {
+                self.subscriptions.retain(|subscription| {
+                    let stops = subscription.source.is_stream() || subscription.source.is_monitor();
+                    !(stops && subscription.sequence == stopped)
+                });
+                self.refuse(sequence, "");
+            }
+            Request::Respond { id, payload } => match self.question(id) {
+                None => self.refuse(sequence, "No pending queries matching ID"),
+                Some(query) => {
+                    let payload = payload.unwrap_or_default();
+                    let node = self.node.clone();
+                    return Some(Box::pin(commands::respond(node, sequence, query, payload)));
+                }
+            },
+            request => {
+                if let Some(error) = self.refusal(sequence, &request) {
+                    self.refuse(sequence, &error);
+                    return None;
+                }
+                let client = format!("ipc.client: {}", self.peer);
+                let node = self.node.clone();
+                return Some(Box::pin(commands::run(node, client, sequence, request)));
+            }
+        }
+        None
+    }
+
+    /// What this connection has against another subscription.
+    fn refusal(&self, sequence: u64, request: &Request) -> Option<String> {
+        let exists = |what: fn(&super::subscription::Source) -> bool| {
+            self.subscriptions.iter().any(|subscription| what(&subscription.source))
+        };
+        match request {
+            Request::Stream { filter } => {
+                if commands::parse_stream_filter(filter).is_err() {
+                    return Some("Invalid event filter".to_owned());
+                }
+                let mut own = self.subscriptions.iter().filter(|s| s.source.is_stream());
+                if own.any(|subscription| subscription.sequence == sequence) {
+                    return Some("Stream with given sequence exists".to_owned());
+                }
+                (self.subscriptions.len() >= limits::RPC_STREAMS)
+                    .then(|| "Too many streams on one connection".to_owned())
+            }
+            Request::Monitor { log_level } => {
+                if Level::parse(log_level).is_none() {
+                    return Some(format!("Unknown log level: {}", log_level.to_uppercase()));
+                }
+                exists(|source| source.is_monitor()).then(|| "Monitor already exists".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The query behind a number, while it can be answered.
+    fn question(&mut self, id: u64) -> Option<QueryId> {
+        let (query, deadline) = *self.questions.get(&id)?;
+        if self.node.now() > deadline {
+            self.questions.remove(&id);
+            return None;
+        }
+        Some(query)
+    }
+
+    /// Answers with nothing but a header; an empty error is success.
+    fn refuse(&mut self, sequence: u64, error: &str) {
+        ResponseHeader { sequence, error: error.to_owned() }.encode(&mut self.output);
+    }
+
+    fn reply(&mut self, reply: Reply) -> Result<(), Over> {
+        self.refuse(reply.sequence, &reply.error);
+        self.output.extend_from_slice(&reply.body);
+        match reply.after {
+            After::Nothing => Ok(()),
+            After::Subscribe(source) => {
+                self.subscriptions.push(Subscription { sequence: reply.sequence, source });
+                Ok(())
+            }
+            After::Shutdown => Err(Over::Shutdown),
+        }
+    }
+
+    fn record(&mut self, sequence: u64, next: Next) {
+        match next {
+            Next::Log(record) => self.push_record(sequence, &record),
+            Next::Stream(record) => self.push_record(sequence, &record),
+            Next::Query(record) => self.push_record(sequence, &record),
+            Next::Question { query, deadline, mut record } => {
+                let number = self.next_question;
+                self.next_question += 1;
+                if let StreamRecord::Query { id, .. } = &mut record {
+                    *id = number;
+                }
+                if self.questions.len() >= QUESTIONS_BEFORE_CLEANING {
+                    let now = self.node.now();
+                    self.questions.retain(|_, (_, deadline)| now <= *deadline);
+                }
+                self.questions.insert(number, (query, deadline));
+                self.push_record(sequence, &record);
+            }
+            Next::Dropped(count) => self.node.log().line(
+                Level::Warn,
+                "agent.ipc",
+                format_args!("Dropping logs to ipc.client: {} ({count} messages)", self.peer),
+            ),
+            // Taken off the list where it was found.
+            Next::End => {}
+        }
+    }
+
+    fn push_record(&mut self, sequence: u64, record: &impl Frame) {
+        self.refuse(sequence, "");
+        record.encode(&mut self.output);
+    }
+
+    fn read(&mut self) -> Result<(), Over> {
+        let mut chunk = [0; CHUNK_BYTES];
+        match self.stream.try_read(&mut chunk) {
+            Ok(0) => {
+                if self.headed.is_some() {
+                    self.log_error(format_args!("Failed to evaluate request: decode failed: EOF"));
+                }
+                Err(Over::Close)
+            }
+            Ok(count) => {
+                self.requests.push(&chunk[..count]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(Over::Broken),
+        }
+    }
+
+    fn write(&mut self) -> Result<(), Over> {
+        match self.stream.try_write(&self.output[self.written..]) {
+            Ok(count) => self.written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Err(Over::Broken),
+        }
+        if self.owed() == 0 {
+            self.written = 0;
+            if self.output.capacity() > 2 * limits::RPC_OUTPUT_BYTES {
+                self.output = Vec::new();
+            }
+            self.output.clear();
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) {
+        while self.owed() > 0 {
+            if self.stream.writable().await.is_err() || self.write().is_err() {
+                return;
+            }
+        }
+        // The client sees the end behind its last answer, whatever it has sent meanwhile.
+        let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn log_error(&self, what: std::fmt::Arguments<'_>) {
+        self.node.log().line(Level::Err, "agent.ipc", what);
+    }
+}
+
+/// The end of the command that runs, if one does.
+async fn run(running: &mut Option<Running>) -> Reply {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next record of any subscription; those that have ended are taken off the list. Each gets
+/// its turn: the one that was served goes to the end.
+async fn next_record(subscriptions: &mut Vec<Subscription>) -> (u64, Next) {
+    poll_fn(|context| {
+        for index in 0..subscriptions.len() {
+            let Poll::Ready(next) = subscriptions[index].source.poll_next(context) else {
+                continue;
+            };
+            let sequence = subscriptions[index].sequence;
+            let is_over = matches!(next, Next::End | Next::Query(wire::rpc::QueryRecord::Done));
+            if is_over {
+                subscriptions.remove(index);
+            } else {
+                subscriptions[index..].rotate_left(1);
+            }
+            return Poll::Ready((sequence, next));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

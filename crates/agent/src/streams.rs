@@ -1,0 +1,274 @@
+//! One stream's life: an accepted one brings a request and takes an answer, a dialled one the
+//! other way round. Deadlines and byte budgets are kept here; what the messages mean is not known.
+//!
+//! Specification "Gossip wire protocol and behaviour", A1 and A6.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serf::Security;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+use wire::message::gossip::StreamMessage;
+use wire::stream::{self, Progress, Role, StreamDecoder, StreamFailure};
+
+use crate::limits;
+use crate::random;
+
+/// Bytes taken from a stream at once.
+const CHUNK_BYTES: usize = 8 << 10;
+
+/// What all streams of a member share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    budget: Arc<AtomicUsize>,
+    /// One decoded message at a time: a few kilobytes may expand to the largest size allowed, and
+    /// nobody may multiply that. Held until the machine has taken the message.
+    turn: Arc<Semaphore>,
+    push_pulls: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Shared {
+            budget: Arc::new(AtomicUsize::new(limits::STREAM_BYTES_TOTAL)),
+            turn: Arc::new(Semaphore::new(1)),
+            push_pulls: Arc::new(Semaphore::new(limits::INCOMING_PUSH_PULLS)),
+        }
+    }
+}
+
+/// How this end speaks.
+pub(crate) struct Settings {
+    pub(crate) security: Security,
+    pub(crate) compress: bool,
+    pub(crate) shared: Shared,
+}
+
+/// Why a stream was given up, for the log or for the machine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamEnd {
+    #[error("{0}")]
+    Dial(String),
+    #[error("{verb} tcp {local}->{peer}: {why}")]
+    Io { verb: &'static str, local: SocketAddr, peer: SocketAddr, why: String },
+    #[error("EOF")]
+    Closed,
+    #[error(transparent)]
+    Failed(#[from] stream::StreamError),
+    #[error("too many streams hold too many bytes")]
+    OverBudget,
+    #[error("too many state exchanges at the same time")]
+    TooManyPushPulls,
+}
+
+/// Serves an accepted stream: reads one request until the deadline, hands it to `ask`, writes the
+/// answer that comes back, if any. The error says what went wrong on the way to the request.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    patience: Duration,
+    settings: Settings,
+    ask: impl FnOnce(StreamMessage, oneshot::Sender<Vec<Bytes>>),
+) -> Result<(), StreamEnd> {
+    let mut exchange = Exchange::new(stream, peer, Instant::now() + patience, settings)?;
+    let decoder = StreamDecoder::new(Role::Listener, exchange.settings.security.clone());
+    let (sender, answer) = oneshot::channel();
+    let mut slot = None;
+    let received = exchange.receive(decoder, |shared, message| {
+        if matches!(message, StreamMessage::PushPull(_)) {
+            let permit = Arc::clone(&shared.push_pulls).try_acquire_owned();
+            slot = Some(permit.map_err(|_| StreamEnd::TooManyPushPulls)?);
+        }
+        ask(message, sender);
+        Ok(answer)
+    });
+    let reply = match received.await {
+        // The machine closes a stream by forgetting it.
+        Ok(reply) => reply.unwrap_or_default(),
+        Err(Refusal { end, answer }) => {
+            if let Some(message) = answer {
+                exchange.deadline = Instant::now() + patience;
+                exchange.send(&[&message.encode()], false).await?;
+            }
+            return Err(end);
+        }
+    };
+    if reply.is_empty() {
+        return Ok(());
+    }
+    exchange.deadline = Instant::now() + patience;
+    let segments: Vec<&[u8]> = reply.iter().map(|segment| &**segment).collect();
+    exchange.send(&segments, false).await
+}
+
+/// Dials, writes the request and reads the answer, all before the deadline. None where the
+/// request has no answer.
+pub(crate) async fn dial<T>(
+    to: SocketAddr,
+    deadline: Instant,
+    request: &[Bytes],
+    settings: Settings,
+    take: impl FnOnce(StreamMessage) -> oneshot::Receiver<T>,
+) -> Result<(), StreamEnd> {
+    let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+    let connected = timeout_at(deadline, TcpStream::connect(to)).await;
+    let stream = connected
+        .unwrap_or_else(|_| Err(timed_out()))
+        .map_err(|error| StreamEnd::Dial(gotext::dial_error(to, &error)))?;
+    let mut exchange = Exchange::new(stream, to, deadline, settings)?;
+    let segments: Vec<&[u8]> = request.iter().map(|segment| &**segment).collect();
+    exchange.send(&segments, true).await?;
+    if !expects_answer(request) {
+        return Ok(());
+    }
+    let decoder = StreamDecoder::new(Role::Dialer, exchange.settings.security.clone());
+    let received = exchange.receive(decoder, |_, message| Ok(take(message)));
+    received.await.map(drop).map_err(|refusal| refusal.end)
+}
+
+/// Everything but a message of the layer above is answered.
+fn expects_answer(request: &[Bytes]) -> bool {
+    const USER: u8 = 8;
+    request.iter().find_map(|segment| segment.first()).is_some_and(|kind| *kind != USER)
+}
+
+/// What ends a stream before its message was taken.
+struct Refusal {
+    end: StreamEnd,
+    answer: Option<StreamMessage>,
+}
+
+impl From<StreamEnd> for Refusal {
+    fn from(end: StreamEnd) -> Self {
+        Refusal { end, answer: None }
+    }
+}
+
+impl From<StreamFailure> for Refusal {
+    fn from(failure: StreamFailure) -> Self {
+        Refusal { answer: failure.reply(), end: failure.error.into() }
+    }
+}
+
+struct Exchange {
+    stream: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    deadline: Instant,
+    settings: Settings,
+    /// Taken from the common budget, given back at the end.
+    reserved: usize,
+}
+
+impl Exchange {
+    fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        deadline: Instant,
+        settings: Settings,
+    ) -> Result<Self, StreamEnd> {
+        // Small messages in one direction each: waiting to fill a segment only delays them. Where
+        // it cannot be set they are merely late.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().map_err(|error| StreamEnd::Io {
+            verb: "read",
+            local: peer,
+            peer,
+            why: gotext::errno_text(&error),
+        })?;
+        Ok(Exchange { stream, peer, local, deadline, settings, reserved: 0 })
+    }
+
+    /// Reads until the message is whole, hands it to `take`, and waits until the machine has
+    /// taken it (or has dropped it, which is None).
+    async fn receive<T>(
+        &mut self,
+        mut decoder: StreamDecoder,
+        take: impl FnOnce(&Shared, StreamMessage) -> Result<oneshot::Receiver<T>, StreamEnd>,
+    ) -> Result<Option<T>, Refusal> {
+        let shared = self.settings.shared.clone();
+        let mut chunk = Vec::new();
+        loop {
+            // A peer that says nothing costs no buffer.
+            self.in_time("read", |stream| stream.readable()).await?;
+            chunk.reserve(CHUNK_BYTES);
+            let count = match self.stream.try_read_buf(&mut chunk) {
+                Ok(0) => return Err(StreamEnd::Closed.into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(self.io("read", &error).into()),
+            };
+            self.reserve(count)?;
+            // Never closed, so this only waits.
+            let turn = shared.turn.acquire().await.ok();
+            let progress = decoder.feed(&chunk);
+            chunk.clear();
+            match progress {
+                Progress::NeedMore => drop(turn),
+                Progress::Fail(failure) => return Err(failure.into()),
+                Progress::Message(message) => {
+                    let taken = take(&shared, message)?;
+                    return Ok(taken.await.ok());
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, segments: &[&[u8]], dialer: bool) -> Result<(), StreamEnd> {
+        let options = self.settings.security.stream_options(dialer, self.settings.compress);
+        let mut nonce = [0; wire::seal::NONCE_BYTES];
+        if options.key.is_some() {
+            random::fill(&mut nonce);
+        }
+        let bytes = stream::encode(segments, &options, nonce)?;
+        let written = timeout_at(self.deadline, self.stream.write_all(&bytes)).await;
+        let timed_out = || Err(io::Error::from(io::ErrorKind::TimedOut));
+        written.unwrap_or_else(|_| timed_out()).map_err(|error| self.io("write", &error))
+    }
+
+    async fn in_time<'a, T, F>(
+        &'a self,
+        verb: &'static str,
+        operation: impl FnOnce(&'a TcpStream) -> F,
+    ) -> Result<T, StreamEnd>
+    where
+        F: Future<Output = io::Result<T>> + 'a,
+    {
+        let timed_out = || Err(io::Error::from(io::ErrorKind::TimedOut));
+        let result = timeout_at(self.deadline, operation(&self.stream)).await;
+        result.unwrap_or_else(|_| timed_out()).map_err(|error| self.io(verb, &error))
+    }
+
+    fn io(&self, verb: &'static str, error: &io::Error) -> StreamEnd {
+        let own_deadline =
+            error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none();
+        let why = if own_deadline { "i/o timeout".to_owned() } else { gotext::errno_text(error) };
+        StreamEnd::Io { verb, local: self.local, peer: self.peer, why }
+    }
+
+    fn reserve(&mut self, count: usize) -> Result<(), StreamEnd> {
+        let budget = &self.settings.shared.budget;
+        let take = |left: usize| left.checked_sub(count);
+        budget
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .map_err(|_| StreamEnd::OverBudget)?;
+        self.reserved += count;
+        Ok(())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.settings.shared.budget.fetch_add(self.reserved, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

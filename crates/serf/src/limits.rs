@@ -1,0 +1,79 @@
+//! Every bound of the Serf layer, with the reason for its number.
+
+use std::time::Duration;
+
+/// Largest `user_event_size_limit`, as in the real agent: 9 KiB. (Anything above one packet never
+/// travels by gossip; the default of 512 bytes is what makes events dependable.)
+pub const USER_EVENT_BYTES: usize = 9 * 1024;
+
+/// Longest encoded tags: the longest meta that members accept.
+pub const META_BYTES: usize = 512;
+
+/// Longest node name where names are validated.
+pub const NODE_NAME_BYTES: usize = 128;
+
+/// Intents remembered for members not known yet; the oldest goes first. One gossip round trip
+/// separates an intent from its member, so a few thousand are a storm of joins.
+pub const RECENT_INTENTS: usize = 4096;
+
+/// Different user events remembered for one Lamport time. Members that send at the same moment
+/// share a time; more than this is not chance.
+pub const EVENTS_PER_TIME: usize = 1024;
+
+/// Bytes of names and payloads in the whole event buffer: three times what 512 largest events
+/// need. Beyond it new events are dropped, because an event that is not remembered would be
+/// passed on for ever.
+pub const EVENT_BUFFER_BYTES: usize = 16 << 20;
+
+/// Different queries remembered for one Lamport time; see [`EVENTS_PER_TIME`].
+pub const QUERIES_PER_TIME: usize = 1024;
+
+/// Queries of others that may still be answered; the oldest goes first.
+pub const OPEN_QUERIES: usize = 4096;
+
+/// Queries of our own that wait for answers.
+pub const OWN_QUERIES: usize = 1024;
+
+/// Answers (and acks) taken for one query, at least; otherwise twice the members known when it
+/// was sent. A true answer comes from a member, and only one from each.
+pub const QUERY_ANSWERS_MIN: usize = 64;
+
+/// Longest query timeout that is believed; the field on the wire holds up to 292 years.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// Key operations of others that wait for the keyring to be on disk.
+pub const KEY_OPERATIONS: usize = 16;
+
+/// Key texts counted in one report: a member lists at most 40.
+pub const REPORT_KEYS: usize = 4096;
+
+/// Death certificates held; the one that expires first goes first.
+pub const CERTIFICATES: usize = 8192;
+
+/// Events held by a coalescer before it flushes early.
+pub const COALESCED_EVENTS: usize = 4096;
+
+/// Compiled filter patterns kept: a query travels to a member several times, and dashboards
+/// repeat theirs.
+pub const FILTER_CACHE: usize = 32;
+
+/// Longest filter pattern; a query of 1024 bytes cannot hold more.
+pub const FILTER_PATTERN_BYTES: usize = 1024;
+
+/// Memory of one compiled pattern.
+pub const FILTER_PROGRAM_BYTES: usize = 1 << 18;
+
+/// Fewest bytes that one key takes in a key response; gives the first guess of how many fit.
+pub const KEY_RESPONSE_ENTRY_BYTES: usize = 25;
+
+/// Snapshot: smallest file that is compacted.
+pub const SNAPSHOT_MIN_BYTES: u64 = 128 * 1024;
+
+/// Snapshot: bytes reckoned for one member.
+pub const SNAPSHOT_BYTES_PER_MEMBER: u64 = 128;
+
+/// Snapshot: a file is compacted above this many times its reckoned size.
+pub const SNAPSHOT_FACTOR: u64 = 2;
+
+/// Snapshot: a clock line comes at most this often.
+pub const SNAPSHOT_CLOCK_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,0 +1,134 @@
+//! The Serf half of a push/pull. Specification "Gossip wire protocol and behaviour", B7.
+
+use bytes::Bytes;
+use gossip::{StreamRequest, Time, Token};
+use wire::LamportTime;
+use wire::message::gossip::{PushPullHeader, StreamMessage};
+use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage, SerfPushPull, UserEvent, kind};
+use wire::msgpack::Writer;
+
+use super::{Serf, Waiting};
+
+/// The own state, encoded once for all peers until it changes.
+#[derive(Debug)]
+pub(super) struct UserStateCache {
+    key: StateKey,
+    encoded: Bytes,
+}
+
+/// Everything that the own state is made of, as numbers that change with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct StateKey {
+    clocks: [LamportTime; 3],
+    table: u64,
+    events: u64,
+}
+
+/// The type byte of a push/pull on a stream.
+const PUSH_PULL: u8 = 6;
+
+impl Serf {
+    /// What is written to a stream for a request of the layer below.
+    pub(super) fn segments(&mut self, request: StreamRequest) -> Vec<Bytes> {
+        match request {
+            StreamRequest::PushPull { join, node_count, nodes } => {
+                let user_state = self.encoded_state();
+                let header =
+                    PushPullHeader { join, nodes: node_count, user_state_length: user_state.len() };
+                let mut out = vec![PUSH_PULL];
+                header.write(&mut Writer::new(&mut out));
+                vec![out.into(), nodes, user_state]
+            }
+            StreamRequest::Ping(ping) => vec![StreamMessage::Ping(ping).encode().into()],
+            StreamRequest::Ack(ack) => vec![StreamMessage::Ack(ack).encode().into()],
+        }
+    }
+
+    pub(super) fn encoded_state(&mut self) -> Bytes {
+        let clocks = [self.clocks.member, self.clocks.event, self.clocks.query];
+        let key = StateKey {
+            clocks: clocks.map(|clock| clock.time()),
+            table: self.table.version(),
+            events: self.events.version(),
+        };
+        match &self.user_state {
+            Some(cache) if cache.key == key => cache.encoded.clone(),
+            _ => {
+                let encoded = Bytes::from(SerfMessage::PushPull(self.own_state()).encode());
+                self.user_state = Some(UserStateCache { key, encoded: encoded.clone() });
+                encoded
+            }
+        }
+    }
+
+    fn own_state(&self) -> SerfPushPull {
+        let times = self.table.iter().map(|e| (e.member.name.clone(), e.status_time));
+        SerfPushPull {
+            lamport_time: self.clocks.member.time(),
+            status_lamport_times: times.collect(),
+            left_members: self.table.left().iter().cloned().collect(),
+            event_lamport_time: self.clocks.event.time(),
+            events: Some(self.events.to_slots()),
+            query_lamport_time: self.clocks.query.time(),
+        }
+    }
+
+    pub(super) fn on_remote_state(
+        &mut self,
+        now: Time,
+        join: bool,
+        state: &[u8],
+        token: Option<Token>,
+    ) {
+        let state = match SerfMessage::decode(state) {
+            Ok(SerfMessage::PushPull(state)) => state,
+            Ok(_) => {
+                return self.dropped(format!("a state that is not of type {}", kind::PUSH_PULL));
+            }
+            Err(error) => return self.dropped(format!("a peer's state cannot be read: {error}")),
+        };
+        self.clocks.member.witness_clock(state.lamport_time);
+        self.clocks.event.witness_clock(state.event_lamport_time);
+        self.clocks.query.witness_clock(state.query_lamport_time);
+        self.merge_members(now, &state);
+        // Before the events: they are what is not wanted. Only for our own joins.
+        if join && self.ignores_old_events(token) {
+            self.events.raise_minimum(state.event_lamport_time);
+        }
+        for slot in state.events.into_iter().flatten().flatten() {
+            for event in slot.events {
+                let event = UserEvent {
+                    lamport_time: slot.lamport_time,
+                    name: event.name,
+                    payload: event.payload,
+                    coalesce: false,
+                };
+                self.on_user_event(now, event);
+            }
+        }
+    }
+
+    /// Leaves first: a name that is on the left list has a status time too, and must not be taken
+    /// for a joiner. None of it is passed on.
+    fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
+        let times = &state.status_lamport_times;
+        for node in &state.left_members {
+            let leave = LeaveIntent {
+                lamport_time: Serf::implied_leave_time(times.get(node)),
+                node: node.clone(),
+                prune: false,
+            };
+            self.on_leave_intent(now, &leave);
+        }
+        let left: std::collections::BTreeSet<_> = state.left_members.iter().collect();
+        for (node, time) in times.iter().filter(|(node, _)| !left.contains(node)) {
+            let join = JoinIntent { lamport_time: *time, node: node.clone() };
+            self.on_join_intent(now, &join);
+        }
+    }
+
+    fn ignores_old_events(&self, token: Option<Token>) -> bool {
+        let task = token.and_then(|token| self.waiting.get(&token));
+        matches!(task, Some(Waiting::Join(task)) if task.ignore_old_events)
+    }
+}

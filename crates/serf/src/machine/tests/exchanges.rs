@@ -1,0 +1,199 @@
+use std::sync::Arc;
+
+use wire::message::serf::{BufferedEvent, SerfPushPull, UserEvents};
+
+use super::super::{JoinTask, Waiting};
+use super::*;
+
+fn merge(serf: &mut Serf, join: bool, state: SerfPushPull, token: Option<Token>) -> Vec<Output> {
+    serf.on_remote_state(at(0), join, &SerfMessage::PushPull(state).encode(), token);
+    outputs(serf)
+}
+
+fn own_state(serf: &mut Serf) -> SerfPushPull {
+    match SerfMessage::decode(&serf.encoded_state()).unwrap() {
+        SerfMessage::PushPull(state) => state,
+        other => panic!("not a state: {other:?}"),
+    }
+}
+
+#[test]
+fn the_clocks_become_those_of_the_peer() {
+    let mut serf = serf();
+    serf.clocks.member.stamp();
+    let before = own_state(&mut serf);
+    assert_eq!(
+        (before.lamport_time, before.event_lamport_time, before.query_lamport_time),
+        (time(2), time(1), time(1))
+    );
+    let state = SerfPushPull {
+        lamport_time: time(100),
+        event_lamport_time: time(200),
+        query_lamport_time: time(300),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, state.clone(), None);
+    merge(&mut serf, false, state, None);
+    let after = own_state(&mut serf);
+    assert_eq!(
+        (after.lamport_time, after.event_lamport_time, after.query_lamport_time),
+        (time(100), time(200), time(300))
+    );
+}
+
+#[test]
+fn the_own_state_lists_members_and_the_whole_ring() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.on_joined(at(0), &node("charlie", 3, 1));
+    serf.on_leave_intent(
+        at(0),
+        &wire::message::serf::LeaveIntent {
+            lamport_time: time(5),
+            node: name("bravo"),
+            prune: false,
+        },
+    );
+    serf.on_departed(at(0), &node("bravo", 2, 1));
+    serf.send_user_event(at(0), "deploy".into(), None, false).unwrap();
+    let state = own_state(&mut serf);
+    let times = [("alpha", 0), ("bravo", 5), ("charlie", 0)].map(|(n, t)| (name(n), time(t)));
+    assert_eq!(state.status_lamport_times, times.into());
+    assert_eq!(state.left_members, [name("bravo")]);
+    let slots = state.events.unwrap();
+    assert_eq!(slots.len(), 512);
+    let event = BufferedEvent { name: "deploy".into(), payload: None };
+    assert_eq!(slots[1], Some(UserEvents { lamport_time: time(1), events: vec![event] }));
+    assert_eq!(slots.iter().flatten().count(), 1);
+}
+
+#[test]
+fn the_own_state_is_encoded_once_per_change() {
+    let mut serf = serf();
+    let first = serf.encoded_state();
+    assert_eq!(serf.encoded_state().as_ptr(), first.as_ptr());
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    let second = serf.encoded_state();
+    assert_ne!(second, first);
+    serf.send_user_event(at(0), "deploy".into(), None, false).unwrap();
+    assert_ne!(serf.encoded_state(), second);
+}
+
+/// Trap 17: the time of a listed leave is one more than the status time, and leaves come first.
+#[test]
+fn listed_leaves_count_before_joins_and_one_later() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.on_departed(at(0), &node("bravo", 2, 1));
+    outputs(&mut serf);
+    let state = SerfPushPull {
+        left_members: vec![name("bravo"), name("stranger")],
+        status_lamport_times: [(name("bravo"), time(7)), (name("charlie"), time(9))].into(),
+        ..SerfPushPull::default()
+    };
+    let out = merge(&mut serf, true, state, None);
+    assert_eq!(member_events(&out), [(MemberEventKind::Leave, "bravo".into())]);
+    assert_eq!(
+        (status(&serf, "bravo"), status_time(&serf, "bravo")),
+        (Some(MemberStatus::Left), 8)
+    );
+    serf.on_joined(at(1), &node("stranger", 3, 1));
+    serf.on_joined(at(1), &node("charlie", 4, 1));
+    assert_eq!(
+        (status(&serf, "stranger"), status_time(&serf, "stranger")),
+        (Some(MemberStatus::Leaving), 1)
+    );
+    assert_eq!(
+        (status(&serf, "charlie"), status_time(&serf, "charlie")),
+        (Some(MemberStatus::Alive), 9)
+    );
+    assert_eq!(queued(&serf), [0, 0, 0], "nothing of a state is passed on");
+}
+
+#[test]
+fn being_listed_as_left_is_refuted_at_two_more() {
+    let mut serf = serf();
+    let state = SerfPushPull {
+        left_members: vec![name("alpha")],
+        status_lamport_times: [(name("alpha"), time(500))].into(),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, state, None);
+    assert_eq!(status_time(&serf, "alpha"), 502);
+    assert_eq!(status(&serf, "alpha"), Some(MemberStatus::Alive));
+}
+
+fn state_with_events() -> SerfPushPull {
+    let slot = |at, name: &str| {
+        let event = BufferedEvent { name: name.into(), payload: None };
+        Some(UserEvents { lamport_time: time(at), events: vec![event] })
+    };
+    SerfPushPull {
+        event_lamport_time: time(10),
+        events: Some(vec![None, slot(8, "old"), slot(9, "newer"), None]),
+        ..SerfPushPull::default()
+    }
+}
+
+fn joining(serf: &mut Serf, ignore_old_events: bool) -> Token {
+    let task = JoinTask {
+        caller: Token(1),
+        targets: Default::default(),
+        contacted: 0,
+        failures: Vec::new(),
+        ignore_old_events,
+    };
+    serf.waiting.insert(Token(77), Waiting::Join(task));
+    Token(77)
+}
+
+/// Trap 28, in all its ways.
+#[test]
+fn old_events_are_ignored_only_by_own_joins_that_want_it() {
+    let both = [(8, "old".to_owned()), (9, "newer".to_owned())];
+    let mut replaying = serf();
+    let token = joining(&mut replaying, false);
+    assert_eq!(user_events(&merge(&mut replaying, true, state_with_events(), Some(token))), both);
+
+    let mut ignoring = serf();
+    let token = joining(&mut ignoring, true);
+    assert_eq!(user_events(&merge(&mut ignoring, true, state_with_events(), Some(token))), []);
+    assert_eq!(ignoring.clocks.event.time(), time(10));
+    ignoring.send_user_event(at(0), "own".into(), None, false).unwrap();
+    assert_eq!(user_events(&outputs(&mut ignoring)), [(10, "own".to_owned())]);
+
+    // Another's join while ours is under way, and a periodic exchange.
+    for (join, token) in [(true, None), (false, None)] {
+        let mut serf = serf();
+        joining(&mut serf, true);
+        assert_eq!(user_events(&merge(&mut serf, join, state_with_events(), token)), both);
+    }
+}
+
+#[test]
+fn events_of_a_state_are_not_coalescable() {
+    let mut serf = serf();
+    let out = merge(&mut serf, false, state_with_events(), None);
+    assert!(out.iter().all(|o| !matches!(o, Output::Event(Event::User { coalesce: true, .. }))));
+}
+
+#[test]
+fn what_is_not_a_state_is_dropped() {
+    let mut serf = serf();
+    for bytes in [&b""[..], b"\x02", b"\x01\x80", b"\x63"] {
+        serf.on_remote_state(at(0), true, bytes, None);
+        assert!(
+            matches!(facts(&outputs(&mut serf))[..], [Fact::MessageDropped { .. }]),
+            "{bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn tags_are_shared_until_they_change() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    let tags = Arc::clone(&serf.member("bravo").unwrap().tags);
+    serf.on_updated(at(0), &node("bravo", 2, 2));
+    assert!(Arc::ptr_eq(&tags, &serf.member("bravo").unwrap().tags));
+}

@@ -1,0 +1,202 @@
+//! The members as this layer knows them. Specification "Gossip wire protocol and behaviour", B5
+//! and B6.
+//!
+//! Not the node table of the layer below: that one forgets a dead member within a minute, this
+//! one keeps it for a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gossip::Time;
+use wire::{Incarnation, LamportTime, NodeName};
+
+use crate::interface::{Member, MemberStatus};
+use crate::limits;
+
+/// A member and what only this machine needs to know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) member: Member,
+    /// Time of the last intent that counted.
+    pub(crate) status_time: LamportTime,
+    /// When it failed or left.
+    pub(crate) gone_since: Option<Time>,
+    /// Of the last report from the layer below.
+    pub(crate) incarnation: Incarnation,
+}
+
+/// All members, and which of them have failed or left.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: BTreeMap<NodeName, Entry>,
+    failed: BTreeSet<NodeName>,
+    left: BTreeSet<NodeName>,
+    version: u64,
+}
+
+impl Table {
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// For everything but status and status time, which have their own verbs.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn failed(&self) -> &BTreeSet<NodeName> {
+        &self.failed
+    }
+
+    pub(crate) fn left(&self) -> &BTreeSet<NodeName> {
+        &self.left
+    }
+
+    /// Changes with what a push/pull says of the table.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether another member than `own` is alive.
+    pub(crate) fn another_is_alive(&self, own: &NodeName) -> bool {
+        self.iter().any(|e| e.member.status == MemberStatus::Alive && e.member.name != *own)
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry) {
+        let name = entry.member.name.clone();
+        let status = entry.member.status;
+        self.entries.insert(name.clone(), entry);
+        self.list(&name, status);
+        self.version += 1;
+    }
+
+    pub(crate) fn set_status(&mut self, name: &NodeName, status: MemberStatus) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.member.status = status;
+            self.list(name, status);
+            self.version += 1;
+        }
+    }
+
+    pub(crate) fn set_status_time(&mut self, name: &NodeName, time: LamportTime) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.status_time = time;
+            self.version += 1;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &NodeName) -> Option<Entry> {
+        let entry = self.entries.remove(name)?;
+        self.list(name, MemberStatus::None);
+        self.version += 1;
+        Some(entry)
+    }
+
+    /// When the first of the failed and left is to be erased.
+    pub(crate) fn next_expiry(&self, failed_for: Duration, left_for: Duration) -> Option<Time> {
+        let expiry = |names: &BTreeSet<NodeName>, after| {
+            names.iter().filter_map(|name| Some(self.entries.get(name)?.gone_since? + after)).min()
+        };
+        expiry(&self.failed, failed_for).into_iter().chain(expiry(&self.left, left_for)).min()
+    }
+
+    /// Failed and left members whose time is over.
+    pub(crate) fn expired(
+        &self,
+        now: Time,
+        failed_for: Duration,
+        left_for: Duration,
+    ) -> Vec<NodeName> {
+        let over = |name: &NodeName, after| {
+            self.entries
+                .get(name)
+                .and_then(|e| e.gone_since)
+                .is_some_and(|since| now.since(since) > after)
+        };
+        let failed = self.failed.iter().filter(|name| over(name, failed_for));
+        let left = self.left.iter().filter(|name| over(name, left_for));
+        failed.chain(left).cloned().collect()
+    }
+
+    fn list(&mut self, name: &NodeName, status: MemberStatus) {
+        let sides =
+            [(&mut self.failed, MemberStatus::Failed), (&mut self.left, MemberStatus::Left)];
+        for (side, belongs) in sides {
+            if status == belongs {
+                side.insert(name.clone());
+            } else {
+                side.remove(name);
+            }
+        }
+    }
+}
+
+/// Whether a member wants in or out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntentDirection {
+    Join,
+    Leave,
+}
+
+/// The latest intent of each member that is not known yet.
+#[derive(Debug)]
+pub(crate) struct Intents {
+    by_name: BTreeMap<NodeName, (IntentDirection, LamportTime, Time)>,
+    by_age: BTreeSet<(Time, NodeName)>,
+    lifetime: Duration,
+}
+
+impl Intents {
+    pub(crate) fn new(lifetime: Duration) -> Self {
+        Intents { by_name: BTreeMap::new(), by_age: BTreeSet::new(), lifetime }
+    }
+
+    /// Remembers an intent if it is news; only news is passed on.
+    pub(crate) fn put(
+        &mut self,
+        now: Time,
+        name: &NodeName,
+        direction: IntentDirection,
+        time: LamportTime,
+    ) -> bool {
+        self.expire(now);
+        if let Some(&(_, held, set)) = self.by_name.get(name) {
+            if time <= held {
+                return false;
+            }
+            self.by_age.remove(&(set, name.clone()));
+        }
+        self.by_name.insert(name.clone(), (direction, time, now));
+        self.by_age.insert((now, name.clone()));
+        if self.by_name.len() > limits::RECENT_INTENTS
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.by_name.remove(&oldest);
+        }
+        true
+    }
+
+    pub(crate) fn get(&self, now: Time, name: &str) -> Option<(IntentDirection, LamportTime)> {
+        let &(direction, time, set) = self.by_name.get(name)?;
+        (now.since(set) <= self.lifetime).then_some((direction, time))
+    }
+
+    fn expire(&mut self, now: Time) {
+        while self.by_age.first().is_some_and(|(set, _)| now.since(*set) > self.lifetime) {
+            if let Some((_, name)) = self.by_age.pop_first() {
+                self.by_name.remove(&name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

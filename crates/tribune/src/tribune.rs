@@ -1,0 +1,67 @@
+//! The command line of `tribune`.
+
+use std::ffi::OsString;
+
+use crate::command::find;
+use crate::output::{complain, say};
+use crate::{completions, manual, serf};
+
+const HELP: &str = "\
+Usage: tribune COMMAND [ARGUMENTS]
+
+Commands:
+    serf ARGUMENTS       Everything that serf does; the same as this program under
+                         the name serf. `tribune serf -h` lists its commands
+    why NAME             Show why a member is thought to have failed
+    version              Show the version
+    completions SHELL    Write completions for bash, zsh or fish
+    manual               Write the manual page
+";
+
+/// Runs `tribune` with these arguments; the result is the exit code.
+pub(crate) fn run(arguments: &[OsString]) -> i32 {
+    let Some((command, rest)) = arguments.split_first() else {
+        complain(HELP);
+        return 127;
+    };
+    match command.to_string_lossy().as_ref() {
+        "serf" => serf::run(rest),
+        "-h" | "-help" | "--help" | "help" => {
+            say(HELP);
+            0
+        }
+        "-v" | "--version" => crate::commands::version::run(),
+        name @ ("why" | "version") => {
+            if rest.iter().any(|word| word == "-h" || word == "-help" || word == "--help") {
+                say(find(name).map(|command| command.help()).unwrap_or_default());
+                return 0;
+            }
+            find(name).map_or(1, |command| command.run(rest))
+        }
+        "completions" => write_completions(rest),
+        "manual" => {
+            say(manual::page());
+            0
+        }
+        other => {
+            complain(format!("There is no command {}\n", gotext::quote(other)));
+            complain(HELP);
+            127
+        }
+    }
+}
+
+fn write_completions(arguments: &[OsString]) -> i32 {
+    let shell = arguments.first().map(|shell| shell.to_string_lossy());
+    let script = match shell.as_deref() {
+        Some("bash") => completions::bash(),
+        Some("zsh") => completions::zsh(),
+        Some("fish") => completions::fish(),
+        _ => {
+            complain("Usage: tribune completions bash|zsh|fish");
+            return 1;
+        }
+    };
+    say(script);
+    0
+}
