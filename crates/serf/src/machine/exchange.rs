@@ -24,9 +24,6 @@ struct StateKey {
     events: u64,
 }
 
-/// The type byte of a push/pull on a stream.
-const PUSH_PULL: u8 = 6;
-
 impl Serf {
     /// What is written to a stream for a request of the layer below.
     pub(super) fn segments(&mut self, request: StreamRequest) -> Vec<Bytes> {
@@ -35,7 +32,7 @@ impl Serf {
                 let user_state = self.encoded_state();
                 let header =
                     PushPullHeader { join, nodes: node_count, user_state_length: user_state.len() };
-                let mut out = vec![PUSH_PULL];
+                let mut out = Vec::new();
                 header.write(&mut Writer::new(&mut out));
                 vec![out.into(), nodes, user_state]
             }
