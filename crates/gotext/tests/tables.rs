@@ -116,8 +116,8 @@ fn json_layout() {
     ]);
     assert_eq!(
         value.indented(),
-        "{\n  \"Acks\": null,\n  \"Responses\": {},\n  \"list\": [\n    -1,\n    true,\n    []\n  ],\n  \
-         \"map\": {\n    \"B\": \"3\",\n    \"a\": \"1\",\n    \"b\": \"2\"\n  }\n}"
+        "{\n  \"Acks\": null,\n  \"Responses\": {},\n  \"list\": \
+         [\n    -1,\n    true,\n    []\n  ],\n  \"map\": {\n    \"B\": \"3\",\n    \"a\": \"1\",\n    \"b\": \"2\"\n  }\n}"
     );
     assert_eq!(
         value.compact(),
