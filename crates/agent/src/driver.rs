@@ -439,13 +439,16 @@ impl Driver {
         let reason = if self.name_lost { Ended::NameLost } else { Ended::Shutdown };
         if reason == Ended::Shutdown {
             self.log.line(Level::Info, "agent", "requesting serf shutdown");
-            if !self.has_left {
-                self.log.line(Level::Warn, "serf", "Shutdown without a Leave");
-            }
+        }
+        if !self.has_left {
+            self.log.line(Level::Warn, "serf", "Shutdown without a Leave");
         }
         self.machine.shutdown(time_since(self.zero));
         self.carry_out();
-        self.log.line(Level::Warn, "agent", "Serf shutdown detected, quitting");
+        if reason == Ended::NameLost {
+            self.log.line(Level::Warn, "agent", "Serf shutdown detected, quitting");
+            self.log.line(Level::Info, "agent", "requesting serf shutdown");
+        }
         let Driver { snapshot, log, .. } = self;
         if let Some(snapshot) = snapshot {
             snapshot.finish().await;

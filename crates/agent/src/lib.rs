@@ -18,6 +18,7 @@ mod random;
 mod render;
 mod resolve;
 pub mod rpc;
+mod signals;
 mod start;
 mod streams;
 mod syslog;

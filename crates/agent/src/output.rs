@@ -14,6 +14,9 @@ use crate::platform;
 /// Bytes that wait for a slow reader; above it whole messages are dropped and counted.
 const WAITING_BYTES: usize = 256 << 10;
 
+/// Between looks at a reader that is too slow.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// How long the end of the process waits for the reader to take what waits.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -66,11 +69,20 @@ impl Output {
         }
         inner.waiting.extend_from_slice(whole.as_bytes());
         inner.flush();
-        if !inner.waiting.is_empty() && !inner.watched {
-            inner.watched = platform::when_stdout_is_ready({
-                let output = self.clone();
-                move || output.go_on()
-            });
+        if !inner.waiting.is_empty()
+            && !inner.watched
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            inner.watched = true;
+            runtime.spawn(self.clone().watch());
+        }
+    }
+
+    /// Looks again and again whether the reader goes on, as long as something waits for it. (The
+    /// descriptor cannot be registered for events: it is everybody's, and may be a file.)
+    async fn watch(self) {
+        while !self.go_on() {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

@@ -74,6 +74,21 @@ pub(crate) fn host_name() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
+/// Bytes of memory that only this process has, and all that it has, if the system tells.
+pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let kilobytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+        };
+        Some((kilobytes("RssAnon:")? << 10, kilobytes("VmRSS:")? << 10))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Ends the process as if nobody had changed what a closed pipe does to it.
 pub(crate) fn die_of_closed_pipe() -> ! {
     #[cfg(unix)]
@@ -121,34 +136,5 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> std::io::Result<usize> {
         stdout.write_all(bytes)?;
         stdout.flush()?;
         Ok(bytes.len())
-    }
-}
-
-/// Calls `go_on` whenever standard output has become ready, until it says true. False if there is
-/// no runtime to wait in, or standard output is of a kind that cannot be waited for.
-pub(crate) fn when_stdout_is_ready(go_on: impl Fn() -> bool + Send + 'static) -> bool {
-    #[cfg(unix)]
-    {
-        use tokio::io::Interest;
-        use tokio::io::unix::AsyncFd;
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
-        let _guard = runtime.enter();
-        // A copy, because registering takes the descriptor and standard output stays everybody's.
-        let Ok(copy) = rustix::io::dup(std::io::stdout()) else { return false };
-        let Ok(stdout) = AsyncFd::with_interest(copy, Interest::WRITABLE) else { return false };
-        runtime.spawn(async move {
-            while let Ok(mut ready) = stdout.writable().await {
-                if go_on() {
-                    return;
-                }
-                ready.clear_ready();
-            }
-        });
-        true
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = go_on;
-        false
     }
 }

@@ -21,6 +21,6 @@ pub use interface::{
     MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId, QueryProgress,
     QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
-pub use machine::{ConfigError, Serf};
+pub use machine::{ConfigError, Serf, validate};
 pub use vivaldi::distance;
 pub use wire::message::Coordinate;

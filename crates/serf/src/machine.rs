@@ -654,7 +654,8 @@ impl Serf {
     }
 }
 
-fn validate(config: &Config) -> Result<(), ConfigError> {
+/// Whether a machine can be built from these settings.
+pub fn validate(config: &Config) -> Result<(), ConfigError> {
     match config.protocol {
         0..2 => return Err(ConfigError::ProtocolTooLow(config.protocol)),
         2..=5 => {}

@@ -93,6 +93,11 @@ impl Layer {
         }
     }
 
+    /// Whether some source has set it.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// A text, empty if it is not set.
     pub(crate) fn text(&self, name: &str) -> &str {
         match self.values.get(name) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serf::{Profile, Tags};
+use serf::{ConfigError, Profile, Tags};
 
 use super::address::{self, Chosen};
 use super::{Failure, Layer};
@@ -189,15 +189,6 @@ impl Settings {
     /// `Failed to start the Serf agent: `.
     pub fn machine(&self) -> Result<serf::Config, Failure> {
         let protocol = self.protocol_in_range()?;
-        if self.user_event_size_limit > USER_EVENT_BYTES {
-            return Err(start_failure(format!(
-                "user event size limit exceeds limit of {USER_EVENT_BYTES} bytes"
-            ))
-            .hint(format!(
-                "lower 'user_event_size_limit', which is {}",
-                self.user_event_size_limit
-            )));
-        }
         let (address, port) = self.final_advertise()?;
         let mut gossip =
             gossip::Config::new(self.profile, self.node_name.as_str().into(), address.into(), port);
@@ -220,7 +211,26 @@ impl Settings {
         config.rejoin_after_leave = self.rejoin_after_leave;
         config.validate_node_names = self.validate_node_names;
         config.persist_keyring = self.keyring_file.is_some();
+        Settings::check_machine(&config)?;
         Ok(config)
+    }
+
+    /// Whether the machine accepts these settings; to be asked again when tags were added.
+    pub fn check_machine(config: &serf::Config) -> Result<(), Failure> {
+        serf::validate(config).map_err(|error| {
+            let hint = match error {
+                ConfigError::ProtocolTooLow(_) | ConfigError::ProtocolTooHigh(_) => {
+                    "set 'protocol' (-protocol) to 5, or leave it out"
+                }
+                ConfigError::EventLimitTooHigh => "lower 'user_event_size_limit'",
+                ConfigError::InvalidName(_) => {
+                    "change 'node_name' (-node), or switch 'validate_node_names' off"
+                }
+                ConfigError::TagsTooBig => "shorten 'tags' (-tag), or remove some",
+                _ => return start_failure(error),
+            };
+            start_failure(error).hint(hint)
+        })
     }
 
     fn protocol_in_range(&self) -> Result<u8, Failure> {
@@ -256,9 +266,6 @@ impl Settings {
         }
     }
 }
-
-/// Largest limit of a user event that the real agent accepts.
-const USER_EVENT_BYTES: usize = 9 * 1024;
 
 /// A failure of the Serf layer to start.
 fn start_failure(why: impl std::fmt::Display) -> Failure {
