@@ -1,6 +1,8 @@
 //! Who is alive: SWIM with Lifeguard, as a machine without I/O.
 
 mod awareness;
+#[cfg(test)]
+mod bench;
 mod broadcast_queue;
 mod broadcasts;
 mod config;
