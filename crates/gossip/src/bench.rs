@@ -125,9 +125,9 @@ pub(crate) fn events(outputs: &[Output]) -> Vec<String> {
     outputs.iter().filter_map(short).collect()
 }
 
-pub(crate) fn facts(outputs: &[Output]) -> Vec<&Fact> {
-    let fact = |output| match output {
-        &Output::Fact(ref fact) => Some(fact),
+pub(crate) fn facts<'a>(outputs: &'a [Output]) -> Vec<&'a Fact> {
+    let fact = |output: &'a Output| match output {
+        Output::Fact(fact) => Some(fact),
         _ => None,
     };
     outputs.iter().filter_map(fact).collect()

@@ -117,8 +117,8 @@ impl MemberTable {
     }
 
     /// Starts the next round of probes: forgets those that have been dead or left since before
-    /// `cutoff`, and shuffles the rest.
-    pub(crate) fn next_round(&mut self, cutoff: Time, rng: &mut SmallRng) {
+    /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
+    pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
         let entries = &mut self.entries;
         let (by_name, vacant) = (&mut self.by_name, &mut self.vacant);
         let before = self.order.len();
@@ -127,6 +127,9 @@ impl MemberTable {
             let stale = entry
                 .as_ref()
                 .is_some_and(|entry| !entry.node.is_live() && entry.node.changed < cutoff);
+            if *slot == own {
+                return true;
+            }
             if stale && let Some(entry) = entry.take() {
                 by_name.remove(entry.node.name.as_str());
                 vacant.push(*slot);

@@ -171,7 +171,7 @@ impl Membership {
         while looks < self.table.len() {
             let Some(slot) = self.table.at(self.prober.index) else {
                 let cutoff = now.before(self.config.gossip_to_the_dead_time);
-                self.table.next_round(cutoff, &mut self.rng);
+                self.table.next_round(self.local, cutoff, &mut self.rng);
                 self.prober.index = 0;
                 looks += 1;
                 continue;

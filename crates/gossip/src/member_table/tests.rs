@@ -33,20 +33,22 @@ fn table(nodes: impl IntoIterator<Item = Node>) -> (MemberTable, SmallRng) {
 #[test]
 fn a_new_round_forgets_those_long_dead_or_left_and_reuses_their_slots() {
     let (mut table, mut rng) = table([
+        node("us", State::Left, 1),
         node("alive", State::Alive, 1),
         node("dead", State::Dead, 1),
         node("left", State::Left, 1),
         node("dying", State::Dead, 50),
     ]);
+    let own = table.find("us").unwrap();
     let encoded = table.encoded();
     assert_eq!(table.encoded().as_ptr(), encoded.as_ptr(), "encoded once");
-    table.next_round(Time::from_nanos(10), &mut rng);
+    table.next_round(own, Time::from_nanos(10), &mut rng);
     let names: BTreeSet<&str> = table.nodes().map(|node| node.name.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["alive", "dying"]));
+    assert_eq!(names, BTreeSet::from(["alive", "dying", "us"]));
     assert_ne!(table.encoded(), encoded);
-    assert_eq!((table.len(), table.live()), (2, 1));
+    assert_eq!((table.len(), table.live()), (3, 1));
     table.insert(node("new", State::Alive, 60), &mut rng).unwrap();
-    assert_eq!(table.entries.len(), 4);
+    assert_eq!(table.entries.len(), 5);
     assert_eq!(table.get("new").unwrap().name.as_str(), "new");
 }
 
