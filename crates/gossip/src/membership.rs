@@ -16,7 +16,7 @@ use crate::interface::{Command, CommandError, Input, Outcome, Output, Priority, 
 use crate::interface::{Event, Fact, UserBroadcast};
 use crate::member_table::{MemberTable, Slot};
 use crate::probe::Prober;
-use crate::push_pull::Exchanges;
+use crate::push_pull::{Exchanges, Purpose};
 use crate::relay::Relays;
 use crate::token_bucket::TokenBucket;
 use crate::waiters::Waiters;
@@ -275,7 +275,9 @@ impl Membership {
 
     fn command(&mut self, now: Time, token: Token, command: Command) {
         match command {
-            Command::PushPull { to, name: _, join } => self.exchange(now, to, join, Some(token)),
+            Command::PushPull { to, name: _, join } => {
+                self.exchange(now, to, Purpose::Command { token, join });
+            }
             Command::UpdateMeta { meta, timeout } => {
                 if meta.len() > limits::META_BYTES {
                     return self.done(token, Err(CommandError::MetaTooLong(meta.len())));

@@ -83,15 +83,6 @@ impl Exchanges {
 }
 
 impl Membership {
-    /// Starts an exchange on someone's behalf.
-    pub(crate) fn exchange(&mut self, now: Time, to: SocketAddr, join: bool, token: Option<Token>) {
-        let purpose = match token {
-            Some(token) => Purpose::Command { token, join },
-            None => Purpose::Periodic,
-        };
-        self.dial_exchange(now, to, purpose);
-    }
-
     /// An accepted stream has brought a request. It is answered before anything of it is merged.
     pub(crate) fn request(
         &mut self,
@@ -190,7 +181,8 @@ impl Membership {
         scale(self.config.push_pull_interval, self.table.len())
     }
 
-    fn dial_exchange(&mut self, now: Time, to: SocketAddr, purpose: Purpose) {
+    /// Starts an exchange.
+    pub(crate) fn exchange(&mut self, now: Time, to: SocketAddr, purpose: Purpose) {
         let dial = self.exchanges.open(Dialled::Exchange { to, purpose });
         let join = matches!(purpose, Purpose::Command { join: true, .. });
         let request = StreamRequest::PushPull {
@@ -207,7 +199,7 @@ impl Membership {
         let passes = |node: &crate::Node| node.state == State::Alive && node.name != local;
         let peer = self.table.sample(1, &mut self.rng, passes).first().copied();
         if let Some(to) = peer.and_then(|slot| self.table.node(slot).socket_address()) {
-            self.dial_exchange(now, to, purpose);
+            self.exchange(now, to, purpose);
         }
     }
 

@@ -54,7 +54,7 @@ fn spread(network: &mut Network) -> Vec<Duration> {
 #[ignore = "a measurement"]
 fn joins() {
     for count in [10, 50, 100, 200] {
-        for (eager, settle) in [(true, true), (true, false)] {
+        for (eager, settle) in [(true, true), (true, false), (false, true), (false, false)] {
             let (mut times, mut stalls, mut packets, mut streams) = (Vec::new(), 0, 0, 0);
             let rounds = if count > 100 { 5 } else { 10 };
             for seed in 0..rounds {
