@@ -1,7 +1,7 @@
 //! Event handlers: scripts that run when something happens.
 //!
 //! They run one after another in order, on a task of their own: neither the machine nor the
-//! streams ever wait for them. What waits is bounded (see [`queue`]). Specification "Serf agent",
+//! streams ever wait for them. What waits is bounded (see `queue`). Specification "Serf agent",
 //! section 12.
 
 mod invocation;

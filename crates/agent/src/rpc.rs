@@ -1,7 +1,7 @@
 //! The RPC: what command lines and client libraries say to a running agent.
 //!
 //! One task per client. Frames are those of [`wire::rpc`]; the rules of a conversation are in
-//! [`connection`], what each command does in [`commands`]. Specification "Serf agent", section 13.
+//! `connection`, what each command does in `commands`. Specification "Serf agent", section 13.
 
 mod commands;
 mod connection;

@@ -76,6 +76,7 @@ mod suspicion;
 mod time;
 mod token_bucket;
 #[cfg(test)]
+#[path = "vectors/tests.rs"]
 mod vectors;
 mod versions;
 mod waiters;

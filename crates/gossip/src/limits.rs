@@ -60,6 +60,6 @@ pub const SETTLE_EARLIEST: Duration = Duration::from_millis(50);
 /// exchange together.
 pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 
-/// A settling exchange in which either side lacked members is followed by another, this many times at
-/// most, each after twice the time.
+/// A settling exchange in which either side lacked members is followed by another, this many times
+/// at most, each after twice the time.
 pub const SETTLE_ROUNDS: u32 = 3;

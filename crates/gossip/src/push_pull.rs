@@ -307,8 +307,8 @@ impl Membership {
 }
 
 impl PendingMerge {
-    /// Whose word an entry is. Only the joiner's own is above death certificates: a stream's source has no useful port, so that a joiner is known
-    /// by being alone in its table or by its address.
+    /// Whose word an entry is. Only the joiner's own is above death certificates: a stream's source
+    /// has no useful port, so that a joiner is known by being alone in its table or by its address.
     fn origin(&self, entry: &NodeState) -> Origin {
         match self.purpose {
             None => {}

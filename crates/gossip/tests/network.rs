@@ -120,7 +120,10 @@ fn a_false_accusation_is_refuted_and_heard_of_by_all() {
     };
     assert!(network.run_until(end, cleared));
     assert_eq!(deaths(&network), []);
-    let refuted = |fact: &(Time, Fact)| matches!(&fact.1, Fact::Refuted { by: Some(by), .. } if by.as_str() == name(1));
+    let refuted = |fact: &(Time, Fact)| {
+        let Fact::Refuted { by: Some(by), .. } = &fact.1 else { return false };
+        by.as_str() == name(1)
+    };
     assert!(network.hosts[5].facts.iter().any(refuted));
     assert!(
         network.facts().any(|(_, fact)| matches!(fact, Fact::Suspected { health: Some(3), .. }))

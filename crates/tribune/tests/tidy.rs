@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
-    ("tribune-agent", &["tribune-gotext", "tribune-serf", "tribune-wire"]),
+    ("tribune-agent", &["tribune-gossip", "tribune-gotext", "tribune-serf", "tribune-wire"]),
     ("tribune", &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-wire"]),
 ];
 

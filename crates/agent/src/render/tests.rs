@@ -24,7 +24,8 @@ fn member(kind: MemberEventKind, forced: bool) -> Fact {
 
 #[test]
 fn recorded_lines_are_worded_as_recorded() {
-    let other: Option<SocketAddr> = Some("127.0.0.1:7946".parse().unwrap());
+    let address: SocketAddr = "127.0.0.1:7946".parse().unwrap();
+    let other = Some(address);
     let own: Option<SocketAddr> = Some("127.0.0.3:7946".parse().unwrap());
     assert_eq!(
         lines(&[
@@ -37,7 +38,7 @@ fn recorded_lines_are_worded_as_recorded() {
             Fact::Query { name: "_serf_list-keys".into() },
             Fact::NameConflict { name: "own".into(), ours: true, existing: own, other },
             Fact::ConflictVote { matching: 0, responses: 1, kept: false },
-            Fact::Rejoining { name: "with space".into(), address: other.unwrap() },
+            Fact::Rejoining { name: "with space".into(), address },
             Fact::RejoinFailed,
         ]),
         [

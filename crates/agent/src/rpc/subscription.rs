@@ -95,15 +95,19 @@ fn poll_monitor(
     lines: &mut log::Subscription,
     context: &mut Context<'_>,
 ) -> Poll<Next> {
-    let dropped = lines.take_dropped();
-    if dropped > 0 {
-        return Poll::Ready(Next::Dropped(dropped));
-    }
     let record = |line: Line| Next::Log(LogRecord { log: line.text.to_string() });
     if let Some(line) = remembered.pop_front() {
         return Poll::Ready(record(line));
     }
-    pin!(lines.next()).poll(context).map(|line| line.map_or(Next::End, record))
+    if let Poll::Ready(line) = pin!(lines.next()).poll(context) {
+        return Poll::Ready(line.map_or(Next::End, record));
+    }
+    // Said only to one who has caught up: the words are a line of the log themselves, and would
+    // be dropped again, and said again, without end.
+    match lines.take_dropped() {
+        0 => Poll::Pending,
+        count => Poll::Ready(Next::Dropped(count)),
+    }
 }
 
 fn poll_events(

@@ -16,15 +16,18 @@ fn structure_errors_are_those_of_the_real_agent() {
     assert_eq!(
         reason(r#"{"event_handlers": [1, true], "tags": {"a": 1}}"#),
         "3 error(s) decoding:\n\
-         \n* 'event_handlers[0]' expected type 'string', got unconvertible type 'float64', value: '1'\
-         \n* 'event_handlers[1]' expected type 'string', got unconvertible type 'bool', value: 'true'\
+         \n* 'event_handlers[0]' expected type 'string', \
+         got unconvertible type 'float64', value: '1'\
+         \n* 'event_handlers[1]' expected type 'string', \
+         got unconvertible type 'bool', value: 'true'\
          \n* 'tags[a]' expected type 'string', got unconvertible type 'float64', value: '1'"
     );
     assert_eq!(
         reason(r#"{"mdns": 3, "retry_interval": [1], "start_join": {}}"#),
         "3 error(s) decoding:\n\
          \n* 'mdns' expected a map, got 'float64'\
-         \n* 'retry_interval' expected type 'string', got unconvertible type '[]interface {}', value: '[1]'\
+         \n* 'retry_interval' expected type 'string', \
+         got unconvertible type '[]interface {}', value: '[1]'\
          \n* 'start_join': source data must be an array or slice, got map"
     );
     assert_eq!(reason(r#"{"reconnect_timeout": "5"}"#), "time: missing unit in duration \"5\"");

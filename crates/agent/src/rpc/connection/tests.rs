@@ -1,1 +1,269 @@
+#![allow(clippy::unwrap_used)]
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serf::{Config, Profile};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use wire::rpc::{LogRecord, MembersReply, Request, ResponseHeader, ResponseStream, Stats};
+use wire::{Address, NodeName};
+
+use super::*;
+use crate::log::Log;
+use crate::node::{Node, NodeSettings};
+
+/// A member that nobody else knows, on a port of its own.
+fn node(log: &Log) -> NodeHandle {
+    let ip: std::net::IpAddr = "127.0.0.1".parse().unwrap();
+    let name = NodeName::from("node1");
+    let gossip = gossip::Config::new(Profile::Lan, name, Address::from(ip), 0);
+    let mut serf = Config::new(gossip);
+    serf.tags = [("role".to_owned(), "web".to_owned())].into();
+    let settings = NodeSettings {
+        bind: SocketAddr::new(ip, 0),
+        serf,
+        keyring: Vec::new(),
+        keyring_file: None,
+        tags_file: None,
+        snapshot_path: None,
+        compression: true,
+        handlers: crate::handlers::HandlerSpec::parse("user:x,user:x=./a.sh").unwrap(),
+        facts: Box::new(|_| {}),
+    };
+    Node::start(settings, log.clone()).unwrap()
+}
+
+struct Agent {
+    address: SocketAddr,
+    node: NodeHandle,
+    server: tokio::task::JoinHandle<()>,
+}
+
+async fn agent(auth_key: &str) -> Agent {
+    let node = node(&Log::silent());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(crate::rpc::serve(listener, node.clone(), auth_key.to_owned()));
+    Agent { address, node, server }
+}
+
+struct Client {
+    stream: TcpStream,
+    responses: ResponseStream,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        Client { stream, responses: ResponseStream::new() }
+    }
+
+    async fn send(&mut self, sequence: u64, request: Request) {
+        let mut bytes = Vec::new();
+        request.encode(sequence, &mut bytes);
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    async fn header(&mut self) -> (u64, String) {
+        loop {
+            if let Some(ResponseHeader { sequence, error }) = self.responses.next_header().unwrap()
+            {
+                return (sequence, error);
+            }
+            self.more().await;
+        }
+    }
+
+    async fn body<B: Frame>(&mut self) -> B {
+        loop {
+            if let Some(body) = self.responses.next_body().unwrap() {
+                return body;
+            }
+            self.more().await;
+        }
+    }
+
+    async fn more(&mut self) {
+        let mut chunk = [0; 4096];
+        let count = in_time(self.stream.read(&mut chunk)).await.unwrap();
+        assert_ne!(count, 0, "the agent has closed the connection");
+        self.responses.push(&chunk[..count]);
+    }
+
+    async fn shake_hands(&mut self) {
+        self.send(0, Request::Handshake { version: 1 }).await;
+        assert_eq!(self.header().await, (0, String::new()));
+    }
+
+    async fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        in_time(self.stream.read_to_end(&mut rest)).await.unwrap_or(0);
+        rest.is_empty()
+    }
+}
+
+/// Something that must happen, with a deadline far beyond any real one.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it must happen in time")
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn authentication_may_be_tried_again() {
+    let agent = agent("secret").await;
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    client.send(1, Request::Auth { key: "wrong".into() }).await;
+    assert_eq!(client.header().await, (1, "Invalid authentication token".into()));
+    client.send(2, Request::Auth { key: "secret".into() }).await;
+    assert_eq!(client.header().await, (2, String::new()));
+    client.send(3, Request::Auth { key: "wrong".into() }).await;
+    assert_eq!(client.header().await, (3, "Invalid authentication token".into()));
+    client.send(4, Request::Members).await;
+    assert_eq!(client.header().await, (4, String::new()));
+    let reply: MembersReply = client.body().await;
+    assert_eq!(reply.members.len(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn members_and_filters() {
+    let agent = agent("").await;
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    client.send(1, Request::Members).await;
+    assert_eq!(client.header().await, (1, String::new()));
+    let all: MembersReply = client.body().await;
+    let member = &all.members[0];
+    assert_eq!((member.name.as_str(), &*member.status), ("node1", "alive"));
+    assert_eq!(member.port, agent.node.bind_address().port());
+    assert_eq!(member.tags["role"], "web");
+    let filter = |name: &str| {
+        let name = name.to_owned();
+        Request::MembersFiltered(wire::rpc::MembersFilter { name, ..Default::default() })
+    };
+    client.send(2, filter("nobody")).await;
+    assert_eq!(client.header().await, (2, String::new()));
+    assert!(client.body::<MembersReply>().await.members.is_empty());
+    // A bad pattern is an error with a body, and the connection stays.
+    client.send(3, filter("(")).await;
+    let (sequence, error) = client.header().await;
+    assert_eq!(sequence, 3);
+    assert!(error.starts_with("Failed to compile regex: "), "{error}");
+    assert!(client.body::<MembersReply>().await.members.is_empty());
+    client.send(4, filter("node.*")).await;
+    assert_eq!(client.header().await, (4, String::new()));
+    assert_eq!(client.body::<MembersReply>().await.members.len(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn info_has_the_recorded_sections() {
+    let agent = agent("").await;
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    client.send(1, Request::Stats).await;
+    client.header().await;
+    let stats: Stats = client.body().await;
+    let names = |section: &str| stats.sections[section].keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names("agent"), ["name"]);
+    assert_eq!(names("runtime"), ["arch", "cpu_count", "goroutines", "max_procs", "os", "version"]);
+    assert_eq!(names("tags"), ["role"]);
+    assert_eq!(stats.sections["event_handlers"]["user:x"], "./a.sh");
+    assert_eq!(
+        names("serf"),
+        [
+            "coordinate_resets",
+            "encrypted",
+            "event_queue",
+            "event_time",
+            "failed",
+            "health_score",
+            "intent_queue",
+            "left",
+            "member_time",
+            "members",
+            "query_queue",
+            "query_time"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_monitor_sees_what_was_and_what_comes() {
+    let agent = agent("").await;
+    let log = agent.node.log().clone();
+    log.line(Level::Err, "test", "before");
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    let monitor = || Request::Monitor { log_level: "err".into() };
+    client.send(70, monitor()).await;
+    assert_eq!(client.header().await, (70, String::new()));
+    assert_eq!(client.header().await, (70, String::new()));
+    assert!(client.body::<LogRecord>().await.log.ends_with("[ERR] test: before"));
+    client.send(71, monitor()).await;
+    assert_eq!(client.header().await, (71, "Monitor already exists".into()));
+    client.send(70, Request::Stream { filter: "user".into() }).await;
+    assert_eq!(client.header().await, (70, String::new()));
+    log.line(Level::Info, "test", "not shown");
+    log.line(Level::Err, "test", "after\nsecond line");
+    assert_eq!(client.header().await, (70, String::new()));
+    assert!(client.body::<LogRecord>().await.log.ends_with("[ERR] test: after\nsecond line"));
+    client.send(72, Request::Stop { sequence: 70 }).await;
+    assert_eq!(client.header().await, (72, String::new()));
+    client.send(73, monitor()).await;
+    assert_eq!(client.header().await, (73, String::new()));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn streams_with_one_number_exclude_each_other() {
+    let agent = agent("").await;
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    let stream = |filter: &str| Request::Stream { filter: filter.into() };
+    for (sequence, filter, error) in [
+        (1, "*", ""),
+        (1, "user", "Stream with given sequence exists"),
+        (2, "evidence", ""),
+        (3, "user,evidence", ""),
+        (4, "evidence,nonsense", "Invalid event filter"),
+    ] {
+        client.send(sequence, stream(filter)).await;
+        assert_eq!(client.header().await, (sequence, error.to_owned()), "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_client_that_never_reads_is_bounded_and_harms_nobody() {
+    let agent = agent("").await;
+    let log = agent.node.log().clone();
+    let mut deaf = Client::connect(agent.address).await;
+    deaf.shake_hands().await;
+    deaf.send(1, Request::Monitor { log_level: "debug".into() }).await;
+    deaf.header().await;
+    let flood = "x".repeat(4000);
+    for _ in 0..5_000 {
+        log.line(Level::Debug, "test", &flood);
+        tokio::task::yield_now().await;
+    }
+    let mut other = Client::connect(agent.address).await;
+    other.shake_hands().await;
+    other.send(1, Request::Members).await;
+    assert_eq!(other.header().await, (1, String::new()));
+    assert_eq!(other.body::<MembersReply>().await.members.len(), 1);
+    // Once it reads again it learns that it has missed something.
+    let mut last = String::new();
+    while !last.contains("Dropping logs to ipc.client: ") {
+        deaf.header().await;
+        last = deaf.body::<LogRecord>().await.log;
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_end_of_the_member_closes_every_connection() {
+    let agent = agent("").await;
+    let mut client = Client::connect(agent.address).await;
+    client.shake_hands().await;
+    in_time(agent.node.shutdown()).await;
+    assert!(client.is_closed().await);
+    in_time(agent.server).await.unwrap();
+    assert!(TcpStream::connect(agent.address).await.is_err());
+}

@@ -406,7 +406,11 @@ fn a_majority_keeps_the_name() {
         }
         let out = wake(&mut serf, at(3200));
         let told = facts(&out).iter().any(|f| {
-            matches!(f, Fact::ConflictVote { responses, kept: k, .. } if *responses == votes.len() && *k == kept)
+            matches!(
+                f,
+                Fact::ConflictVote { responses, kept: k, .. }
+                    if *responses == votes.len() && *k == kept
+            )
         });
         assert!(told, "{votes:?}");
         assert_eq!(out.iter().any(|o| matches!(o, Output::Shutdown)), !kept, "{votes:?}");
