@@ -6,6 +6,7 @@ mod driver;
 pub mod event_filter;
 pub mod evidence;
 pub mod files;
+pub mod floating;
 pub mod handlers;
 pub mod limits;
 pub mod log;

@@ -4,12 +4,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serf::{
-    Command, Coordinate, Event, Fact, KeyOperation, KeyReport, Member, Outcome, QueryId,
-    QueryProgress, QueryRequest, Statistics, Tags, Time,
+    Command, Coordinate, Event, Fact, JoinTarget, KeyOperation, KeyReport, Member, MemberStatus,
+    Outcome, QueryId, QueryProgress, QueryRequest, Statistics, Tags, Time,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::NodeName;
@@ -195,6 +195,36 @@ impl NodeHandle {
             }
             Outcome::Joined { contacted, .. } => Ok(contacted),
             _ => Ok(0),
+        }
+    }
+
+    /// Returns when this member has joined, or rejoined, at least one other that is up.
+    pub(crate) async fn meets_another(&self) {
+        let own = self.name();
+        loop {
+            let members = self.members().await;
+            let up = |member: &Member| member.status == MemberStatus::Alive && member.name != *own;
+            if members.iter().any(up) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Exchanges states with these members, all at once and without a word in the log. What it
+    /// brings shows in the member table.
+    pub(crate) async fn exchange(&self, addresses: Vec<SocketAddr>) {
+        let exchanges = addresses.into_iter().map(|address| {
+            let node = self.clone();
+            tokio::spawn(async move {
+                let target = JoinTarget { address, name: None, label: address.to_string() };
+                let join = Command::Join { targets: vec![target], ignore_old_events: true };
+                node.command(join).await
+            })
+        });
+        for exchange in exchanges.collect::<Vec<_>>() {
+            // A member that cannot be reached is no news: it is listed as failed.
+            let _ = exchange.await;
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything that only Unix has stands here, in `signals` and in `notify`, behind `cfg`.
 
+pub(crate) mod packet;
+
 use std::net::IpAddr;
 
 /// One address of an interface.

@@ -15,12 +15,16 @@ mod reload;
 mod retry;
 mod validate;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use serf::Fact;
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Failure, FlagSetting, Layer, Settings};
+use crate::floating::{self, FloatingRole, Timing};
 use crate::log::{Level, Log};
 use crate::mdns::{Discovery, Responder, Service};
 use crate::node::{Ended, Node, NodeHandle, NodeSettings};
@@ -36,6 +40,9 @@ use reload::LeaveRules;
 
 /// Helper threads for name look-ups and files; each lives for a moment only.
 const HELPER_THREADS: usize = 32;
+
+/// How long a start waits for other members before a floating role believes that there are none.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an idle helper thread stays.
 const HELPER_KEEP_ALIVE: Duration = Duration::from_millis(500);
@@ -107,6 +114,7 @@ struct Agent {
     node: NodeHandle,
     rpc: JoinHandle<()>,
     service: Option<Service>,
+    role: Option<FloatingRole>,
 }
 
 async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
@@ -127,7 +135,8 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     })?;
     let kept = files::load(&settings, &log)?;
     log.line(Level::Info, "agent", "Serf agent starting");
-    let node = start_member(&settings, kept, &log, &metrics)?;
+    let changes = Arc::new(Notify::new());
+    let node = start_member(&settings, kept, &log, &metrics, changes.clone())?;
     let (rpc, service) = match start_services(&settings, &node, output, &log).await {
         Ok(services) => services,
         Err(failure) => {
@@ -137,7 +146,21 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     };
     let rules = LeaveRules::of(&layer);
     let output = output.clone();
-    Ok(Agent { output, log, metrics, flags, layer, settings, rules, signals, node, rpc, service })
+    let role = start_role(&settings, &node, changes, &log)?;
+    Ok(Agent {
+        output,
+        log,
+        metrics,
+        flags,
+        layer,
+        settings,
+        rules,
+        signals,
+        node,
+        rpc,
+        service,
+        role,
+    })
 }
 
 fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
@@ -177,12 +200,16 @@ fn start_member(
     kept: files::Kept,
     log: &Log,
     metrics: &Metrics,
+    changes: Arc<Notify>,
 ) -> Outcome<NodeHandle> {
     let mut machine = settings.machine()?;
     if let Some(tags) = kept.tags {
         machine.tags = tags;
-        Settings::check_machine(&machine)?;
     }
+    if let Some(role) = &settings.floating_role {
+        floating::initial_tags(role, &mut machine.tags);
+    }
+    Settings::check_machine(&machine)?;
     let encrypted = !kept.keyring.is_empty();
     let public = machine.gossip.advertise_address.to_ip().is_some_and(config::is_public);
     if public && !encrypted {
@@ -203,12 +230,39 @@ fn start_member(
         snapshot_path: settings.snapshot_path.clone(),
         compression: settings.compression,
         handlers: settings.handlers.clone(),
-        facts: Box::new(move |fact| renderer.take(fact)),
+        facts: Box::new(move |fact| {
+            renderer.take(fact);
+            if matches!(fact, Fact::Member { .. }) {
+                changes.notify_one();
+            }
+        }),
     };
     Node::start(node, log.clone()).map_err(|error| {
         let failure = Failure::new(format!("Failed to start the Serf agent: {error}"));
         hint::for_start(failure, settings)
     })
+}
+
+/// The floating role, if one is configured. It believes in silence only once this member has seen
+/// another, or had the time to.
+fn start_role(
+    settings: &Settings,
+    node: &NodeHandle,
+    changes: Arc<Notify>,
+    log: &Log,
+) -> Outcome<Option<FloatingRole>> {
+    let Some(role) = settings.floating_role.clone() else { return Ok(None) };
+    let timing = Timing::of(&settings.machine()?.gossip);
+    let waits = !settings.start_join.is_empty()
+        || !settings.retry_join.is_empty()
+        || settings.mdns.is_some()
+        || settings.snapshot_path.as_ref().is_some_and(|path| path.exists());
+    let others = node.clone();
+    let settled = async move {
+        let limit = if waits { SETTLE_LIMIT } else { Duration::ZERO };
+        let _ = tokio::time::timeout(limit, others.meets_another()).await;
+    };
+    Ok(Some(floating::start(role, timing, node.clone(), changes, settled, log.clone())))
 }
 
 /// mDNS and RPC, and the banner in between.
@@ -370,6 +424,12 @@ impl Agent {
     async fn leave(&mut self) -> i32 {
         self.output.message("Gracefully shutting down agent...");
         notify::notify(State::Stopping);
+        if let Some(role) = self.role.clone() {
+            tokio::select! {
+                () = role.resign() => {}
+                () = another(&mut self.signals) => return 1,
+            }
+        }
         // Two broadcasts and the time for the leave to spread.
         let longest = self.settings.broadcast_timeout * 2 + Duration::from_secs(1);
         let leave = async {

@@ -1,6 +1,7 @@
 //! The commands, one module each, and what they share.
 
 pub(crate) mod agent;
+pub(crate) mod cluster;
 pub(crate) mod event;
 pub(crate) mod force_leave;
 pub(crate) mod info;

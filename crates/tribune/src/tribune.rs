@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::command::find;
+use crate::commands::cluster::{self, CLUSTER};
 use crate::output::{complain, say};
 use crate::{completions, manual, serf};
 
@@ -12,6 +13,7 @@ Usage: tribune COMMAND [ARGUMENTS]
 Commands:
     serf ARGUMENTS       Everything that serf does; the same as this program under
                          the name serf. `tribune serf -h` lists its commands
+    cluster [NODES]      Run a cluster on this machine to play with
     why NAME             Show why a member is thought to have failed
     version              Show the version
     completions SHELL    Write completions for bash, zsh or fish
@@ -38,6 +40,14 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
             }
             find(name).map_or(1, |command| command.run(rest))
         }
+        "cluster" => {
+            if rest.iter().any(|word| word == "-h" || word == "-help" || word == "--help") {
+                say(CLUSTER.help());
+                return 0;
+            }
+            cluster::dispatch(rest)
+        }
+        "cluster-node" => cluster::node(rest),
         "completions" => write_completions(rest),
         "manual" => {
             say(manual::page());

@@ -15,12 +15,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
-    ("tribune-agent", &["tribune-gossip", "tribune-gotext", "tribune-serf", "tribune-wire"]),
-    ("tribune", &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-wire"]),
+    ("tribune-sandbox", &["tribune-client"]),
+    ("tribune-role", &["tribune-serf", "tribune-wire"]),
+    (
+        "tribune-agent",
+        &["tribune-gossip", "tribune-gotext", "tribune-role", "tribune-serf", "tribune-wire"],
+    ),
+    (
+        "tribune",
+        &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-sandbox", "tribune-wire"],
+    ),
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "serf"];
+const CORES: &[&str] = &["wire", "gossip", "serf", "role"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",

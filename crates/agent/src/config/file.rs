@@ -11,7 +11,7 @@ use super::options::{Kind, OPTIONS, OptionRow};
 
 /// Reads the text of a file. The error is the REASON behind `Error decoding 'PATH': `, and lines
 /// with suggestions for mistyped keys.
-pub(super) fn decode(text: &[u8]) -> Result<Layer, String> {
+pub(crate) fn decode(text: &[u8]) -> Result<Layer, String> {
     let fields = match decode::first_value(text).map_err(|error| error.to_string())? {
         Value::Null => return Ok(Layer::default()),
         Value::Object(fields) => fields,
@@ -32,18 +32,19 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the fields of the object that stands at `prefix` (`mdns.`, or nothing at the top).
+    /// Takes the fields of the object that stands at `prefix` (such as `mdns.`, or nothing at the
+    /// top).
     fn object(&mut self, prefix: &str, fields: Vec<(String, Value)>) {
         let mut unknown = Vec::new();
         for (key, value) in fields {
             let path = format!("{prefix}{key}");
             if let Some(row) = row_of(&path) {
                 self.field(row, value);
-            } else if prefix.is_empty() && key.eq_ignore_ascii_case("mdns") {
+            } else if let Some(object) = object_of(&path) {
                 match value {
                     Value::Null => {}
-                    Value::Object(fields) => self.object("mdns.", fields),
-                    other => self.not_a_map("mdns", &other),
+                    Value::Object(fields) => self.object(&format!("{object}."), fields),
+                    other => self.not_a_map(object, &other),
                 }
             } else {
                 unknown.push(key);
@@ -149,6 +150,12 @@ impl Decoder {
 /// The option of a key, whatever its case.
 fn row_of(path: &str) -> Option<&'static OptionRow> {
     OPTIONS.iter().find(|row| row.key.is_some_and(|key| key.eq_ignore_ascii_case(path)))
+}
+
+/// The name of an object that holds options, whatever its case.
+fn object_of(path: &str) -> Option<&'static str> {
+    let mut objects = OPTIONS.iter().filter_map(|row| Some(row.key?.split_once('.')?.0));
+    objects.find(|object| object.eq_ignore_ascii_case(path))
 }
 
 /// The known key that was probably meant.

@@ -98,6 +98,11 @@ impl Layer {
         self.values.contains_key(name)
     }
 
+    /// The first option that some source has set and whose name begins so.
+    pub(crate) fn first_set(&self, prefix: &str) -> Option<&'static str> {
+        self.values.keys().copied().find(|name| name.starts_with(prefix))
+    }
+
     /// A text, empty if it is not set.
     pub(crate) fn text(&self, name: &str) -> &str {
         match self.values.get(name) {

@@ -511,6 +511,150 @@ pub const OPTIONS: &[OptionRow] = &[
         "After this a failed member's name may come back from another address; 0 never.",
     )
     .from(Origin::Tribune),
+    row(
+        None,
+        Some("disable_eager_gossip"),
+        Kind::Bool,
+        "",
+        "false",
+        "Do not send what was newly learned at once, but at the next gossip tick, as Serf does.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("disable_settle_exchange"),
+        Kind::Bool,
+        "",
+        "false",
+        "Do not exchange states once more shortly after joining.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.name"),
+        Kind::Text,
+        "NAME",
+        "",
+        "Take part in a floating role of this name; all participants use the same.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.tag"),
+        Kind::Text,
+        "TAG",
+        "role",
+        "Tag that shows the role: its name at the holder, the word for standby elsewhere.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.standby"),
+        Kind::Text,
+        "WORD",
+        "standby",
+        "Value of the tag at all members that do not hold the role.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.priority"),
+        Kind::Int,
+        "N",
+        "0",
+        "Higher is preferred when a new holder is chosen.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.address"),
+        Kind::Text,
+        "ADDR/PREFIX",
+        "",
+        "Address that goes with the role; needs floating_role.interface.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.interface"),
+        Kind::Text,
+        "NAME",
+        "",
+        "Interface that the address of the role is put on.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.on_acquire"),
+        Kind::Text,
+        "COMMAND",
+        "",
+        "Run when the role is acquired.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.on_release"),
+        Kind::Text,
+        "COMMAND",
+        "",
+        "Run when the role is released.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.check"),
+        Kind::Text,
+        "URL",
+        "",
+        "Must answer with a status from 200 to 299 for this member to be eligible.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.check_interval"),
+        Kind::Duration,
+        "DURATION",
+        "1s",
+        "Between two checks.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.check_timeout"),
+        Kind::Duration,
+        "DURATION",
+        "500ms",
+        "Longest wait for the answer to a check.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.quorum"),
+        Kind::Text,
+        "RULE",
+        "none",
+        "none: the survivors always serve; majority: only with more than half of the participants.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.preempt"),
+        Kind::Bool,
+        "",
+        "false",
+        "Take the role from a live holder of lower priority.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
+        Some("floating_role.lock"),
+        Kind::Text,
+        "KEY",
+        "",
+        "Reserved: the role under a lock of servers with a key-value store, which are yet to come.",
+    )
+    .from(Origin::Tribune),
 ];
 
 /// One flag of the command line, as it was given.

@@ -9,6 +9,7 @@ use serf::{ConfigError, Profile, Tags};
 
 use super::address::{self, Chosen};
 use super::{Failure, Layer};
+use crate::floating::FloatingSettings;
 use crate::handlers::HandlerSpec;
 use crate::log::Level;
 use crate::platform;
@@ -92,6 +93,12 @@ pub struct Settings {
     pub encrypt_verify_outgoing: bool,
     /// When a failed member's name may come from another address; zero: never.
     pub dead_node_reclaim_time: Duration,
+    /// Send what was newly learned at once.
+    pub eager_gossip: bool,
+    /// Exchange states once more after joining.
+    pub settle_exchange: bool,
+    /// The floating role, if this member takes part in one.
+    pub floating_role: Option<FloatingSettings>,
 }
 
 /// Discovery by mDNS.
@@ -182,6 +189,9 @@ impl Settings {
             encrypt_verify_incoming: layer.bool("encrypt_verify_incoming"),
             encrypt_verify_outgoing: layer.bool("encrypt_verify_outgoing"),
             dead_node_reclaim_time: period("dead_node_reclaim_time"),
+            eager_gossip: !layer.bool("disable_eager_gossip"),
+            settle_exchange: !layer.bool("disable_settle_exchange"),
+            floating_role: FloatingSettings::check(layer)?,
         })
     }
 
@@ -197,6 +207,8 @@ impl Settings {
         gossip.encrypt_verify_incoming = self.encrypt_verify_incoming;
         gossip.encrypt_verify_outgoing = self.encrypt_verify_outgoing;
         gossip.dead_node_reclaim_time = self.dead_node_reclaim_time;
+        gossip.eager_gossip = self.eager_gossip;
+        gossip.settle_exchange = self.settle_exchange;
         let mut config = serf::Config::new(gossip);
         config.tags = self.tags.clone();
         config.protocol = protocol;

@@ -1,0 +1,161 @@
+//! The keys `floating_role.*` of the configuration.
+
+use std::time::Duration;
+
+use role::Quorum;
+
+use super::address::FloatingAddress;
+use super::health::Check;
+use crate::config::{Failure, Layer};
+use crate::node::NodeHandle;
+
+/// A floating role as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FloatingSettings {
+    /// All participants use the same; also the value of the visible tag at the holder.
+    pub name: String,
+    /// The visible tag.
+    pub tag: String,
+    /// The value of the visible tag at all others.
+    pub standby: String,
+    /// Higher is preferred.
+    pub priority: u32,
+    /// The address that goes with the role, and its interface.
+    pub address: Option<(FloatingAddress, String)>,
+    /// Run by `/bin/sh -c` when the role is acquired.
+    pub on_acquire: Option<String>,
+    /// Run by `/bin/sh -c` when the role is released.
+    pub on_release: Option<String>,
+    /// Must pass for this member to be eligible.
+    pub check: Option<Check>,
+    /// Who may hold the role when not everybody can be seen.
+    pub quorum: Quorum,
+    /// Take the role from a live holder of lower priority.
+    pub preempt: bool,
+}
+
+/// What the gossip settings say about the role's timing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// Between gossip ticks.
+    pub(crate) gossip_interval: Duration,
+    /// Between probes.
+    pub(crate) probe_interval: Duration,
+    /// Shortest suspicion in probe intervals.
+    pub(crate) suspicion_mult: u32,
+}
+
+impl Timing {
+    /// From the settings of the machine.
+    pub(crate) fn of(gossip: &gossip::Config) -> Self {
+        Timing {
+            gossip_interval: gossip.gossip_interval,
+            probe_interval: gossip.probe_interval,
+            suspicion_mult: gossip.suspicion_mult,
+        }
+    }
+}
+
+/// Longest wait of a leaving holder for its successor.
+const HANDOVER: Duration = Duration::from_secs(3);
+
+/// Longest name of a role: it is a tag's value and part of a tag's name, and tags have 512 bytes.
+const NAME_BYTES: usize = 64;
+
+/// Shortest interval and time-out of a check.
+const CHECK_SHORTEST: Duration = Duration::from_millis(1);
+
+impl FloatingSettings {
+    /// From the configuration; None where no role is named.
+    pub(crate) fn check(layer: &Layer) -> Result<Option<Self>, Failure> {
+        let name = layer.text("floating_role.name").to_owned();
+        if name.is_empty() {
+            return match layer.first_set("floating_role.") {
+                None => Ok(None),
+                Some(key) => Err(wrong("name", "is missing", &format!("'{key}' is set without"))),
+            };
+        }
+        if name.len() > NAME_BYTES {
+            return Err(wrong("name", "is too long", &format!("at most {NAME_BYTES} bytes")));
+        }
+        let standby = layer.text_or_default("floating_role.standby").to_owned();
+        if standby == name {
+            return Err(wrong("standby", "is the role's name", "choose another word"));
+        }
+        if layer.is_set("floating_role.lock") {
+            let why = "locks need servers with a key-value store, which are yet to come";
+            return Err(wrong("lock", "is not supported", why));
+        }
+        let command = |key| Some(layer.text(key).to_owned()).filter(|text| !text.is_empty());
+        Ok(Some(FloatingSettings {
+            name,
+            tag: layer.text_or_default("floating_role.tag").to_owned(),
+            standby,
+            priority: u32::try_from(layer.int("floating_role.priority"))
+                .map_err(|_| wrong("priority", "is out of range", &format!("0 to {}", u32::MAX)))?,
+            address: address(layer)?,
+            on_acquire: command("floating_role.on_acquire"),
+            on_release: command("floating_role.on_release"),
+            check: check(layer)?,
+            quorum: match layer.text_or_default("floating_role.quorum") {
+                "none" => Quorum::None,
+                "majority" => Quorum::Majority,
+                other => {
+                    return Err(wrong("quorum", &format!("is '{other}'"), "none or majority"));
+                }
+            },
+            preempt: layer.bool("floating_role.preempt"),
+        }))
+    }
+
+    /// The settings of the machine of this member.
+    pub(crate) fn machine(&self, node: &NodeHandle, timing: Timing) -> role::Config {
+        role::Config {
+            role: self.name.clone(),
+            node: node.name().clone(),
+            priority: self.priority,
+            quorum: self.quorum,
+            preempt: self.preempt,
+            settle: timing.gossip_interval,
+            pause_limit: timing.probe_interval * timing.suspicion_mult,
+            doubt: timing.probe_interval,
+            handover: HANDOVER,
+        }
+    }
+}
+
+fn wrong(key: &str, what: &str, cure: &str) -> Failure {
+    Failure::new(format!("Invalid floating role: 'floating_role.{key}' {what}")).hint(cure)
+}
+
+fn address(layer: &Layer) -> Result<Option<(FloatingAddress, String)>, Failure> {
+    let address = layer.text("floating_role.address");
+    let interface = layer.text("floating_role.interface");
+    match (address.is_empty(), interface.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => {
+            let address =
+                address.parse().map_err(|why: String| wrong("address", "is no address", &why))?;
+            Ok(Some((address, interface.to_owned())))
+        }
+        _ => Err(wrong("address", "needs an interface, and the reverse", "set both, or none")),
+    }
+}
+
+fn check(layer: &Layer) -> Result<Option<Check>, Failure> {
+    let url = layer.text("floating_role.check");
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let interval = layer.duration("floating_role.check_interval").saturating_std();
+    let timeout = layer.duration("floating_role.check_timeout").saturating_std();
+    if interval.min(timeout) < CHECK_SHORTEST {
+        return Err(wrong("check", "is too fast", "interval and time-out are at least 1ms"));
+    }
+    Check::new(url, interval, timeout)
+        .map(Some)
+        .map_err(|why| wrong("check", "is not to be used", &why))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::config::decode_text;
+
+fn check(json: &str) -> Result<Option<FloatingSettings>, Failure> {
+    FloatingSettings::check(&decode_text(json.as_bytes()).unwrap())
+}
+
+#[test]
+fn a_name_is_enough() {
+    assert_eq!(check("{}").unwrap(), None);
+    let settings = check(r#"{"floating_role": {"name": "primary"}}"#).unwrap().unwrap();
+    assert_eq!((settings.tag.as_str(), settings.standby.as_str()), ("role", "standby"));
+    assert_eq!((settings.priority, settings.quorum, settings.preempt), (0, Quorum::None, false));
+    assert!(settings.address.is_none() && settings.check.is_none());
+}
+
+#[test]
+fn everything_at_once() {
+    let settings = check(
+        r#"{"Floating_Role": {"name": "primary", "tag": "duty", "standby": "spare",
+            "priority": 7, "address": "172.17.0.99/16", "interface": "eth0",
+            "on_acquire": "a", "on_release": "r", "check": "http://127.0.0.1/",
+            "check_interval": "2s", "check_timeout": "100ms", "Quorum": "majority",
+            "preempt": true}}"#,
+    )
+    .unwrap()
+    .unwrap();
+    assert_eq!(settings.address.unwrap().0.to_string(), "172.17.0.99/16");
+    assert_eq!(settings.check.unwrap().interval, Duration::from_secs(2));
+    assert_eq!((settings.quorum, settings.preempt), (Quorum::Majority, true));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_a_cure() {
+    for (fields, key) in [
+        (r#""priority": 1"#, "name"),
+        (r#""name": "p", "priority": -1"#, "priority"),
+        (r#""name": "p", "address": "x", "interface": "eth0""#, "address"),
+        (r#""name": "p", "address": "10.0.0.1""#, "address"),
+        (r#""name": "p", "check": "https://x/""#, "check"),
+        (r#""name": "p", "check": "http://x/", "check_interval": "1ns""#, "check"),
+        (r#""name": "p", "quorum": "two""#, "quorum"),
+        (r#""name": "p", "standby": "p""#, "standby"),
+        (r#""name": "p", "lock": "k""#, "lock"),
+    ] {
+        let failure = check(&format!(r#"{{"floating_role": {{{fields}}}}}"#)).unwrap_err();
+        assert!(failure.message.contains(&format!("'floating_role.{key}'")), "{failure:?}");
+        assert!(failure.hint.is_some());
+    }
+    let unknown = decode_text(br#"{"floating_role": {"nam": "p"}}"#).unwrap_err();
+    assert!(unknown.contains("floating_role.name"), "{unknown}");
+}
