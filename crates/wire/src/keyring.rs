@@ -1,5 +1,8 @@
 //! The keys of an encrypted cluster.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
