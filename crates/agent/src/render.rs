@@ -303,6 +303,18 @@ impl Renderer {
                 let text = format_args!("Push/Pull with {to} failed: {}", Plain(why));
                 self.limited("push/pull", Level::Err, "memberlist", text);
             }
+            F::StreamDropped { from, why } => {
+                self.metrics.count("memberlist.stream.dropped", 1);
+                let text = format_args!("Dropped a stream: {} from={from}", Plain(why));
+                self.limited("stream", Level::Warn, "memberlist", text);
+            }
+            F::BroadcastTooLong { length } => {
+                let text = format_args!(
+                    "A message of {length} bytes fits into no packet: it travels with state \
+                     exchanges only, if at all"
+                );
+                self.limited("broadcast", Level::Warn, "memberlist", text);
+            }
             F::ResurrectionIgnored { node, .. } => {
                 let text = format_args!("Ignored hearsay that {} is alive", Plain(node));
                 self.memberlist(Level::Debug, text);

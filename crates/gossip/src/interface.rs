@@ -322,6 +322,19 @@ pub enum Fact {
         /// Whether a caller asked for it: a join.
         commanded: bool,
     },
+    /// A broadcast of the layer above fits into no packet, and was not queued.
+    BroadcastTooLong {
+        /// Its bytes.
+        length: usize,
+    },
+    /// An accepted stream has brought no request that was understood in time. Told by the driver,
+    /// which owns the streams.
+    StreamDropped {
+        /// The peer.
+        from: SocketAddr,
+        /// Why.
+        why: String,
+    },
     /// An alive was ignored because a death certificate covers it.
     ResurrectionIgnored {
         /// Who.

@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Longest encoded tags, as in every peer.
 pub const META_BYTES: usize = 512;
 
+/// Longest name of a member: with the longest tags, or with the name of an accuser, it fits into a
+/// packet. Who has a longer one could not be told of, and would only fill memory.
+pub const NAME_BYTES: usize = 512;
+
 /// Members in the table, in any state: as many as one push/pull may carry. A further name is
 /// ignored.
 pub const MEMBERS: usize = wire::limits::PUSH_PULL_NODES;
@@ -17,6 +21,14 @@ pub const RELAYS: usize = 1024;
 /// State exchanges whose entries wait to be merged: twice what the driver lets in at a time
 /// (128). A further one is refused.
 pub const PENDING_MERGES: usize = 256;
+
+/// Table entries of all exchanges that wait to be merged, twice what one may carry; and bytes of the
+/// layer above's states, twice as well. A few kilobytes on the wire may expand to the largest
+/// state, so that the number of exchanges alone is no bound. Beyond either a further exchange is
+/// refused, unless it is the only one.
+pub const PENDING_ENTRIES: usize = 2 * wire::limits::PUSH_PULL_NODES;
+/// See [`PENDING_ENTRIES`].
+pub const PENDING_STATE_BYTES: usize = 2 * wire::limits::STREAM_BYTES;
 
 /// Entries merged before packets get their turn: about a millisecond of work.
 pub const MERGE_SLICE: usize = 512;

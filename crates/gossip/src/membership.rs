@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use wire::message::gossip::State;
-use wire::{Incarnation, Keyring, NodeName, Security};
+use wire::{Incarnation, Keyring, NodeName, Security, compound};
 
 use crate::awareness::Awareness;
 use crate::broadcasts::Broadcasts;
@@ -29,6 +29,9 @@ pub enum ConfigError {
     /// The name is empty.
     #[error("the node name is empty; set a name")]
     EmptyName,
+    /// The name is too long for the wire.
+    #[error("the node name has {0} bytes; the limit is 512")]
+    NameTooLong(usize),
     /// Nobody could be told this address.
     #[error("the advertise address has {0} bytes; it must be an IPv4 or an IPv6 address")]
     Address(usize),
@@ -190,8 +193,19 @@ impl Membership {
     }
 
     /// Queues a broadcast of the layer above. Its waiter is answered exactly once.
+    ///
+    /// One that fits into no packet is not queued: it could only stay there, and keep the gossip
+    /// tick running, until it is pruned.
     pub fn broadcast(&mut self, now: Time, broadcast: UserBroadcast) {
         let UserBroadcast { priority, subject, message, waiter } = broadcast;
+        let length = 1 + message.len();
+        if length + compound::PER_MESSAGE > self.packet_budget() {
+            self.fact(Fact::BroadcastTooLong { length });
+            if let Some((token, _)) = waiter {
+                self.done(token, Ok(()));
+            }
+            return;
+        }
         if let Some((token, deadline)) = waiter {
             self.waiters.add(token, deadline);
         }
@@ -370,6 +384,10 @@ pub(crate) fn next_tick(due: Time, interval: Duration, now: Time) -> Time {
 fn validate(config: &Config) -> Result<(), ConfigError> {
     if config.name.as_str().is_empty() {
         return Err(ConfigError::EmptyName);
+    }
+    let name = config.name.as_str().len();
+    if name > limits::NAME_BYTES {
+        return Err(ConfigError::NameTooLong(name));
     }
     if config.advertise_address.to_ip().is_none() {
         return Err(ConfigError::Address(config.advertise_address.as_bytes().len()));

@@ -72,6 +72,16 @@ impl Exchanges {
         dial
     }
 
+    /// Whether another state would be more than may wait.
+    fn is_full(&self, state: &PushPull) -> bool {
+        let waiting =
+            |size: fn(&PendingMerge) -> usize| self.pending.iter().map(size).sum::<usize>();
+        let entries = waiting(|merge| merge.entries.len()) + state.nodes.len();
+        let bytes = waiting(|merge| merge.user_state.len()) + state.user_state.len();
+        let too_much = entries > limits::PENDING_ENTRIES || bytes > limits::PENDING_STATE_BYTES;
+        self.pending.len() >= limits::PENDING_MERGES || (too_much && !self.pending.is_empty())
+    }
+
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
@@ -217,7 +227,7 @@ impl Membership {
         if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
             return self.fact(Fact::MergeRefused { from, why: error.to_string() });
         }
-        if self.exchanges.pending.len() >= limits::PENDING_MERGES {
+        if self.exchanges.is_full(&state) {
             let why = "too many state exchanges at a time".to_owned();
             return self.fact(Fact::MergeRefused { from, why });
         }

@@ -82,6 +82,8 @@ impl Membership {
         if (about_us && self.leaving)
             || versions::is_nonsense(&alive.versions)
             || alive.address.to_ip().is_none()
+            || alive.meta.len() > limits::META_BYTES
+            || is_too_long(&alive.node)
         {
             return;
         }
@@ -172,7 +174,7 @@ impl Membership {
     /// Someone is suspected.
     pub(crate) fn suspect(&mut self, now: Time, suspect: Suspect, origin: Origin) {
         let Some(slot) = self.table.find(suspect.node.as_str()) else { return };
-        if suspect.incarnation < self.table.node(slot).incarnation {
+        if suspect.incarnation < self.table.node(slot).incarnation || is_too_long(&suspect.from) {
             return;
         }
         let news = self.table.with_suspicion(slot, |suspicion| {
@@ -207,7 +209,7 @@ impl Membership {
 
     /// Someone is said to be dead, or says that it leaves. The waiter is that of our own leave.
     pub(crate) fn dead(&mut self, now: Time, dead: Dead, origin: Origin, waiter: Option<Token>) {
-        let slot = self.table.find(dead.node.as_str());
+        let slot = self.table.find(dead.node.as_str()).filter(|_| !is_too_long(&dead.from));
         let Some(slot) = slot.filter(|slot| dead.incarnation >= self.table.node(*slot).incarnation)
         else {
             return self.finish(Vec::from_iter(waiter));
@@ -341,6 +343,11 @@ impl Membership {
     pub(crate) fn health_byte(&self) -> u8 {
         u8::try_from(self.awareness.score()).unwrap_or(u8::MAX)
     }
+}
+
+/// Whether nobody could be told of a member of that name.
+fn is_too_long(name: &NodeName) -> bool {
+    name.as_str().len() > limits::NAME_BYTES
 }
 
 /// A claim as the entry it would have become.

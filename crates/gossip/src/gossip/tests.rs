@@ -7,7 +7,7 @@ use wire::Keyring;
 use wire::message::gossip::{Message, Ping};
 
 use super::*;
-use crate::bench::{Bench, alive, dead, ip, packets};
+use crate::bench::{Bench, alive, dead, facts, ip, packets};
 use crate::interface::{
     Command, CommandError, Fact, Input, IntentKind, Priority, Subject, Token, UserBroadcast,
 };
@@ -167,18 +167,29 @@ fn under_load_the_bucket_makes_packets_fuller_not_more() {
     assert!(!bench.machine.broadcasts.has_fresh(), "all is told in the end");
 }
 
+/// It would keep the tick running.
 #[test]
-fn what_fits_into_no_packet_is_not_tried_for_ever() {
+fn what_fits_into_no_packet_is_not_queued_and_its_waiter_answered() {
     let mut bench = Bench::with(quiet);
     bench.alive(alive("a", 1));
     bench.pass(Duration::from_secs(10));
     let now = bench.now;
-    bench.machine.broadcast(now, event(&[3; 2000]));
-    bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.machine.queue_length(Priority::Event), 1);
-    assert_eq!(bench.machine.timers.eager, None);
-    assert_eq!(bench.machine.prune_queue(Priority::Event, 0), 1);
+    let waiter = Some((Token(7), now + Duration::from_secs(5)));
+    bench.machine.broadcast(now, UserBroadcast { waiter, ..event(&[3; 2000]) });
+    let outputs = bench.outputs();
+    assert!(matches!(facts(&outputs)[..], [Fact::BroadcastTooLong { length: 2001 }]));
+    let answered = |o: &Output| matches!(o, Output::Done { token: Token(7), outcome: Ok(()) });
+    assert!(outputs.iter().any(answered));
     assert_eq!(bench.machine.queue_length(Priority::Event), 0);
+    assert_eq!((bench.machine.timers.eager, bench.machine.timers.gossip), (None, None));
+    // The longest that fits, to the byte.
+    let longest = bench.machine.packet_budget() - wire::compound::PER_MESSAGE - 1;
+    bench.machine.broadcast(now, event(&vec![3; longest]));
+    assert_eq!(bench.machine.queue_length(Priority::Event), 1);
+    bench.machine.broadcast(now, event(&vec![3; longest + 1]));
+    assert_eq!(bench.machine.queue_length(Priority::Event), 1);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.machine.queue_length(Priority::Event), 0, "it travelled");
 }
 
 /// Trap D11: a checksum only where the target's record says that it understands one.

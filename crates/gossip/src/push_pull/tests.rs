@@ -14,3 +14,19 @@ fn intervals_by_size_are_those_of_the_reference() {
         assert_eq!(scaled.as_nanos() as u64, number("scaled_ns"), "{row}");
     }
 }
+
+/// A few kilobytes on the wire may expand to the largest state.
+#[test]
+fn large_states_that_wait_are_bounded() {
+    let mut bench = crate::bench::Bench::new();
+    let refused = |outputs: &[Output]| {
+        outputs.iter().filter(|o| matches!(o, Output::Fact(Fact::MergeRefused { .. }))).count()
+    };
+    let nodes = vec![crate::bench::entry(crate::bench::alive("a", 1), State::Alive); 3 << 19];
+    for expected in [0, 1, 1] {
+        let outputs = bench.push_pull(9, false, nodes.clone());
+        assert!(outputs.iter().any(|o| matches!(o, Output::Reply { .. })), "answered all the same");
+        assert_eq!(refused(&outputs), expected);
+    }
+    assert_eq!(refused(&bench.push_pull(9, false, nodes[..9].to_vec())), 0, "a small one fits");
+}

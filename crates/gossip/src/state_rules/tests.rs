@@ -418,3 +418,27 @@ fn a_large_state_is_merged_in_slices_between_which_packets_are_answered() {
     }
     assert_eq!(bench.machine.live_count(), count + 1);
 }
+
+#[test]
+fn names_and_tags_that_fit_into_no_packet_are_ignored() {
+    let mut bench = Bench::new();
+    let longest = "n".repeat(limits::NAME_BYTES);
+    let too_long = "n".repeat(limits::NAME_BYTES + 1);
+    bench.alive(alive(&too_long, 1));
+    assert_eq!(bench.state(&too_long), None);
+    let meta = Bytes::from(vec![1; limits::META_BYTES + 1]);
+    bench.alive(Alive { meta, ..alive("a", 1) });
+    assert_eq!(bench.state("a"), None);
+    let meta = Bytes::from(vec![1; limits::META_BYTES]);
+    bench.alive(Alive { meta, ..alive(&longest, 1) });
+    assert_eq!(bench.state(&longest), Some((State::Alive, 1)));
+    let waits = bench.machine.fetch(bench.machine.packet_budget(), crate::broadcasts::Fill::Tick);
+    assert!(waits.iter().any(|message| message.len() > 1024), "it can be told");
+    // Accusers of that kind would be kept as evidence.
+    bench.alive(alive("b", 1));
+    bench.suspect(suspect("b", 1, &too_long));
+    bench.dead(dead("b", 1, &too_long));
+    assert_eq!(bench.state("b"), Some((State::Alive, 1)));
+    bench.suspect(suspect("b", 1, &longest));
+    assert_eq!(bench.state("b"), Some((State::Suspect, 1)));
+}
