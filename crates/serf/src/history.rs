@@ -127,7 +127,8 @@ impl EventHistory {
 }
 
 fn cost(event: &BufferedEvent) -> usize {
-    event.name.len() + event.payload.as_ref().map_or(0, bytes::Bytes::len)
+    let content = event.name.len() + event.payload.as_ref().map_or(0, bytes::Bytes::len);
+    content + limits::EVENT_OVERHEAD_BYTES
 }
 
 /// The ids of the queries of the last times.

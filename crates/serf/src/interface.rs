@@ -719,7 +719,7 @@ pub struct Config {
     pub reap_interval: Duration,
     /// How long an intent for an unknown member is remembered.
     pub recent_intent_timeout: Duration,
-    /// Between attempts to reach a failed member.
+    /// Between attempts to reach a failed member; zero: none.
     pub reconnect_interval: Duration,
     /// When a failed member is erased.
     pub reconnect_timeout: Duration,
@@ -727,7 +727,7 @@ pub struct Config {
     pub tombstone_timeout: Duration,
     /// A member back sooner than this after its failure flaps.
     pub flap_timeout: Duration,
-    /// Between looks at the queues.
+    /// Between looks at the queues; zero: none.
     pub queue_check_interval: Duration,
     /// A queue longer than this is a fact.
     pub queue_depth_warning: usize,

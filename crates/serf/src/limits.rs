@@ -6,6 +6,16 @@ use std::time::Duration;
 /// travels by gossip; the default of 512 bytes is what makes events dependable.)
 pub const USER_EVENT_BYTES: usize = 9 * 1024;
 
+/// Longest message taken from others; longer ones could only come by streams, which no member uses
+/// for this. Room for the largest user event. Queries kept for answering and intents of strangers
+/// hold parts of theirs.
+pub const MESSAGE_BYTES: usize = 16 << 10;
+
+/// Longest answer to a query taken, and longest relay: they travel in datagrams of their own, and
+/// `query_response_size_limit` may be raised up to what those hold. Relays within relays to
+/// ourselves are read one after another, so this bounds that work too.
+pub const ANSWER_BYTES: usize = 64 << 10;
+
 /// Longest encoded tags: the longest meta that members accept.
 pub const META_BYTES: usize = 512;
 
@@ -20,10 +30,14 @@ pub const RECENT_INTENTS: usize = 4096;
 /// share a time; more than this is not chance.
 pub const EVENTS_PER_TIME: usize = 1024;
 
-/// Bytes of names and payloads in the whole event buffer: three times what 512 largest events
-/// need. Beyond it new events are dropped, because an event that is not remembered would be
-/// passed on for ever.
+/// Bytes of the whole event buffer: three times what 512 largest events need, and less than the
+/// state of a push/pull may have. Beyond it new events are dropped, because an event that is not
+/// remembered would be passed on for ever.
 pub const EVENT_BUFFER_BYTES: usize = 16 << 20;
+
+/// What an event costs beside its name and payload, so that many small ones are bounded too: its
+/// field names on the wire, its place in memory.
+pub const EVENT_OVERHEAD_BYTES: usize = 64;
 
 /// Different queries remembered for one Lamport time; see [`EVENTS_PER_TIME`].
 pub const QUERIES_PER_TIME: usize = 1024;

@@ -24,7 +24,7 @@ use gossip::{
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use wire::message::Coordinate;
-use wire::message::serf::SerfMessage;
+use wire::message::serf::{SerfMessage, kind};
 use wire::{Incarnation, LamportTime, NodeName};
 
 use crate::certificates::Certificates;
@@ -375,8 +375,9 @@ impl Serf {
             self.timers.arm(Timer::RecordClock, now + limits::SNAPSHOT_CLOCK_INTERVAL);
         }
         let queues = [Priority::Intent, Priority::Query, Priority::Event];
-        if queues.iter().any(|queue| self.gossip.queue_length(*queue) > 0) {
-            self.timers.arm(Timer::QueueCheck, now + self.config.queue_check_interval);
+        let interval = self.config.queue_check_interval;
+        if !interval.is_zero() && queues.iter().any(|queue| self.gossip.queue_length(*queue) > 0) {
+            self.timers.arm(Timer::QueueCheck, now + interval);
         }
     }
 
@@ -421,6 +422,13 @@ impl Serf {
     }
 
     fn on_user_message(&mut self, now: Time, bytes: Bytes) {
+        let limit = match bytes.first() {
+            Some(&(kind::QUERY_RESPONSE | kind::RELAY)) => limits::ANSWER_BYTES,
+            _ => limits::MESSAGE_BYTES,
+        };
+        if bytes.len() > limit {
+            return self.dropped(format!("{} bytes are more than any has", bytes.len()));
+        }
         let message = match SerfMessage::decode(&bytes) {
             Ok(message) => message,
             // Nothing in a user message says nothing.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use wire::LamportTime;
-use wire::message::serf::BufferedEvent;
+use wire::message::serf::{BufferedEvent, SerfMessage, SerfPushPull};
 
 use super::{EventHistory, QueryHistory, Verdict};
 use crate::limits;
@@ -49,7 +49,7 @@ fn another_time_takes_the_slot() {
     let slots = history.to_slots();
     assert_eq!(slots.len(), 4);
     assert_eq!(slots.iter().flatten().map(|s| s.lamport_time.0).collect::<Vec<_>>(), [5]);
-    assert_eq!(history.bytes, 1);
+    assert_eq!(history.bytes, 1 + limits::EVENT_OVERHEAD_BYTES);
 }
 
 #[test]
@@ -72,6 +72,19 @@ fn memory_is_bounded() {
         .count();
     assert!((200..300).contains(&taken), "{taken}");
     assert!(history.bytes <= limits::EVENT_BUFFER_BYTES);
+
+    // Small ones are not reckoned smaller than they are in a push/pull, which has a largest size.
+    let encoded = |count: usize| {
+        let mut history = events(1);
+        for number in 0..count {
+            history.see(LamportTime(1), &event(&number.to_string(), ""), LamportTime(1));
+        }
+        let slots = Some(history.to_slots());
+        let state = SerfPushPull { events: slots, ..SerfPushPull::default() };
+        (SerfMessage::PushPull(state).encode().len(), history.bytes)
+    };
+    let ((none, _), (many, reckoned)) = (encoded(0), encoded(500));
+    assert!(many - none <= reckoned, "{many} {reckoned}");
 
     let mut queries = QueryHistory::new(512, LamportTime(0));
     let ids = 0..2 * limits::QUERIES_PER_TIME as u32;

@@ -114,7 +114,7 @@ impl Serf {
         self.emit_member_named(now, kind, &node.name, false);
         self.arm_reap(now);
         if status == MemberStatus::Failed {
-            self.timers.arm(Timer::Reconnect, now + self.config.reconnect_interval);
+            self.arm_reconnect(now);
         }
     }
 
@@ -197,13 +197,20 @@ impl Serf {
         self.arm_reap(now);
     }
 
+    /// An interval of zero turns the attempts off.
+    fn arm_reconnect(&mut self, now: Time) {
+        if !self.config.reconnect_interval.is_zero() {
+            self.timers.arm(Timer::Reconnect, now + self.config.reconnect_interval);
+        }
+    }
+
     /// Now and then tries one of the failed members, the more often the more of them there are.
     pub(super) fn reconnect(&mut self, now: Time) {
         let failed = self.table.failed().len();
         if failed == 0 {
             return;
         }
-        self.timers.arm(Timer::Reconnect, now + self.config.reconnect_interval);
+        self.arm_reconnect(now);
         let alive = (self.table.len() - failed - self.table.left().len()).max(1);
         if self.rng.random::<f64>() > failed as f64 / alive as f64 {
             return;

@@ -296,3 +296,22 @@ fn an_idle_member_has_no_timers() {
     }
     assert_eq!(serf.timers.next(), None);
 }
+
+/// A setting below zero comes as zero; it must not make the machine turn on the spot.
+#[test]
+fn intervals_of_zero_turn_activities_off() {
+    let zero = Duration::ZERO;
+    let config = Config { reconnect_interval: zero, queue_check_interval: zero, ..config() };
+    let mut serf = with(config, None);
+    let bravo = node("bravo", 2, 1);
+    meet(&mut serf, &bravo);
+    serf.on_departed(at(0), &bravo);
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Failed));
+    let event = Command::UserEvent { name: "e".into(), payload: None, coalesce: false };
+    command(&mut serf, at(1), event);
+    assert!(queued(&serf)[2] > 0);
+    let reconnects =
+        wake(&mut serf, at(2)).iter().any(|o| matches!(o, Output::Fact(Fact::Reconnecting { .. })));
+    assert!(!reconnects);
+    assert!(serf.timers.next().is_none_or(|next| next > at(2)));
+}

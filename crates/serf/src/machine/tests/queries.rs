@@ -6,6 +6,7 @@ use wire::message::serf::{Filter, MemberRecord, Query, QueryResponse, Relay};
 use super::super::conflict::Vote;
 use super::*;
 use crate::interface::{QueryId, QueryProgress, QueryRequest, QueryTimeout};
+use crate::limits;
 
 /// A query from a member at 127.0.0.9.
 fn query(at: u64, id: u32) -> Query {
@@ -235,7 +236,7 @@ fn a_flood_of_forged_answers_is_cut() {
         let forged = response(id, &format!("forged-{index}"), 0);
         taken += progress(&receive(&mut serf, at(1), SerfMessage::QueryResponse(forged))).len();
     }
-    assert_eq!(taken, crate::limits::QUERY_ANSWERS_MIN);
+    assert_eq!(taken, limits::QUERY_ANSWERS_MIN);
 }
 
 #[test]
@@ -325,6 +326,70 @@ fn a_relay_is_passed_on_unread() {
         let out = receive(&mut serf, at(0), SerfMessage::Relay(bad));
         assert!(matches!(facts(&out)[..], [Fact::MessageDropped { .. }]));
     }
+}
+
+/// One that is for ourselves is read, and may hold another: the work must have an end soon.
+#[test]
+fn relays_within_relays_are_bounded() {
+    let mut serf = serf();
+    let response = QueryResponse {
+        lamport_time: time(9),
+        id: 1,
+        from: name("bravo"),
+        flags: 0,
+        payload: None,
+    };
+    let mut message = Bytes::from(SerfMessage::QueryResponse(response).encode());
+    let mut depth = 0;
+    while message.len() <= limits::ANSWER_BYTES {
+        depth += 1;
+        let relay = Relay {
+            destination_address: ip(1),
+            destination_port: 7946,
+            destination_zone: String::new(),
+            destination_name: String::new(),
+            message,
+        };
+        message = SerfMessage::Relay(relay).encode().into();
+    }
+    assert!(depth > 500);
+    serf.on_user_message(at(0), message.clone());
+    serf.settle(at(0));
+    let out = outputs(&mut serf);
+    assert!(matches!(facts(&out)[..], [Fact::MessageDropped { .. }]), "too long");
+    assert!(serf.loopback.is_empty());
+}
+
+#[test]
+fn what_is_longer_than_any_message_is_dropped() {
+    let mut serf = serf();
+    let long = |length: usize| {
+        let payload = Some(vec![7; length].into());
+        SerfMessage::Query(Query { payload, ..query(5, 1) })
+    };
+    let dropped =
+        |out: &[Output]| facts(out).iter().any(|fact| matches!(fact, Fact::MessageDropped { .. }));
+    assert!(dropped(&receive(&mut serf, at(0), long(limits::MESSAGE_BYTES))));
+    assert_eq!(serf.statistics().query_time, time(1), "not even looked at");
+    assert!(!dropped(&receive(&mut serf, at(0), long(9 * 1024))));
+    assert_eq!(serf.statistics().query_time, time(6));
+}
+
+/// A forged clock at the end of time: the second query would take the place of the first, whose
+/// caller would wait for ever.
+#[test]
+fn at_the_end_of_time_one_query_runs_at_a_time() {
+    let mut serf = serf();
+    serf.clocks.query.witness(time(u64::MAX));
+    let ask = || Command::Query(QueryRequest { name: "q".into(), ..QueryRequest::default() });
+    let first = command(&mut serf, at(0), ask());
+    assert!(matches!(outcome(&first), Some(Outcome::QuerySent { .. })));
+    assert!(failure(&command(&mut serf, at(0), ask())).is_some());
+    wake(&mut serf, at(60_000));
+    assert!(matches!(
+        outcome(&command(&mut serf, at(60_000), ask())),
+        Some(Outcome::QuerySent { .. })
+    ));
 }
 
 #[test]
