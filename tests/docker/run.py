@@ -24,6 +24,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ADDRESS = "172.17.0.99"
 NODES = 5
+# Exit code of a suite that this machine cannot run.
+NOT_RUN = 77
 RESULTS = {"passed": 0, "failed": 0}
 
 
@@ -69,6 +71,7 @@ class Engine:
             stdout=self.log, stderr=self.log)
         os.environ["DOCKER_HOST"] = f"unix://{self.folder}/socket"
         try:
+            # Where a container or a namespace may not be made, this fails for good.
             wait("dockerd answers", lambda: self.process.poll() is None and subprocess.run(
                 ["docker", "info"], capture_output=True).returncode == 0, 60)
         except AssertionError:
@@ -291,7 +294,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--ways", default="stop,kill,pause,link")
     options = parser.parse_args()
-    with Engine():
+    try:
+        engine = Engine().__enter__()
+    except AssertionError as error:
+        print(f"cluster of containers: not run, no Docker engine starts on this machine ({error})")
+        sys.exit(NOT_RUN)
+    try:
         check("image from a base of our own and a binary built outside",
               lambda: build(options.binary))
         check("the steps up to the page of the primary", seven_steps)
@@ -311,7 +319,9 @@ def main():
             if shutil.which("zsh"):
                 check("the functions in zsh", zsh_reads_the_functions)
             check("serf-clean leaves nothing", clean)
-    print(f"{RESULTS['passed']} passed, {RESULTS['failed']} failed")
+    finally:
+        engine.__exit__()
+    print(f"cluster of containers: {RESULTS['passed']} passed, {RESULTS['failed']} failed")
     sys.exit(RESULTS["failed"] > 0)
 
 

@@ -25,7 +25,7 @@ use crate::log::{Level, Log};
 use crate::node::NodeHandle;
 use commands::Job;
 pub use settings::FloatingSettings;
-pub(crate) use settings::Timing;
+pub(crate) use settings::{HANDOVER, Timing};
 
 /// Announcements of a newly taken address, and the pause between them: neighbours may miss one.
 const ANNOUNCEMENTS: u32 = 3;

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use wire::NodeName;
 
 use crate::driver::{self, Request};
 use crate::evidence::Record;
+use crate::floating::FloatingRole;
 use crate::handlers::{self, HandlerSpec};
 use crate::log::{Level, Log};
 use crate::resolve;
@@ -104,6 +105,8 @@ pub struct NodeHandle {
     handlers: mpsc::UnboundedSender<handlers::Input>,
     ended: watch::Receiver<Option<Ended>>,
     identity: Arc<Identity>,
+    /// Handed over before a leave.
+    role: Arc<OnceLock<FloatingRole>>,
     log: Log,
 }
 
@@ -130,6 +133,7 @@ impl Node {
             handlers: handler_inputs,
             ended: started.ended,
             identity: Arc::new(identity),
+            role: Arc::default(),
             log,
         };
         tokio::spawn(handlers::run(handler_queue, handler_specs, handle.clone()));
@@ -161,6 +165,12 @@ impl NodeHandle {
     /// The machine's own time.
     pub fn now(&self) -> Time {
         driver::time_since(self.identity.zero)
+    }
+
+    /// Lets this role be handed over before the member leaves. There is one role at most.
+    pub(crate) fn hand_over_first(&self, role: FloatingRole) {
+        let fresh = self.role.set(role).is_ok();
+        debug_assert!(fresh, "one configuration, one role");
     }
 
     /// The log of this member.
@@ -231,6 +241,9 @@ impl NodeHandle {
     /// Leaves gracefully; returns when it is over. The member runs on until
     /// [`NodeHandle::shutdown`].
     pub async fn leave(&self) -> Result<(), String> {
+        if let Some(role) = self.role.get() {
+            role.resign().await;
+        }
         self.log.line(Level::Info, "agent", "requesting graceful leave from Serf");
         self.command(Command::Leave).await.map(drop)
     }

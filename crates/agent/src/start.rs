@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Failure, FlagSetting, Layer, Settings};
-use crate::floating::{self, FloatingRole, Timing};
+use crate::floating::{self, HANDOVER, Timing};
 use crate::log::{Level, Log};
 use crate::mdns::{Discovery, Responder, Service};
 use crate::node::{Ended, Node, NodeHandle, NodeSettings};
@@ -114,7 +114,6 @@ struct Agent {
     node: NodeHandle,
     rpc: JoinHandle<()>,
     service: Option<Service>,
-    role: Option<FloatingRole>,
 }
 
 async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
@@ -146,21 +145,8 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     };
     let rules = LeaveRules::of(&layer);
     let output = output.clone();
-    let role = start_role(&settings, &node, changes, &log)?;
-    Ok(Agent {
-        output,
-        log,
-        metrics,
-        flags,
-        layer,
-        settings,
-        rules,
-        signals,
-        node,
-        rpc,
-        service,
-        role,
-    })
+    start_role(&settings, &node, changes, &log)?;
+    Ok(Agent { output, log, metrics, flags, layer, settings, rules, signals, node, rpc, service })
 }
 
 fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
@@ -250,8 +236,8 @@ fn start_role(
     node: &NodeHandle,
     changes: Arc<Notify>,
     log: &Log,
-) -> Outcome<Option<FloatingRole>> {
-    let Some(role) = settings.floating_role.clone() else { return Ok(None) };
+) -> Outcome<()> {
+    let Some(role) = settings.floating_role.clone() else { return Ok(()) };
     let timing = Timing::of(&settings.machine()?.gossip);
     let waits = !settings.start_join.is_empty()
         || !settings.retry_join.is_empty()
@@ -262,7 +248,9 @@ fn start_role(
         let limit = if waits { SETTLE_LIMIT } else { Duration::ZERO };
         let _ = tokio::time::timeout(limit, others.meets_another()).await;
     };
-    Ok(Some(floating::start(role, timing, node.clone(), changes, settled, log.clone())))
+    let role = floating::start(role, timing, node.clone(), changes, settled, log.clone());
+    node.hand_over_first(role);
+    Ok(())
 }
 
 /// mDNS and RPC, and the banner in between.
@@ -424,14 +412,9 @@ impl Agent {
     async fn leave(&mut self) -> i32 {
         self.output.message("Gracefully shutting down agent...");
         notify::notify(State::Stopping);
-        if let Some(role) = self.role.clone() {
-            tokio::select! {
-                () = role.resign() => {}
-                () = another(&mut self.signals) => return 1,
-            }
-        }
-        // Two broadcasts and the time for the leave to spread.
-        let longest = self.settings.broadcast_timeout * 2 + Duration::from_secs(1);
+        // Two broadcasts and the time for the leave to spread, and for a role to be handed over.
+        let handover = self.settings.floating_role.as_ref().map_or(Duration::ZERO, |_| HANDOVER);
+        let longest = self.settings.broadcast_timeout * 2 + Duration::from_secs(1) + handover;
         let leave = async {
             match self.node.leave().await {
                 // A client of the RPC was first: its leave ends the member as well.

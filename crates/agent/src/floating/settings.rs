@@ -57,7 +57,7 @@ impl Timing {
 }
 
 /// Longest wait of a leaving holder for its successor.
-const HANDOVER: Duration = Duration::from_secs(3);
+pub(crate) const HANDOVER: Duration = Duration::from_secs(3);
 
 /// Longest name of a role: it is a tag's value and part of a tag's name, and tags have 512 bytes.
 const NAME_BYTES: usize = 64;
