@@ -22,8 +22,8 @@ pub const RELAYS: usize = 1024;
 /// (128). A further one is refused.
 pub const PENDING_MERGES: usize = 256;
 
-/// Table entries of all exchanges that wait to be merged, twice what one may carry; and bytes of the
-/// layer above's states, twice as well. A few kilobytes on the wire may expand to the largest
+/// Table entries of all exchanges that wait to be merged, twice what one may carry; and bytes of
+/// the layer above's states, twice as well. A few kilobytes on the wire may expand to the largest
 /// state, so that the number of exchanges alone is no bound. Beyond either a further exchange is
 /// refused, unless it is the only one.
 pub const PENDING_ENTRIES: usize = 2 * wire::limits::PUSH_PULL_NODES;
