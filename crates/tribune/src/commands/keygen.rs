@@ -8,7 +8,7 @@ use crate::output::say;
 
 pub(crate) fn run() -> i32 {
     let mut key = [0; 32];
-    if aws_lc_rs::rand::fill(&mut key).is_err() {
+    if getrandom::fill(&mut key).is_err() {
         return fail("Error reading random data: the system's generator does not answer");
     }
     say(STANDARD.encode(key));
