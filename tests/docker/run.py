@@ -145,7 +145,7 @@ class Client:
 
     def gap(self, since):
         """The longest time without an answer since then."""
-        good = [at for at, text in self.answers(since - 1) if text]
+        good = [at for at, text in self.answers(since - 3) if text]
         return max((b - a for a, b in zip(good, good[1:])), default=0.0)
 
 

@@ -630,6 +630,15 @@ pub const OPTIONS: &[OptionRow] = &[
     .from(Origin::Tribune),
     row(
         None,
+        Some("floating_role.check_failures"),
+        Kind::Int,
+        "N",
+        "3",
+        "Failures in a row that make a member that was healthy ineligible.",
+    )
+    .from(Origin::Tribune),
+    row(
+        None,
         Some("floating_role.quorum"),
         Kind::Text,
         "RULE",

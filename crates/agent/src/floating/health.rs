@@ -20,27 +20,39 @@ pub struct Check {
     pub(crate) uri: Uri,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    /// Failures in a row that count; one alone may be a moment's load.
+    pub(crate) failures: u32,
 }
 
 impl Check {
     /// From the URL in the configuration; the error says what is wrong with it.
-    pub(crate) fn new(url: &str, interval: Duration, timeout: Duration) -> Result<Self, String> {
+    pub(crate) fn new(
+        url: &str,
+        interval: Duration,
+        timeout: Duration,
+        failures: u32,
+    ) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|error| format!("'{url}' is no URL: {error}"))?;
         if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none_or(str::is_empty) {
             return Err(format!("'{url}' must be of the form http://HOST[:PORT]/PATH"));
         }
-        Ok(Check { uri, interval, timeout })
+        Ok(Check { uri, interval, timeout, failures })
     }
 
     /// Checks for ever and publishes what it finds; returns when nobody listens any more.
     pub(crate) async fn run(self, health: watch::Sender<Result<(), String>>) {
         let mut next = Instant::now();
+        let mut failed = 0;
         while !health.is_closed() {
             let result = match timeout(self.timeout, self.once()).await {
                 Ok(result) => result,
                 Err(_) => Err(format!("no answer within {:?}", self.timeout)),
             };
-            health.send_if_modified(|last| std::mem::replace(last, result.clone()) != result);
+            failed = if result.is_ok() { 0 } else { failed + 1 };
+            health.send_if_modified(|last| {
+                let is_believed = failed == 0 || failed >= self.failures || last.is_err();
+                is_believed && std::mem::replace(last, result.clone()) != result
+            });
             next += self.interval;
             next = next.max(Instant::now());
             sleep_until(next).await;
@@ -76,3 +88,6 @@ impl Check {
         if status.is_success() { Ok(()) } else { Err(format!("status {status}")) }
     }
 }
+
+#[cfg(test)]
+mod tests;

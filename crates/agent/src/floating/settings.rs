@@ -152,7 +152,11 @@ fn check(layer: &Layer) -> Result<Option<Check>, Failure> {
     if interval.min(timeout) < CHECK_SHORTEST {
         return Err(wrong("check", "is too fast", "interval and time-out are at least 1ms"));
     }
-    Check::new(url, interval, timeout)
+    let failures = u32::try_from(layer.int("floating_role.check_failures"))
+        .ok()
+        .filter(|failures| *failures > 0)
+        .ok_or_else(|| wrong("check_failures", "is out of range", "1 or more"))?;
+    Check::new(url, interval, timeout, failures)
         .map(Some)
         .map_err(|why| wrong("check", "is not to be used", &why))
 }

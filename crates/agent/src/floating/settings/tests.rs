@@ -22,13 +22,14 @@ fn everything_at_once() {
         r#"{"Floating_Role": {"name": "primary", "tag": "duty", "standby": "spare",
             "priority": 7, "address": "172.17.0.99/16", "interface": "eth0",
             "on_acquire": "a", "on_release": "r", "check": "http://127.0.0.1/",
-            "check_interval": "2s", "check_timeout": "100ms", "Quorum": "majority",
+            "check_interval": "2s", "check_timeout": "100ms", "check_failures": 2, "Quorum": "majority",
             "preempt": true}}"#,
     )
     .unwrap()
     .unwrap();
     assert_eq!(settings.address.unwrap().0.to_string(), "172.17.0.99/16");
-    assert_eq!(settings.check.unwrap().interval, Duration::from_secs(2));
+    let check = settings.check.unwrap();
+    assert_eq!((check.interval, check.failures), (Duration::from_secs(2), 2));
     assert_eq!((settings.quorum, settings.preempt), (Quorum::Majority, true));
 }
 
@@ -41,6 +42,7 @@ fn what_is_wrong_is_named_with_a_cure() {
         (r#""name": "p", "address": "10.0.0.1""#, "address"),
         (r#""name": "p", "check": "https://x/""#, "check"),
         (r#""name": "p", "check": "http://x/", "check_interval": "1ns""#, "check"),
+        (r#""name": "p", "check": "http://x/", "check_failures": -1"#, "check_failures"),
         (r#""name": "p", "quorum": "two""#, "quorum"),
         (r#""name": "p", "standby": "p""#, "standby"),
         (r#""name": "p", "lock": "k""#, "lock"),
