@@ -13,13 +13,11 @@ mod options;
 mod read;
 mod settings;
 
+pub use file::decode as decode_text;
 pub use layer::Layer;
 pub use options::{FlagSetting, Kind, OPTIONS, OptionRow, Origin};
 pub use read::{Reading, read};
 pub use settings::{MdnsSettings, Settings, log_level};
-
-#[cfg(test)]
-pub(crate) use file::decode as decode_text;
 
 pub(crate) use address::{is_public, shown};
 

@@ -22,6 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["tribune-gossip", "tribune-gotext", "tribune-role", "tribune-serf", "tribune-wire"],
     ),
     (
+        "tribune-fuzzing",
+        &["tribune-agent", "tribune-gossip", "tribune-gotext", "tribune-serf", "tribune-wire"],
+    ),
+    (
         "tribune",
         &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-sandbox", "tribune-wire"],
     ),

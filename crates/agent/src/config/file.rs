@@ -11,7 +11,7 @@ use super::options::{Kind, OPTIONS, OptionRow};
 
 /// Reads the text of a file. The error is the REASON behind `Error decoding 'PATH': `, and lines
 /// with suggestions for mistyped keys.
-pub(crate) fn decode(text: &[u8]) -> Result<Layer, String> {
+pub fn decode(text: &[u8]) -> Result<Layer, String> {
     let fields = match decode::first_value(text).map_err(|error| error.to_string())? {
         Value::Null => return Ok(Layer::default()),
         Value::Object(fields) => fields,

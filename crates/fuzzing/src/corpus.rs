@@ -1,0 +1,238 @@
+//! The first inputs of every target, made from the recorded vectors.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde_json::Value as Json;
+
+use crate::TARGETS;
+
+/// Longest input that is worth the fuzzer's time.
+const LONGEST: usize = 8 << 10;
+
+/// Inputs by the name of their target.
+pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
+
+/// The folder of recordings: `TRIBUNE_SHARED`, or else `shared` beside the checkout.
+pub fn shared_folder() -> PathBuf {
+    std::env::var_os("TRIBUNE_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    )
+}
+
+/// The inputs that once failed, by the name of their target.
+pub fn regressions() -> io::Result<Seeds> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/regressions");
+    let mut seeds = Seeds::new();
+    for target in TARGETS {
+        let inputs = seeds.entry(target.name).or_default();
+        for path in files(&folder.join(target.name)).unwrap_or_default() {
+            inputs.push(fs::read(path)?);
+        }
+    }
+    Ok(seeds)
+}
+
+/// What the recordings in this folder have for each target, each input once. Every target gets
+/// some.
+pub fn seeds(shared: &Path) -> io::Result<Seeds> {
+    let mut maker = Maker::default();
+    for path in files(&shared.join("vectors/gossip"))? {
+        maker.gossip_file(&path)?;
+    }
+    for path in files(&shared.join("vectors/serf-rpc"))? {
+        maker.rpc_file(&path)?;
+    }
+    for path in files(&shared.join("vectors/serf-cli"))? {
+        maker.command_line_file(&path)?;
+    }
+    maker.texts();
+    maker.machine();
+    for inputs in maker.0.values_mut() {
+        inputs.retain(|input| input.len() <= LONGEST);
+        inputs.sort();
+        inputs.dedup();
+    }
+    Ok(maker.0)
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
+    let mut paths: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn json(path: &Path) -> io::Result<Json> {
+    if path.extension().is_none_or(|extension| extension != "json") {
+        return Ok(Json::Null);
+    }
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+fn list<'a>(json: &'a Json, key: &str) -> &'a [Json] {
+    json[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn unhex(json: &Json) -> Option<Vec<u8>> {
+    let text = json.as_str()?;
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+#[derive(Default)]
+struct Maker(Seeds);
+
+impl Maker {
+    fn add(&mut self, target: &'static str, parts: &[&[u8]]) {
+        self.0.entry(target).or_default().push(parts.concat());
+    }
+
+    fn gossip_file(&mut self, path: &Path) -> io::Result<()> {
+        let serf = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("serf-"));
+        for vector in list(&json(path)?, "vectors") {
+            if let Some(text) = vector["text"].as_str() {
+                self.add("snapshot", &[text.as_bytes()]);
+            }
+            if let Some(message) = unhex(&vector["message_hex"]) {
+                self.message(&message, serf);
+            }
+            let Some(bytes) = unhex(&vector["hex"]) else { continue };
+            match vector["transport"].as_str() {
+                Some("udp") => {
+                    self.add("datagram", &[&[0], &bytes]);
+                    self.add("datagram", &[&[3], &bytes]);
+                    let length = (bytes.len() as u16).to_be_bytes();
+                    self.add("machine", &[&[32, 0, 3, 1], &length, &bytes, &[2, 2, 2]]);
+                }
+                Some("tcp") => {
+                    let dialer = vector["direction"].as_str() == Some("listener to dialer");
+                    let role = if dialer { 128 } else { 0 };
+                    self.add("stream", &[&[role, 7], &bytes]);
+                    self.add("stream", &[&[role | 3, 50], &bytes]);
+                    if let [6, body @ ..] = &bytes[..] {
+                        self.add("push_pull", &[body]);
+                        self.add("stream", &[&[role | 43, 200], &bytes]);
+                    }
+                    let length = (bytes.len() as u16).to_be_bytes();
+                    self.add("machine", &[&[32, 0, 8, 1, 0], &length, &bytes, &[2, 2, 2]]);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: &[u8], serf: bool) {
+        let body = message.get(1..).unwrap_or_default();
+        self.add("msgpack", &[body]);
+        self.add("lzw", &[&[20], &wire::lzw::compress(message)]);
+        if serf {
+            self.add("serf_message", &[message]);
+            self.add("gossip_message", &[&[8], message]);
+            let length = (message.len() as u16).to_be_bytes();
+            self.add("machine", &[&[0, 0, 14, 255, 6, 5, 1, 1], &length, message, &[2, 2]]);
+        } else {
+            self.add("gossip_message", &[message]);
+            self.add("datagram", &[&[8 | 16 | 32], message]);
+            self.add("datagram", &[&[8 | 3 | 64], message]);
+        }
+    }
+
+    fn rpc_file(&mut self, path: &Path) -> io::Result<()> {
+        let recording = json(path)?;
+        let (mut client, mut header) = (Vec::new(), Vec::new());
+        for step in list(&recording, "steps") {
+            if step["from"] == "client" {
+                client.extend(unhex(&step["hex"]).unwrap_or_default());
+                continue;
+            }
+            for value in list(step, "values") {
+                let bytes = unhex(&value["hex"]).unwrap_or_default();
+                match body_kind(&value["json"]) {
+                    None => header = bytes,
+                    Some(kind) => self.add("rpc_response", &[&[kind, 5], &header, &bytes]),
+                }
+            }
+        }
+        self.add("rpc_request", &[&[5], &client]);
+        Ok(())
+    }
+
+    fn command_line_file(&mut self, path: &Path) -> io::Result<()> {
+        let recording = json(path)?;
+        for (name, content) in recording["files"].as_object().into_iter().flatten() {
+            if let (true, Some(text)) = (name.ends_with(".json"), content.as_str()) {
+                self.add("config", &[text.as_bytes()]);
+                self.add("gotext", &[text.as_bytes()]);
+            }
+        }
+        Ok(())
+    }
+
+    fn texts(&mut self) {
+        let texts = [
+            "1h2m3.5s",
+            "-9223372036854775808ns",
+            "1.5µs",
+            "[fe80::1%eth0]:7946",
+            "10.0.0.1:http",
+            ":7946",
+            "yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5uc=",
+            "[1e3, -0.5, \"\\u00e9\\ud83d\\ude00\", {\"a\": null}, true]",
+            "9223372036854775807",
+        ];
+        for text in texts {
+            self.add("gotext", &[text.as_bytes()]);
+        }
+        self.add("config", &[br#"{"mdns": {"iface": "lo"}, "retry_interval": "30s"}"#]);
+    }
+
+    /// Short stories: others join, then one thing happens, then time passes.
+    fn machine(&mut self) {
+        let stories: &[&[u8]] = &[
+            // A member is accused, declared dead, and comes back.
+            &[5, 1, 1, 2, 1, 0, 1, 6, 5, 2, 1, 2, 1, 5, 0, 1, 1, 3, 0],
+            // We are accused.
+            &[5, 1, 0, 2, 5, 2, 2],
+            // A query of ours, answered; one of others.
+            &[15, 3, 1, b'q', 0, 1, 0, 6, 4, 1, 1, 0, 1, b'x', 1, 6],
+            &[6, 3, 1, 5, 1, 1, 9, 0, 0, 0, 0, 0, 0, 0, 7, 1, b'q', 0, 15, 4, 1, b'a'],
+            // Key operations.
+            &[15, 6, 4, 12, 1, 15, 14, 4, 12, 1, 15, 30, 1, 16],
+            // Events, and floods of everything.
+            &[15, 2, 1, b'e', 1, b'p', 6, 2, 1, 9, 1, b'e', 1, b'p'],
+            &[13, 0, 32, 2, 13, 1, 255, 1, 2, 13, 2, 255, 1, 2, 13, 3, 255, 1, 2, 1, 10],
+            // A join, its answer, and a leave.
+            &[15, 0, 1, 9, 0, 1, 2, 1, 1, 0, 0, 3, 1, 1, 2, 1, 5, 1, 1, b'e', 0, 4, 1, 2, 15, 225],
+            // Clocks at the end of time.
+            &[6, 2, 1, 255, 1, b'e', 0, 15, 2, 1, b'f', 0, 15, 3, 1, b'q', 0, 0, 0],
+        ];
+        for story in stories {
+            for settings in [[0, 0], [33, 0], [112, 6]] {
+                self.add("machine", &[&settings, &[14, 255], story, &[2, 2, 0, 99, 1, 5, 1, 19]]);
+            }
+        }
+    }
+}
+
+/// Which of the bodies of `rpc_response` an object is; None for a header.
+fn body_kind(json: &Json) -> Option<u8> {
+    const MARKS: [(&str, u8); 9] = [
+        ("Num", 0),
+        ("Event", 6),
+        ("LTime", 6),
+        ("Members", 1),
+        ("Keys", 2),
+        ("agent", 3),
+        ("Coord", 4),
+        ("Log", 5),
+        ("Type", 7),
+    ];
+    MARKS.iter().find(|(mark, _)| json.get(mark).is_some()).map(|(_, kind)| *kind)
+}

@@ -1,0 +1,145 @@
+//! The readers of texts: files, and the notations of Go.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use gotext::decode::{Value, first_value, whole_value};
+use gotext::{GoDuration, Json};
+use serf::snapshot::{SnapshotState, SnapshotWarning};
+
+/// Deepest nesting that two readers of JSON can be expected to agree on.
+const SHALLOW: usize = 100;
+
+/// Largest whole number up to which every one is a 64-bit float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+pub(crate) fn snapshot(input: &[u8]) {
+    for rejoin in [false, true] {
+        let (state, warnings) = SnapshotState::replay(input, rejoin);
+        let lines = input.iter().filter(|&&byte| byte == b'\n').count();
+        assert!(state.alive.len() + warnings.len() <= lines);
+        assert!(rejoin || !warnings.contains(&SnapshotWarning::LeaveIgnored));
+        let compacted = state.compacted();
+        assert_eq!(SnapshotState::replay(&compacted, rejoin), (state.clone(), Vec::new()));
+        let _ = state.wants_compaction(input.len() as u64);
+
+        // A write that was cut off costs the line it was in, and nothing before it.
+        let torn = format!("{compacted}alive: torn 10.0.0.1:79");
+        assert_eq!(SnapshotState::replay(torn, rejoin).0, state);
+    }
+}
+
+pub(crate) fn gotext(input: &[u8]) {
+    json(input);
+    let text = String::from_utf8_lossy(input);
+    duration(&text);
+    if let Some(Ok(number)) = input.get(..8).map(<[u8; 8]>::try_from) {
+        duration(&GoDuration::from_nanoseconds(i64::from_le_bytes(number)).to_string());
+    }
+    let quoted = gotext::quote_bytes(input);
+    assert!(quoted.starts_with('"') && quoted.ends_with('"') && quoted.len() >= 2);
+    assert!(!quoted.contains(char::is_control));
+    let _ = gotext::parse_bool(&text);
+    let _ = gotext::parse_int(&text);
+    address(&text);
+    if let Ok(bytes) = STANDARD.decode(input) {
+        assert_eq!(gotext::decode_base64(&text), Ok(bytes));
+    }
+    if let Ok(bytes) = gotext::decode_base64(&text) {
+        assert!(bytes.len() <= text.len());
+    }
+}
+
+fn duration(text: &str) {
+    if let Ok(read) = GoDuration::parse(text) {
+        assert_eq!(GoDuration::parse(&read.to_string()), Ok(read), "{text:?}");
+    }
+}
+
+fn address(text: &str) {
+    if let Ok((host, port)) = gotext::split_host_port(text)
+        && let Ok(number) = gotext::parse_port(port)
+    {
+        let joined = gotext::join_host_port(host, number);
+        let expected = number.to_string();
+        assert_eq!(gotext::split_host_port(&joined), Ok((host, &expected[..])));
+    }
+}
+
+fn json(input: &[u8]) {
+    let (first, whole) = (first_value(input), whole_value(input));
+    if let Ok(value) = &whole {
+        assert_eq!(first.as_ref(), Ok(value));
+        let json = to_json(value);
+        for written in [json.compact(), json.indented()] {
+            let again = whole_value(written.as_bytes()).map(|value| to_json(&value));
+            assert_eq!(again.as_ref(), Ok(&json), "{written}");
+        }
+    }
+    // Another reader as a witness, where it follows the same rules: Go takes lone surrogates and
+    // what is not UTF-8.
+    let depth = input.iter().filter(|&&byte| byte == b'[' || byte == b'{').count();
+    if depth < SHALLOW {
+        let witness = serde_json::from_slice::<serde_json::Value>(input);
+        let escaped = input.windows(2).any(|pair| pair == b"\\u");
+        match (&whole, witness) {
+            (Ok(value), Ok(witness)) if !escaped => assert!(agree(value, &witness), "{value:?}"),
+            (Err(error), Ok(witness)) => panic!("{error} in what is {witness}"),
+            (Ok(value), Err(error)) if !escaped && std::str::from_utf8(input).is_ok() => {
+                panic!("{value:?} from what is not: {error}")
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Numbers that are not whole become null.
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < EXACT => {
+            Json::Int(*number as i64)
+        }
+        Value::Number(_) => Json::Null,
+        Value::Text(text) => Json::text(text.as_str()),
+        Value::List(items) => Json::List(items.iter().map(to_json).collect()),
+        Value::Object(fields) => {
+            Json::Object(fields.iter().map(|(key, value)| (key.clone(), to_json(value))).collect())
+        }
+    }
+}
+
+fn agree(ours: &Value, witness: &serde_json::Value) -> bool {
+    use serde_json::Value as Witness;
+    match (ours, witness) {
+        (Value::Null, Witness::Null) => true,
+        (Value::Bool(ours), Witness::Bool(witness)) => ours == witness,
+        // The witness rounds a little differently in the last place.
+        (Value::Number(ours), Witness::Number(witness)) => witness
+            .as_f64()
+            .is_some_and(|witness| (ours - witness).abs() <= ours.abs() * f64::EPSILON * 4.0),
+        (Value::Text(ours), Witness::String(witness)) => ours == witness,
+        (Value::List(ours), Witness::Array(witness)) => {
+            ours.len() == witness.len() && ours.iter().zip(witness).all(|(a, b)| agree(a, b))
+        }
+        (Value::Object(ours), Witness::Object(witness)) => {
+            ours.len() == witness.len()
+                && ours.iter().all(|(key, ours)| witness.get(key).is_some_and(|w| agree(ours, w)))
+        }
+        _ => false,
+    }
+}
+
+pub(crate) fn config(input: &[u8]) {
+    match agent::config::decode_text(input) {
+        Ok(layer) => {
+            let _ = agent::config::log_level(&layer);
+            assert!(layer.changes_ignored_by_reload(&layer).is_empty());
+        }
+        Err(why) => assert!(!why.is_empty()),
+    }
+    let list = String::from_utf8_lossy(input);
+    if let Ok(filters) = agent::event_filter::parse(&list) {
+        assert_eq!(filters.len(), list.split(',').count());
+    }
+}
