@@ -81,7 +81,7 @@ STREAMS = [
     ("clients", re.compile(r"\] agent\.ipc: ")),
     ("discovery", re.compile(r"\] agent\.mdns: ")),
     ("events", re.compile(r"\] agent: (Received event|Event '|Script '|Error invoking)")),
-    ("streams", re.compile(r"\] memberlist: Stream connection")),
+    ("streams", re.compile(r"\] memberlist: (Stream connection|Dropped a stream)")),
     ("gossip", re.compile(r"\] memberlist: ")),
     ("votes", re.compile(r"\] serf: (Node name conflicts|Name conflict|minority|majority)")),
     ("rejoin", re.compile(r"\] serf: (Attempting re-join|Failed to re-join|Re-joined)")),

@@ -81,6 +81,8 @@ enum Arrival {
     Response { dial: DialId, message: StreamMessage, taken: oneshot::Sender<()> },
     /// A dial has failed.
     DialFailed { dial: DialId, why: String },
+    /// An accepted stream has failed.
+    StreamDropped { from: SocketAddr, why: String },
     /// A file was written, or not.
     Persisted { id: PersistId, result: Result<(), String> },
     /// The snapshot has brought the leave to disk as well as it could.
@@ -238,7 +240,7 @@ impl Driver {
     ) {
         let mut timer = Box::pin(tokio::time::sleep(Duration::MAX));
         let mut armed: Option<Time> = None;
-        let mut acceptor = Acceptor::new(listener);
+        let mut acceptor = Acceptor::new(listener, self.streams.clone());
         let socket = Arc::clone(&self.socket);
         loop {
             self.carry_out();
@@ -328,6 +330,10 @@ impl Driver {
             Arrival::DialFailed { dial, why } => {
                 self.machine.handle(now, Input::DialFailed { dial, why });
             }
+            Arrival::StreamDropped { from, why } => {
+                let fact = gossip::Fact::StreamDropped { from, why };
+                (self.facts)(&serf::Fact::Gossip(fact));
+            }
             Arrival::Persisted { id, result } => {
                 self.machine.handle(now, Input::Persisted { id, result });
             }
@@ -390,18 +396,15 @@ impl Driver {
     fn serve(&mut self, accepted: Accepted) {
         let Accepted { stream, peer, permit } = accepted;
         let (settings, patience) = (self.stream_settings(), self.stream_patience);
-        let (arrivals, log) = (self.arrivals.clone(), self.log.clone());
+        let arrivals = self.arrivals.clone();
         tokio::spawn(async move {
             let ask = |message, reply| {
                 // Without a driver the answer is dropped, which closes the stream.
                 let _ = arrivals.send(Arrival::Request { from: peer, message, reply });
             };
             if let Err(error) = streams::serve(stream, peer, patience, settings, ask).await {
-                log.line(
-                    Level::Debug,
-                    "memberlist",
-                    format_args!("Stream connection from={peer} ended: {error}"),
-                );
+                let why = error.to_string();
+                let _ = arrivals.send(Arrival::StreamDropped { from: peer, why });
             }
             drop(permit);
         });
@@ -463,8 +466,11 @@ impl Driver {
 struct Acceptor {
     listener: TcpListener,
     permits: Arc<Semaphore>,
+    streams: streams::Shared,
     /// Not before this, after the system could not.
     pause: Option<tokio::time::Instant>,
+    /// When those that hold places were asked last to give way.
+    asked: Option<tokio::time::Instant>,
 }
 
 struct Accepted {
@@ -474,11 +480,13 @@ struct Accepted {
 }
 
 impl Acceptor {
-    fn new(listener: TcpListener) -> Self {
+    fn new(listener: TcpListener, streams: streams::Shared) -> Self {
         Acceptor {
             listener,
             permits: Arc::new(Semaphore::new(limits::INCOMING_STREAMS)),
+            streams,
             pause: None,
+            asked: None,
         }
     }
 
@@ -488,13 +496,35 @@ impl Acceptor {
             tokio::time::sleep_until(pause).await;
             self.pause = None;
         }
-        // Never closed, so this only waits for a place.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let permit = self.place().await;
         match self.listener.accept().await {
             Ok((stream, peer)) => Ok(Accepted { stream, peer: transport::canonical(peer), permit }),
             Err(error) => {
                 self.pause = Some(tokio::time::Instant::now() + ACCEPT_PAUSE);
                 Err(error)
+            }
+        }
+    }
+
+    /// A place for one more stream. While there is none, those that have said nothing whole for a
+    /// while are asked to give way: else a peer that opens streams and is silent would keep
+    /// everybody out.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+                return Some(permit);
+            }
+            let now = tokio::time::Instant::now();
+            let due = self.asked.map_or(now, |asked| asked + limits::CROWDED_PAUSE);
+            if due <= now {
+                self.asked = Some(now);
+                self.streams.ask_to_give_way();
+                continue;
+            }
+            let freed = Arc::clone(&self.permits).acquire_owned();
+            // Never closed, so that it only waits for a place, or until it is time to ask again.
+            if let Ok(permit) = tokio::time::timeout_at(due, freed).await {
+                return permit.ok();
             }
         }
     }

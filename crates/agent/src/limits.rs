@@ -43,8 +43,16 @@ pub const DATAGRAM_BYTES: usize = 65_536;
 /// What the system is asked for as the receive buffer, halved until it accepts.
 pub const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
 
-/// Incoming streams served at the same time; further ones wait in the system's queue.
+/// Incoming streams served at the same time; further ones wait in the system's queue, and those
+/// that have brought no whole request yet give way to them after [`CROWDED_PATIENCE`].
 pub const INCOMING_STREAMS: usize = 256;
+
+/// How long a stream may take to bring its request while others wait for its place. A true one
+/// takes a few round trips.
+pub const CROWDED_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between looks for streams that could give way.
+pub const CROWDED_PAUSE: Duration = Duration::from_millis(250);
 
 /// Incoming state exchanges at the same time, as in the real agent; further ones are closed.
 pub const INCOMING_PUSH_PULLS: usize = 128;

@@ -47,6 +47,9 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// How long an idle helper thread stays.
 const HELPER_KEEP_ALIVE: Duration = Duration::from_millis(500);
 
+/// What a leave may take beyond the times it is made of.
+const LEAVE_GRACE: Duration = Duration::from_millis(500);
+
 /// How a start or a run ended badly: the exit code is 1, and this is why if there is more to say.
 type Outcome<T> = Result<T, Failure>;
 
@@ -412,9 +415,11 @@ impl Agent {
     async fn leave(&mut self) -> i32 {
         self.output.message("Gracefully shutting down agent...");
         notify::notify(State::Stopping);
-        // Two broadcasts and the time for the leave to spread, and for a role to be handed over.
+        // Two broadcasts and the time for the leave to spread, and for a role to be handed over;
+        // and a moment, so that a leave that takes all of it still ends well.
         let handover = self.settings.floating_role.as_ref().map_or(Duration::ZERO, |_| HANDOVER);
-        let longest = self.settings.broadcast_timeout * 2 + Duration::from_secs(1) + handover;
+        let leave = self.settings.broadcast_timeout * 2 + Duration::from_secs(1);
+        let longest = leave + handover + LEAVE_GRACE;
         let leave = async {
             match self.node.leave().await {
                 // A client of the RPC was first: its leave ends the member as well.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serf::Security;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 use wire::message::gossip::StreamMessage;
 use wire::stream::{self, Progress, Role, StreamDecoder, StreamFailure};
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// nobody may multiply that. Held until the machine has taken the message.
     turn: Arc<Semaphore>,
     push_pulls: Arc<Semaphore>,
+    /// Rings while further streams wait to be served.
+    crowd: Arc<Notify>,
 }
 
 impl Shared {
@@ -40,7 +42,13 @@ impl Shared {
             budget: Arc::new(AtomicUsize::new(limits::STREAM_BYTES_TOTAL)),
             turn: Arc::new(Semaphore::new(1)),
             push_pulls: Arc::new(Semaphore::new(limits::INCOMING_PUSH_PULLS)),
+            crowd: Arc::new(Notify::new()),
         }
+    }
+
+    /// Ends the accepted streams that have had their time and have brought no whole request.
+    pub(crate) fn ask_to_give_way(&self) {
+        self.crowd.notify_waiters();
     }
 }
 
@@ -66,6 +74,8 @@ pub(crate) enum StreamEnd {
     OverBudget,
     #[error("too many state exchanges at the same time")]
     TooManyPushPulls,
+    #[error("no whole request in time, and others wait")]
+    Crowded,
 }
 
 /// Serves an accepted stream: reads one request until the deadline, hands it to `ask`, writes the
@@ -78,6 +88,7 @@ pub(crate) async fn serve(
     ask: impl FnOnce(StreamMessage, oneshot::Sender<Vec<Bytes>>),
 ) -> Result<(), StreamEnd> {
     let mut exchange = Exchange::new(stream, peer, Instant::now() + patience, settings)?;
+    exchange.gives_way_after = Some(Instant::now() + limits::CROWDED_PATIENCE);
     let decoder = StreamDecoder::new(Role::Listener, exchange.settings.security.clone());
     let (sender, answer) = oneshot::channel();
     let mut slot = None;
@@ -165,6 +176,8 @@ struct Exchange {
     settings: Settings,
     /// Taken from the common budget, given back at the end.
     reserved: usize,
+    /// Whether and when it ends if others wait for its place.
+    gives_way_after: Option<Instant>,
 }
 
 impl Exchange {
@@ -183,7 +196,7 @@ impl Exchange {
             peer,
             why: gotext::errno_text(&error),
         })?;
-        Ok(Exchange { stream, peer, local, deadline, settings, reserved: 0 })
+        Ok(Exchange { stream, peer, local, deadline, settings, reserved: 0, gives_way_after: None })
     }
 
     /// Reads until the message is whole, hands it to `take`, and waits until the machine has
@@ -197,7 +210,7 @@ impl Exchange {
         let mut chunk = Vec::new();
         loop {
             // A peer that says nothing costs no buffer.
-            self.in_time("read", |stream| stream.readable()).await?;
+            self.readable().await?;
             chunk.reserve(CHUNK_BYTES);
             let count = match self.stream.try_read_buf(&mut chunk) {
                 Ok(0) => return Err(StreamEnd::Closed.into()),
@@ -216,6 +229,24 @@ impl Exchange {
                 Progress::Message(message) => {
                     let taken = take(&shared, message)?;
                     return Ok(taken.await.ok());
+                }
+            }
+        }
+    }
+
+    /// Waits for bytes, unless it has to give way.
+    async fn readable(&self) -> Result<(), StreamEnd> {
+        let readable = self.in_time("read", |stream| stream.readable());
+        let Some(patience) = self.gives_way_after else { return readable.await };
+        tokio::pin!(readable);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut readable => return result,
+                () = self.settings.shared.crowd.notified() => {
+                    if Instant::now() >= patience {
+                        return Err(StreamEnd::Crowded);
+                    }
                 }
             }
         }

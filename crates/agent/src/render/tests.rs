@@ -101,6 +101,25 @@ fn what_strangers_cause_is_logged_once_and_cannot_forge_lines() {
 }
 
 #[test]
+fn streams_that_bring_nothing_are_counted_and_logged_once() {
+    let metrics = Metrics::new();
+    let mut renderer = Renderer::new("own".into(), true, Log::silent(), metrics.clone());
+    let dropped = Fact::Gossip(gossip::Fact::StreamDropped {
+        from: "127.0.0.1:9".parse().unwrap(),
+        why: "EOF".into(),
+    });
+    for _ in 0..3 {
+        renderer.take(&dropped);
+    }
+    let dump = metrics.dump(&[]);
+    assert!(dump.contains("'serf-agent.memberlist.stream.dropped': Count: 3 "), "{dump}");
+    assert_eq!(
+        lines(&vec![dropped; 100]),
+        ["[WARN] memberlist: Dropped a stream: EOF from=127.0.0.1:9"]
+    );
+}
+
+#[test]
 fn what_was_left_out_is_told_once_a_minute() {
     let mut limit = Limit::default();
     let start = Instant::now();
