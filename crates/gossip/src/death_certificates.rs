@@ -18,6 +18,8 @@ pub(crate) struct DeathCertificates {
 struct Certificate {
     incarnation: Incarnation,
     until: Time,
+    /// When the member may be asked again whether it is there.
+    ask_after: Time,
 }
 
 impl DeathCertificates {
@@ -25,7 +27,7 @@ impl DeathCertificates {
     pub(crate) fn add(&mut self, node: NodeName, incarnation: Incarnation, until: Time) {
         self.remove(node.as_str());
         self.by_end.insert((until, node.clone()));
-        self.by_name.insert(node, Certificate { incarnation, until });
+        self.by_name.insert(node, Certificate { incarnation, until, ask_after: Time::ZERO });
         while self.by_name.len() > limits::DEATH_CERTIFICATES
             && let Some((_, name)) = self.by_end.pop_first()
         {
@@ -37,6 +39,16 @@ impl DeathCertificates {
         if let Some((name, certificate)) = self.by_name.remove_entry(node) {
             self.by_end.remove(&(certificate.until, name));
         }
+    }
+
+    /// Whether it is time to ask the certified member itself, which then has been done.
+    pub(crate) fn may_ask(&mut self, now: Time, node: &str) -> bool {
+        let Some(certificate) = self.by_name.get_mut(node) else { return false };
+        let may = certificate.ask_after <= now;
+        if may {
+            certificate.ask_after = now + limits::ASK_THE_DEAD;
+        }
+        may
     }
 
     /// The certified incarnation if it still covers that claim to be alive.
@@ -80,6 +92,17 @@ mod tests {
         assert_eq!(certificates.by_end.len(), 1);
         certificates.remove("a");
         assert_eq!(certificates.covers(at(11), "a", Incarnation(1)), None);
+    }
+
+    #[test]
+    fn the_dead_are_asked_now_and_then() {
+        let mut certificates = DeathCertificates::default();
+        certificates.add("a".into(), Incarnation(5), at(u64::MAX));
+        let start = at(1);
+        assert!(certificates.may_ask(start, "a"));
+        assert!(!certificates.may_ask(start, "a"));
+        assert!(certificates.may_ask(start + limits::ASK_THE_DEAD, "a"));
+        assert!(!certificates.may_ask(start, "b"));
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub const QUEUE_BYTES: usize = 4 << 20;
 /// timeout. Beyond it the one that ends first is dropped.
 pub const DEATH_CERTIFICATES: usize = 8192;
 
+/// Between questions to one certified member that others say is alive: one small packet, so that
+/// hearsay makes no flood.
+pub const ASK_THE_DEAD: Duration = Duration::from_secs(10);
+
 /// Gathering time of an eager send: long enough that what one packet brought leaves in one
 /// packet, short enough that five hops (3^5 > 200 members) stay under 20 ms.
 pub const EAGER_GATHER: Duration = Duration::from_millis(2);

@@ -302,7 +302,7 @@ impl Membership {
         }
     }
 
-    fn accusation(&self, node: NodeName, incarnation: Incarnation) -> Suspect {
+    pub(crate) fn accusation(&self, node: NodeName, incarnation: Incarnation) -> Suspect {
         let health = Some(self.health_byte());
         Suspect { incarnation, node, from: self.config.name.clone(), health }
     }

@@ -1,6 +1,8 @@
 //! What is believed of whom, and on whose word: the rules of alive, suspect, dead and of
 //! refutation (specification A10).
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
 use wire::{Incarnation, NodeName, Versions};
@@ -314,14 +316,24 @@ impl Membership {
         }
     }
 
-    /// Whether a death certificate holds up that claim.
+    /// Whether a death certificate holds up that claim. Hearsay may be true: the member itself is
+    /// told its certified incarnation as an accusation. If it is there it refutes, as any
+    /// implementation does, and its new incarnation passes everywhere.
     fn is_certified_dead(&mut self, now: Time, alive: &Alive, origin: Origin) -> bool {
         let name = alive.node.as_str();
         if origin == (Origin::Asked { joiner: true })
             || self.table.get(name).is_some_and(Node::is_live)
-            || self.certificates.covers(now, name, alive.incarnation).is_none()
         {
             return false;
+        }
+        let Some(certified) = self.certificates.covers(now, name, alive.incarnation) else {
+            return false;
+        };
+        if self.certificates.may_ask(now, name)
+            && let Some(ip) = alive.address.to_ip()
+        {
+            let accusation = self.accusation(alive.node.clone(), certified);
+            self.send(SocketAddr::new(ip, alive.port), &Message::Suspect(accusation));
         }
         let (node, incarnation) = (alive.node.clone(), alive.incarnation);
         self.fact(Fact::ResurrectionIgnored { node, incarnation });

@@ -307,6 +307,25 @@ fn an_erased_member_comes_back_by_its_own_join_and_is_believed_by_all() {
     assert_eq!(network.hosts[5].machine.local().incarnation, Incarnation(5));
 }
 
+/// It never went away, and who took it back has forgotten that it was ever erased.
+#[test]
+fn an_erased_member_that_is_there_comes_back_by_hearsay_and_its_own_word() {
+    let mut network = settled(12, 6);
+    network.kill(5);
+    network.run(150 * SECOND);
+    let until = network.now + 3600 * SECOND;
+    for index in 0..4 {
+        network.with(index, |machine, _| {
+            machine.certify_death(name(5).as_str().into(), Incarnation(4), until);
+        });
+    }
+    network.restart(5, config(5, Profile::Lan));
+    network.join(5, 4);
+    let end = network.now + 5 * SECOND;
+    assert!(network.run_until(end, Network::whole));
+    assert_eq!(network.hosts[5].machine.local().incarnation, Incarnation(5));
+}
+
 /// An update of one member's tags travels like any other news.
 #[test]
 fn eager_news_reaches_two_hundred_in_milliseconds() {

@@ -373,6 +373,22 @@ fn third_parties_do_not_raise_the_certified_dead() {
     assert_eq!(events(&bench.alive(alive("a", 6))), ["joined a"]);
 }
 
+/// It may be there after all, and unheard of by those that would tell it.
+#[test]
+fn the_certified_dead_are_asked_whether_they_are_there() {
+    let mut bench = Bench::new();
+    let until = bench.now + Duration::from_secs(3600);
+    bench.machine.certify_death("a".into(), Incarnation(5), until);
+    let asked = |outputs: &[Output]| crate::bench::packets(outputs);
+    let to = SocketAddr::from(([10, 0, 0, b'a'], 7946));
+    let question = Message::Suspect(Suspect { health: Some(0), ..suspect("a", 5, "us") });
+    assert_eq!(asked(&bench.alive(alive("a", 2))), [(to, vec![question.clone()])]);
+    assert!(asked(&bench.alive(alive("a", 2))).is_empty(), "not for every word");
+    bench.now = bench.now + limits::ASK_THE_DEAD;
+    assert_eq!(asked(&bench.alive(alive("a", 3))), [(to, vec![question])]);
+    assert_eq!(bench.state("a"), None);
+}
+
 #[test]
 fn the_certified_dead_come_back_by_their_own_join() {
     let until = Time::ZERO + Duration::from_secs(3600);
