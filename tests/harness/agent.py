@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from . import rpc
+from . import report, rpc
 from .waiting import until
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -99,7 +99,7 @@ class Agent:
         until(ready, seconds, lambda _: "%s does not answer RPC:\n%s" % (self.name, self.log()))
 
     def client(self, seconds=5):
-        return rpc.Client(self.address, self.rpc_port, self.auth, seconds)
+        return rpc.Client(self.address, self.rpc_port, self.auth, seconds, late_records=self.program == report.REAL)
 
     def call(self, command, body=None, seconds=15):
         """One command on a connection of its own."""

@@ -89,7 +89,9 @@ class Wire:
 class Client:
     """A connection after the handshake (and authentication) that calls commands and gathers records."""
 
-    def __init__(self, address="127.0.0.1", port=7373, auth=None, seconds=5):
+    def __init__(self, address="127.0.0.1", port=7373, auth=None, seconds=5, late_records=False):
+        # The real agent may send records without a node just before `done` (a race at the deadline).
+        self.late_records = late_records
         self.wire = Wire(address, port, seconds)
         self.next_seq = 0
         self.records = collections.defaultdict(list)
@@ -163,6 +165,8 @@ class Client:
             record = self.record(seq, seconds)
             if record["Type"] == "done":
                 return acks, answers
+            if not record["From"] and self.late_records:
+                continue
             if record["Type"] == "ack":
                 acks.append(record["From"])
             else:

@@ -170,3 +170,12 @@ def raise_loopback():
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP | IFF_MULTICAST))
+
+
+def route_multicast():
+    """Sends multicast of both families to the loopback device, as on the machine of the recordings."""
+    for route in (
+        ["route", "add", "224.0.0.0/4", "dev", "lo"],
+        ["-6", "route", "add", "multicast", "ff00::/8", "dev", "lo", "table", "local"],
+    ):
+        subprocess.run(["ip", *route], check=False, stdin=subprocess.DEVNULL)

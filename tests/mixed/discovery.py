@@ -2,6 +2,7 @@
 
 import os
 
+from harness.sandbox import route_multicast
 from harness.waiting import until
 
 from .stage import OURS, Stream, test, whole
@@ -10,6 +11,7 @@ from .stage import OURS, Stream, test, whole
 @test(kinds=2, smoke=True)
 def mdns(stage, first, second):
     """Members find each other by multicast on the loopback device."""
+    route_multicast()
     flags = ("-discover=clus",)
     a = stage.agent("a", first, *flags, address="127.0.0.1", port=7946, rpc_port=7373)
     a.wait_log("agent.mdns: Joined 1 hosts")
@@ -28,6 +30,7 @@ def mdns_on_a_named_interface(stage):
 
 @test(kinds=2)
 def mdns_clusters_keep_apart(stage, first, second):
+    route_multicast()
     a = stage.agent("a", first, "-discover=one", address="127.0.0.1", port=7946, rpc_port=7373)
     b = stage.agent("b", second, "-discover=two", address="127.0.0.1", port=7947, rpc_port=7374)
     c = stage.agent("c", second, "-discover=one", address="127.0.0.1", port=7948, rpc_port=7375)

@@ -6,7 +6,7 @@ import signal
 
 from harness.waiting import until
 
-from .stage import OURS, REAL, Stream, all_see, command, test, whole
+from .stage import OURS, REAL, Stream, all_see, clocks_agree, command, test, whole
 
 
 @test(kinds=2, smoke=True)
@@ -143,6 +143,7 @@ def stopped_and_continued(stage, first, second):
 def force_leave(stage, first, second):
     """A failed member becomes left on everybody's word."""
     a, b, c = stage.cluster(first, second, first)
+    clocks_agree([a, b, c])
     c.kill()
     all_see([a, b], "n3", "failed")
     assert command(b, "force-leave", "n3") == ""
@@ -164,6 +165,7 @@ def force_leave_of_alive_member_is_refuted(stage, first, second):
 def prune(stage, first, second):
     """A pruned member vanishes from every table."""
     a, b, c = stage.cluster(first, second, first)
+    clocks_agree([a, b, c])
     c.kill()
     all_see([a, b], "n3", "failed")
     events = Stream(b, "member-reap")
@@ -179,6 +181,7 @@ def prune_of_left_member(stage, first, second):
     a, b, c = stage.cluster(first, second, second)
     command(c, "leave")
     all_see([a, b], "n3", "left")
+    clocks_agree([a, b])
     command(b, "force-leave", "-prune", "n3")
     for node in (a, b):
         node.sees({"n1": "alive", "n2": "alive"})
@@ -188,6 +191,7 @@ def prune_of_left_member(stage, first, second):
 def pruned_member_comes_back(stage, first, second):
     """A pruned name may join again."""
     a, b, c = stage.cluster(first, second, first)
+    clocks_agree([a, b, c])
     c.kill()
     all_see([a, b], "n3", "failed")
     command(b, "force-leave", "-prune", "n3")

@@ -24,10 +24,16 @@ def play(name, directory, program, with_logs):
     except AssertionError as problem:
         if not with_logs:
             raise
-        logs = ["--- %s (%s), last lines\n%s" % (node, node.kind, node.log()[-1500:]) for node in played.agents]
+        logs = ["--- %s (%s), last lines\n%s" % (node, node.kind, last_lines(node)) for node in played.agents]
         raise AssertionError("%s\n%s" % (problem, "\n".join(logs)))
     finally:
         played.stop()
+
+
+def last_lines(node):
+    """The end of a log without the lines that the test's own questions make."""
+    lines = [line for line in node.log().splitlines() if "agent.ipc: Accepted client" not in line]
+    return "\n".join(lines)[-3000:]
 
 
 def main():

@@ -94,6 +94,17 @@ def whole(nodes, seconds=30):
         node.sees(wanted, seconds)
 
 
+def clocks_agree(nodes, seconds=30):
+    """Waits until all intents have reached everybody: an order given before that may be older than what it undoes."""
+    times = []
+
+    def agree():
+        times[:] = [node.stats()["serf"]["member_time"] for node in nodes]
+        return len(set(times)) == 1
+
+    until(agree, seconds, lambda _: "the member clocks stand at %s" % times)
+
+
 def all_see(nodes, name, status, seconds=40):
     for node in nodes:
         node.sees_status(name, status, seconds)

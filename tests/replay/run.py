@@ -95,16 +95,9 @@ def _needed(setup, names, wanted):
     return [name for name in before if name in wanted or not clusters.harmless(setup.cases[name])]
 
 
-def routes():
-    """The last difference between the harness' namespaces and those of the recordings: where multicast goes."""
-    for command in (["route", "add", "224.0.0.0/4", "dev", "lo"],
-                    ["-6", "route", "add", "multicast", "ff00::/8", "dev", "lo", "table", "local"]):
-        subprocess.run(["ip", *command], check=False, stdin=subprocess.DEVNULL)
-
-
 def play(job, setup, directory):
     """Plays a job; returns [name, kind, detail, seconds] of each wanted case as JSON."""
-    routes()
+    sandbox.route_multicast()
     verdicts = []
     run = client.Group(job["cluster"], setup, directory) if "cluster" in job else agent.Run(setup, directory)
     try:

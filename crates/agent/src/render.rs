@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use gossip::Priority;
-use serf::{Fact, MemberEventKind};
+use serf::{Fact, KeyStep, MemberEventKind};
 use wire::NodeName;
 
 use crate::log::{Level, Log};
@@ -123,10 +123,10 @@ impl Renderer {
                     self.serf(Level::Warn, text);
                 }
             }
-            Fact::KeyFailure { node, message } => self.serf(
-                Level::Err,
-                format_args!("Key operation failed on {}: {}", Plain(node), Plain(message)),
-            ),
+            Fact::KeyFailure { operation, step, message } => {
+                let doing = key_step(operation, *step);
+                self.serf(Level::Err, format_args!("{doing}{}", Plain(message)));
+            }
             Fact::KeyResponseMalformed { node, .. } => {
                 let text = format_args!("Failed to decode key query response of {}", Plain(node));
                 self.limited("key response", Level::Err, "serf", text);
@@ -277,8 +277,8 @@ impl Renderer {
             F::StreamProbeOnly { node } => {
                 let node = Plain(node);
                 let text = format_args!(
-                    "Was able to reach {node} via TCP but not UDP, network may be misconfigured \
-                     and not allowing bidirectional UDP"
+                    "Was able to connect to {node} but other probes failed, network may be \
+                     misconfigured"
                 );
                 self.limited("stream only", Level::Warn, "memberlist", text);
             }
@@ -380,6 +380,18 @@ impl<T: Display> Display for Plain<T> {
             }
         }
         Ok(())
+    }
+}
+
+/// The beginning of the line about a key operation that failed.
+fn key_step(operation: &str, step: KeyStep) -> &'static str {
+    match (step, operation) {
+        (KeyStep::Find, _) => "",
+        (KeyStep::Read, _) => "Failed to decode key request: ",
+        (KeyStep::Write, _) => "Failed to write keyring file: ",
+        (KeyStep::Change, "install-key") => "Failed to install key: ",
+        (KeyStep::Change, "use-key") => "Failed to change primary key: ",
+        (KeyStep::Change, _) => "Failed to remove key: ",
     }
 }
 

@@ -198,6 +198,19 @@ pub enum Outcome {
     Failed(Error),
 }
 
+/// The steps of a key operation that a member asks of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStep {
+    /// Finding the keyring: there is none without encryption.
+    Find,
+    /// Reading the request.
+    Read,
+    /// The change itself.
+    Change,
+    /// Writing the changed keyring to its file.
+    Write,
+}
+
 /// What the members answered to a key operation.
 #[derive(Clone, Debug, Default)]
 pub struct KeyReport {
@@ -618,11 +631,13 @@ pub enum Fact {
         /// Messages dropped.
         pruned: usize,
     },
-    /// The vote of a key operation; what a member said went wrong.
+    /// A member asked something of our keys that cannot be done; it gets the same answer.
     KeyFailure {
-        /// Who.
-        node: NodeName,
-        /// What.
+        /// What it asked, by the name of the query without its prefix.
+        operation: &'static str,
+        /// At which step it failed.
+        step: KeyStep,
+        /// Why.
         message: String,
     },
     /// We saw a leave of ourselves that is not ours, and have answered it.

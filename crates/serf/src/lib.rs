@@ -63,9 +63,9 @@ mod vivaldi;
 
 pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
 pub use interface::{
-    Command, Config, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, Member,
-    MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId, QueryProgress,
-    QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
+    Command, Config, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep,
+    Member, MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId,
+    QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
 pub use machine::{ConfigError, Serf, validate};
 pub use vivaldi::distance;

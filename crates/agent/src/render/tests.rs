@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serf::Fact;
+use serf::{Fact, KeyStep};
 use wire::Incarnation;
 
 use super::*;
@@ -22,6 +22,10 @@ fn member(kind: MemberEventKind, forced: bool) -> Fact {
     Fact::Member { kind, forced, name: "node1".into(), address }
 }
 
+fn key_failure(operation: &'static str, step: KeyStep, message: &str) -> Fact {
+    Fact::KeyFailure { operation, step, message: message.into() }
+}
+
 #[test]
 fn recorded_lines_are_worded_as_recorded() {
     let address: SocketAddr = "127.0.0.1:7946".parse().unwrap();
@@ -36,6 +40,8 @@ fn recorded_lines_are_worded_as_recorded() {
             member(MemberEventKind::Reap, false),
             member(MemberEventKind::Reap, true),
             Fact::Query { name: "_serf_list-keys".into() },
+            key_failure("list-keys", KeyStep::Find, "Keyring is empty (encryption not enabled)"),
+            key_failure("use-key", KeyStep::Change, "Requested key is not in the keyring"),
             Fact::NameConflict { name: "own".into(), ours: true, existing: own, other },
             Fact::ConflictVote { matching: 0, responses: 1, kept: false },
             Fact::Rejoining { name: "with space".into(), address },
@@ -50,6 +56,8 @@ fn recorded_lines_are_worded_as_recorded() {
             "[INFO] serf: EventMemberReap (forced): node1 127.0.0.1",
             "[DEBUG] serf: messageQueryType: _serf_list-keys",
             "[INFO] serf: Received list-keys query",
+            "[ERR] serf: Keyring is empty (encryption not enabled)",
+            "[ERR] serf: Failed to change primary key: Requested key is not in the keyring",
             "[ERR] memberlist: Conflicting address for own. Mine: 127.0.0.3:7946 \
              Theirs: 127.0.0.1:7946",
             "[ERR] serf: Node name conflicts with another node at 127.0.0.1:7946. \

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use gossip::{StreamRequest, Time, Token};
-use wire::LamportTime;
 use wire::message::gossip::{PushPullHeader, StreamMessage};
 use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage, SerfPushPull, UserEvent, kind};
 use wire::msgpack::Writer;
+use wire::{LamportTime, NodeName};
 
 use super::{Serf, Waiting};
+use crate::interface::MemberStatus;
+use crate::table::Entry;
 
 /// The own state, encoded once for all peers until it changes.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Serf {
     }
 
     fn own_state(&self) -> SerfPushPull {
-        let times = self.table.iter().map(|e| (e.member.name.clone(), e.status_time));
+        let times = self.table.iter().map(|entry| (entry.member.name.clone(), listed_time(entry)));
         SerfPushPull {
             lamport_time: self.clocks.member.time(),
             status_lamport_times: times.collect(),
@@ -111,7 +113,7 @@ impl Serf {
         let times = &state.status_lamport_times;
         for node in &state.left_members {
             let leave = LeaveIntent {
-                lamport_time: Serf::implied_leave_time(times.get(node)),
+                lamport_time: self.implied_leave_time(node, times.get(node)),
                 node: node.clone(),
                 prune: false,
             };
@@ -124,8 +126,29 @@ impl Serf {
         }
     }
 
+    /// The time of a leave that a push/pull only lists by name: unknown, but after its join. Of a
+    /// departure that we know of already the listed time is news only if it is later.
+    fn implied_leave_time(&self, node: &NodeName, listed: Option<&LamportTime>) -> LamportTime {
+        let listed = listed.map_or(0, |time| time.0);
+        let known = self.table.get(node.as_str()).map(|entry| entry.member.status);
+        match known {
+            Some(MemberStatus::Leaving | MemberStatus::Left) => LamportTime(listed),
+            _ => LamportTime(listed.saturating_add(1)),
+        }
+    }
+
     fn ignores_old_events(&self, token: Option<Token>) -> bool {
         let task = token.and_then(|token| self.waiting.get(&token));
         matches!(task, Some(Waiting::Join(task)) if task.ignore_old_events)
+    }
+}
+
+/// The status time as it is told. The reader adds one to the time of a member that left: without
+/// this, times would rise with every exchange, past the clocks of members that took no part in it,
+/// and these could not have the member erased any more: their order would be older than its leave.
+fn listed_time(entry: &Entry) -> LamportTime {
+    match entry.member.status {
+        MemberStatus::Left => LamportTime(entry.status_time.0.saturating_sub(1)),
+        _ => entry.status_time,
     }
 }

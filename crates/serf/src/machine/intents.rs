@@ -2,7 +2,6 @@
 //! and behaviour", B6.
 
 use gossip::{IntentKind, Time};
-use wire::LamportTime;
 use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage};
 
 use super::{Phase, Serf, Timer};
@@ -93,10 +92,5 @@ impl Serf {
             self.prune(now, name);
         }
         true
-    }
-
-    /// The time of a leave that a push/pull only lists by name: unknown, but after its join.
-    pub(super) fn implied_leave_time(status_time: Option<&LamportTime>) -> LamportTime {
-        LamportTime(status_time.map_or(0, |time| time.0).saturating_add(1))
     }
 }

@@ -16,7 +16,7 @@ use wire::message::serf::{KeyRequest, KeyResponse, SerfMessage};
 use super::queries::{Purpose, RESERVED_PREFIX};
 use super::{Persisting, Serf};
 use crate::interface::{
-    Fact, KeyOperation, KeyReport, Output, Persist, PersistId, QueryId, QueryRequest,
+    Fact, KeyOperation, KeyReport, KeyStep, Output, Persist, PersistId, QueryId, QueryRequest,
 };
 use crate::limits;
 
@@ -64,11 +64,11 @@ impl Serf {
     ) {
         let key = match decode_request(payload.unwrap_or_default()) {
             Ok(request) => request.key,
-            Err(why) => return self.answer_key(now, query, verb, Err(why)),
+            Err(why) => return self.answer_key(now, query, verb, Err((KeyStep::Read, why))),
         };
         if self.key_tasks.waiting.len() >= limits::KEY_OPERATIONS {
             let why = "too many key operations are waiting, try again".to_owned();
-            return self.answer_key(now, query, verb, Err(why));
+            return self.answer_key(now, query, verb, Err((KeyStep::Change, why)));
         }
         self.key_tasks.waiting.push_back(KeyTask { query, verb, key });
         self.next_key_task(now);
@@ -94,16 +94,16 @@ impl Serf {
     }
 
     /// The keyring as it is to be.
-    fn changed_keyring(&self, task: &KeyTask) -> Result<Keyring, String> {
+    fn changed_keyring(&self, task: &KeyTask) -> Result<Keyring, (KeyStep, String)> {
         let Some(mut keyring) = self.gossip.security().keyring.clone() else {
-            return Err(wire::KeyringError::NotEnabled.to_string());
+            return Err((KeyStep::Find, wire::KeyringError::NotEnabled.to_string()));
         };
         let changed = match task.verb {
             KeyVerb::Install => keyring.add(&task.key),
             KeyVerb::Use => keyring.use_key(&task.key),
             KeyVerb::Remove => keyring.remove(&task.key),
         };
-        changed.map(|()| keyring).map_err(|error| error.to_string())
+        changed.map(|()| keyring).map_err(|error| (KeyStep::Change, error.to_string()))
     }
 
     fn apply_key_task(&mut self, now: Time, task: &KeyTask, changed: Keyring) {
@@ -117,16 +117,28 @@ impl Serf {
         if let Some((task, keyring)) = self.key_tasks.writing.take() {
             match result {
                 Ok(()) => self.apply_key_task(now, &task, keyring),
-                Err(why) => self.answer_key(now, task.query, task.verb, Err(why)),
+                Err(why) => {
+                    self.answer_key(now, task.query, task.verb, Err((KeyStep::Write, why)));
+                }
             }
         }
         self.next_key_task(now);
     }
 
-    fn answer_key(&mut self, now: Time, query: QueryId, verb: KeyVerb, result: Result<(), String>) {
+    fn answer_key(
+        &mut self,
+        now: Time,
+        query: QueryId,
+        verb: KeyVerb,
+        result: Result<(), (KeyStep, String)>,
+    ) {
+        if let Err((step, message)) = &result {
+            let (operation, step, message) = (verb.query(), *step, message.clone());
+            self.fact(Fact::KeyFailure { operation, step, message });
+        }
         let response = KeyResponse {
             result: result.is_ok(),
-            message: result.err().unwrap_or_default(),
+            message: result.err().map(|(_, why)| why).unwrap_or_default(),
             keys: None,
             primary_key: String::new(),
         };
@@ -138,6 +150,9 @@ impl Serf {
         let message = match &self.gossip.security().keyring {
             None => {
                 let message = wire::KeyringError::Empty.to_string();
+                let step = KeyStep::Find;
+                let said = message.clone();
+                self.fact(Fact::KeyFailure { operation: "list-keys", step, message: said });
                 let response = KeyResponse { message, ..KeyResponse::default() };
                 Some(SerfMessage::KeyResponse(response).encode().into())
             }
@@ -215,8 +230,8 @@ pub(super) struct KeyCount {
 }
 
 impl KeyCount {
-    /// Counts an answer; what was wrong with it are facts.
-    pub(super) fn take(&mut self, from: NodeName, payload: Option<&[u8]>) -> Vec<Fact> {
+    /// Counts an answer; that it cannot be read is a fact.
+    pub(super) fn take(&mut self, from: NodeName, payload: Option<&[u8]>) -> Option<Fact> {
         let report = &mut self.report;
         report.responses += 1;
         let payload = payload.unwrap_or_default();
@@ -226,7 +241,7 @@ impl KeyCount {
                 report.errors += 1;
                 let message = format!("Invalid key query response: {payload:?}");
                 report.messages.insert(from.clone(), message);
-                return vec![Fact::KeyResponseMalformed { node: from, response: None }];
+                return Some(Fact::KeyResponseMalformed { node: from, response: None });
             }
         };
         if !response.result {
@@ -235,11 +250,10 @@ impl KeyCount {
         count_key(&mut report.keys, response.keys.into_iter().flatten());
         let primary = Some(response.primary_key).filter(|key| !key.is_empty());
         count_key(&mut report.primary_keys, primary.into_iter());
-        if response.result && response.message.is_empty() {
-            return Vec::new();
+        if !response.result || !response.message.is_empty() {
+            report.messages.insert(from, response.message);
         }
-        report.messages.insert(from.clone(), response.message.clone());
-        vec![Fact::KeyFailure { node: from, message: response.message }]
+        None
     }
 
     pub(super) fn is_complete(&self) -> bool {

@@ -335,9 +335,9 @@ impl Serf {
             }
             Purpose::Conflict(vote) => vote.count(self.gossip.local(), payload.as_deref()),
             Purpose::Keys(count) => {
-                let facts = count.take(from, payload.as_deref());
+                let fact = count.take(from, payload.as_deref());
                 let complete = count.is_complete();
-                self.outputs.extend(facts.into_iter().map(Output::Fact));
+                self.outputs.extend(fact.map(Output::Fact));
                 if complete {
                     self.finish_query(time);
                 }

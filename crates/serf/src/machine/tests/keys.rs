@@ -4,7 +4,7 @@ use wire::Key;
 use wire::message::serf::{KeyRequest, KeyResponse, Query, QueryResponse};
 
 use super::*;
-use crate::interface::{KeyOperation, KeyReport, Persist, PersistId};
+use crate::interface::{KeyOperation, KeyReport, KeyStep, Persist, PersistId};
 
 fn key(byte: u8, length: usize) -> Vec<u8> {
     vec![byte; length]
@@ -145,7 +145,13 @@ fn a_change_is_in_force_and_answered_once_it_is_on_disk() {
     assert_eq!(keys, [3, 1, 2]);
 
     serf.handle(at(3), Input::Persisted { id, result: Err("disk full".into()) });
-    let answer = answer(&outputs(&mut serf)).unwrap();
+    let out = outputs(&mut serf);
+    let failed = |fact: &&Fact| {
+        matches!(fact, Fact::KeyFailure { operation: "use-key", step: KeyStep::Write, message }
+            if message == "disk full")
+    };
+    assert_eq!(facts(&out).into_iter().filter(failed).count(), 1, "{out:?}");
+    let answer = answer(&out).unwrap();
     assert_eq!((answer.result, answer.message.as_str()), (false, "disk full"));
     assert_eq!(own_keys(&serf), [1, 2, 3], "nothing has happened");
 }
@@ -250,8 +256,8 @@ fn a_report_of_failures() {
 fn answers_that_cannot_be_read_are_errors() {
     let mut count = super::super::keys::KeyCount { caller: Token(1), report: KeyReport::default() };
     for payload in [None, Some(&b""[..]), Some(b"\x08"), Some(b"\x06\xc0")] {
-        let facts = count.take(name("n0"), payload);
-        assert!(matches!(facts[..], [Fact::KeyResponseMalformed { .. }]));
+        let fact = count.take(name("n0"), payload);
+        assert!(matches!(fact, Some(Fact::KeyResponseMalformed { .. })));
     }
     assert_eq!(count.into_report().1.errors, 4);
 }
