@@ -4,7 +4,6 @@
 import fnmatch
 import json
 import os
-import subprocess
 import sys
 import time
 
