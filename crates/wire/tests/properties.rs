@@ -314,8 +314,8 @@ proptest! {
 
     #[test]
     fn lzw_comes_back(parts in vec((any::<u8>(), 1..400_usize), 0..200)) {
-        let bytes: Vec<u8> =
-            parts.iter().flat_map(|&(byte, count)| (0..count).map(move |i| byte ^ i as u8)).collect();
+        let run = |&(byte, count): &(u8, usize)| (0..count).map(move |i| byte ^ i as u8);
+        let bytes: Vec<u8> = parts.iter().flat_map(run).collect();
         let compressed = lzw::compress(&bytes);
         prop_assert_eq!(lzw::decompress(&compressed, &mut bytes.len()), Ok(bytes.clone()));
         let mut budget = bytes.len().saturating_sub(1);
