@@ -48,6 +48,7 @@
 
 mod certificates;
 mod coalesce;
+mod config;
 mod filter;
 mod history;
 mod interface;
@@ -61,11 +62,12 @@ mod table;
 mod timers;
 mod vivaldi;
 
+pub use config::Config;
 pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
 pub use interface::{
-    Command, Config, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep,
-    Member, MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId,
-    QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
+    Command, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep, Member,
+    MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId, QueryProgress,
+    QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
 pub use machine::{ConfigError, Serf, validate};
 pub use vivaldi::distance;

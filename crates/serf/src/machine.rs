@@ -28,11 +28,12 @@ use wire::message::serf::{SerfMessage, kind};
 use wire::{Incarnation, LamportTime, NodeName};
 
 use crate::certificates::Certificates;
+use crate::config::Config;
 use crate::filter::FilterCache;
 use crate::history::{EventHistory, QueryHistory};
 use crate::interface::{
-    Command, Config, Error, Event, Fact, Input, Member, MemberEventKind, MemberStatus, Outcome,
-    Output, PersistId, Statistics, Tags,
+    Command, Error, Event, Fact, Input, Member, MemberEventKind, MemberStatus, Outcome, Output,
+    PersistId, Statistics, Tags,
 };
 use crate::lamport::LamportClock;
 use crate::limits;

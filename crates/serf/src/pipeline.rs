@@ -5,7 +5,8 @@ use gossip::Time;
 use wire::LamportTime;
 
 use crate::coalesce::{MemberCoalescer, UserCoalescer};
-use crate::interface::{Config, Event, Member, MemberEventKind, Output, SnapshotRecord};
+use crate::config::Config;
+use crate::interface::{Event, Member, MemberEventKind, Output, SnapshotRecord};
 use crate::snapshot::SnapshotState;
 
 /// What the snapshot file has been told.

@@ -370,7 +370,10 @@ proptest! {
     }
 
     #[test]
-    fn values_of_any_kind_in_any_field_never_panic(kind in 0..14_u8, bytes in vec(any::<u8>(), 0..60)) {
+    fn values_of_any_kind_in_any_field_never_panic(
+        kind in 0..14_u8,
+        bytes in vec(any::<u8>(), 0..60),
+    ) {
         for field in ["Node", "SeqNo", "Addr", "Meta", "Vsn", "Payload", "Events", "Filters", "Nodes",
             "StatusLTimes", "LeftMembers", "Tags", "DestAddr", "Keys", "Buf", "Timeout", "LTime"]
         {

@@ -17,8 +17,9 @@ use wire::message::serf::SerfMessage;
 use wire::{Address, Incarnation, LamportTime, NodeName};
 
 use super::Serf;
+use crate::config::Config;
 use crate::interface::{
-    Command, Config, Event, Fact, Input, MemberEventKind, MemberStatus, Outcome, Output,
+    Command, Event, Fact, Input, MemberEventKind, MemberStatus, Outcome, Output,
 };
 use crate::snapshot::SnapshotState;
 
