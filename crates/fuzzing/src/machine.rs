@@ -482,7 +482,7 @@ impl Harness {
         assert!(after.member_time >= before.member_time, "the member clock went back");
         assert!(after.event_time >= before.event_time, "the event clock went back");
         assert!(after.query_time >= before.query_time, "the query clock went back");
-        assert!(after.failed + after.left < after.members, "we are not gone ourselves");
+        assert!(after.failed + after.left < after.members + usize::from(self.left));
         assert!(after.intent_queue <= gossip_limits::INTENTS);
         assert!(after.event_queue <= gossip_limits::BROADCASTS);
         assert!(after.query_queue <= gossip_limits::BROADCASTS);
