@@ -147,6 +147,51 @@ async fn another_key_stays_out_and_key_changes_are_kept() {
 }
 
 #[tokio::test]
+async fn labels_keep_pools_apart() {
+    let labelled = |name: &str, label: &'static str| {
+        let mut settings = settings(name, "127.0.0.1");
+        settings.serf.gossip.label = Bytes::from_static(label.as_bytes());
+        run(settings)
+    };
+    let (one, two) = (labelled("one", "blue"), labelled("two", "blue"));
+    let (green, none) = (labelled("green", "green"), labelled("none", ""));
+    assert_eq!(join(&two, &one).await, Ok(1));
+    for outsider in [&green, &none] {
+        assert!(join(outsider, &one).await.is_err());
+        assert!(join(&one, outsider).await.is_err());
+    }
+    assert_eq!(one.members().await.len(), 2);
+}
+
+/// The three steps of `docs/upgrade-from-serf.md`: at each, members of it and of the one before
+/// understand each other.
+#[tokio::test]
+async fn encryption_is_turned_on_member_by_member() {
+    let at_step = |name: &str, step: u8| {
+        let mut settings = settings(name, "127.0.0.1");
+        settings.keyring = vec![Bytes::from_static(&[7; 32]); usize::from(step > 0)];
+        settings.serf.gossip.encrypt_verify_outgoing = step > 1;
+        settings.serf.gossip.encrypt_verify_incoming = step > 2;
+        run(settings)
+    };
+    for step in 0..3 {
+        let (behind, ahead) = (at_step("behind", step), at_step("ahead", step + 1));
+        assert_eq!(join(&ahead, &behind).await, Ok(1), "{step}");
+        assert_eq!(join(&behind, &ahead).await, Ok(1), "{step}");
+        ahead.user_event("news".into(), None, false).await.unwrap();
+        let heard = async {
+            while behind.statistics().await.event_time.0 < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.unwrap();
+    }
+    // Two steps apart they do not.
+    let (behind, ahead) = (at_step("behind", 0), at_step("ahead", 3));
+    assert!(join(&ahead, &behind).await.is_err());
+}
+
+#[tokio::test]
 async fn tags_are_kept_and_too_long_ones_are_not() {
     let scratch = Scratch::new("driver-tags");
     let file = scratch.path("tags");

@@ -194,3 +194,47 @@ fn settings_of_newer_serf_are_checked() {
     let mdns = settings.mdns.unwrap();
     assert!(!mdns.ipv4 && mdns.ipv6 && mdns.announce_interface);
 }
+
+#[test]
+fn every_setting_reaches_the_machine() {
+    let directory = Directory::new("machine");
+    directory.write(
+        "all.json",
+        r#"{"node_name": "n", "bind": "127.0.0.1:7000", "advertise": "[fd00::1]", "profile": "wan",
+            "protocol": 4, "tags": {"a": "b"}, "broadcast_timeout": "7s",
+            "reconnect_interval": "11s", "reconnect_timeout": "12s", "tombstone_timeout": "13s",
+            "disable_name_resolution": true, "rejoin_after_leave": true,
+            "query_response_size_limit": 14, "query_size_limit": 15, "user_event_size_limit": 16,
+            "keyring_file": "x", "validate_node_names": true, "label": "blue",
+            "encrypt_verify_incoming": false, "encrypt_verify_outgoing": false,
+            "dead_node_reclaim_time": "17s"}"#,
+    );
+    let path = directory.0.join("all.json").display().to_string();
+    let reading = read(&[FlagSetting { name: "config-file".into(), value: path }]).unwrap();
+    let machine = Settings::check(&reading.layer).unwrap().machine().unwrap();
+    let seconds = Duration::from_secs;
+    assert_eq!(machine.gossip.name.as_str(), "n");
+    // Without a port it is the usual one, not the bound one.
+    let advertised = machine.gossip.advertise_address.to_ip().unwrap();
+    assert_eq!((advertised.to_string(), machine.gossip.advertise_port), ("fd00::1".into(), 7946));
+    assert_eq!(machine.gossip.bind_port, 7000);
+    assert_eq!(machine.gossip.probe_interval, seconds(5));
+    assert_eq!((machine.protocol, machine.tags["a"].as_str()), (4, "b"));
+    assert_eq!(machine.broadcast_timeout, seconds(7));
+    assert_eq!(machine.reconnect_interval, seconds(11));
+    assert_eq!(machine.reconnect_timeout, seconds(12));
+    assert_eq!(machine.tombstone_timeout, seconds(13));
+    assert!(!machine.resolve_name_conflicts && machine.rejoin_after_leave);
+    assert_eq!(machine.query_response_size_limit, 14);
+    assert_eq!(machine.query_size_limit, 15);
+    assert_eq!(machine.user_event_size_limit, 16);
+    assert!(machine.persist_keyring && machine.validate_node_names);
+    assert_eq!(machine.gossip.label, "blue");
+    assert!(!machine.gossip.encrypt_verify_incoming && !machine.gossip.encrypt_verify_outgoing);
+    assert_eq!(machine.gossip.dead_node_reclaim_time, seconds(17));
+    // Without them nothing of ours is in force.
+    let reading = read(&[FlagSetting { name: "bind".into(), value: "127.0.0.1".into() }]).unwrap();
+    let machine = Settings::check(&reading.layer).unwrap().machine().unwrap();
+    assert!(machine.gossip.encrypt_verify_incoming && machine.gossip.encrypt_verify_outgoing);
+    assert!(machine.gossip.label.is_empty() && machine.gossip.dead_node_reclaim_time.is_zero());
+}
