@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use wire::Address;
 
 use super::*;
+use crate::evidence::Kind;
 use crate::node::{KeyCommand, Node, NodeHandle};
 
 /// Longest wait for what has to come.
@@ -227,6 +228,15 @@ async fn a_killed_member_comes_back_through_its_snapshot() {
     let left_over = std::fs::read(&path).unwrap();
     two.shutdown().await;
     until_status(&one, "two", MemberStatus::Failed).await;
+    let evidence = one.evidence(Some("two".to_owned())).await;
+    let piece = |kind: Kind| evidence.iter().find(|record| record.kind == kind).unwrap();
+    assert!(piece(Kind::ProbeFailed).helpers.is_some());
+    let suspected = piece(Kind::Suspected);
+    assert_eq!(
+        (suspected.by.as_ref().unwrap().as_str(), suspected.health.is_some()),
+        ("one", true)
+    );
+    assert!(piece(Kind::Died).suspected_for.unwrap() >= Duration::from_secs(3));
     std::fs::write(&path, left_over).unwrap();
     let mut again = with_snapshot();
     // The same address: from another one the name would be in conflict.
