@@ -19,6 +19,12 @@ mod tribune;
 use std::ffi::OsString;
 use std::path::Path;
 
+/// musl's own allocator gives every freed page back to the system and asks for it again: an agent
+/// that joins two hundred others spends most of its time on that.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
