@@ -243,7 +243,8 @@ def streams_that_say_nothing(stage):
     crowd()
     assert nodes[1].memory_kib() - before < GROWTH_KIB
     for node in nodes:
-        assert "EventMemberFailed" not in node.log(), node.log()
+        # The short guest's leave and its end may come in either order.
+        assert "EventMemberFailed: n" not in node.log(), node.log()
     for stream in open_ones:
         stream.close()
     works(nodes)
