@@ -19,6 +19,7 @@ use crate::event_filter::{self, EventFilter};
 use crate::limits;
 use crate::log::{Level, Log};
 use crate::node::NodeHandle;
+use crate::render::Plain;
 use queue::Queue;
 
 /// One handler: a script and the events it runs for.
@@ -210,12 +211,12 @@ fn event_type(event: &Event) -> &'static str {
     }
 }
 
-/// An event as the log names it.
+/// An event as the log names it; names come from anybody.
 fn event_text(event: &Event) -> String {
     match event {
         Event::Member { kind, .. } => kind.as_str().to_owned(),
-        Event::User { name, .. } => format!("user-event: {name}"),
-        Event::Query { name, .. } => format!("query: {name}"),
+        Event::User { name, .. } => format!("user-event: {}", Plain(name)),
+        Event::Query { name, .. } => format!("query: {}", Plain(name)),
     }
 }
 

@@ -364,7 +364,7 @@ fn queue_name(queue: Priority) -> &'static str {
 }
 
 /// Text from outside on one line: control characters cannot forge lines, and it has an end.
-struct Plain<T>(T);
+pub(crate) struct Plain<T>(pub(crate) T);
 
 /// Longest text from outside that is shown, in characters.
 const LONGEST: usize = 1024;

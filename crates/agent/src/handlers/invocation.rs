@@ -111,3 +111,6 @@ fn payload_line(payload: Option<&Bytes>) -> Bytes {
     line.push(b'\n');
     Bytes::from(line)
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,14 @@ async fn a_query_is_answered_by_what_a_script_prints() {
         assert_eq!(answers, wanted, "{name}");
     }
 }
+
+#[test]
+fn names_from_anybody_cannot_forge_lines_of_the_log() {
+    let event = Event::User {
+        lamport_time: wire::LamportTime(1),
+        name: "x\n2026/11/22 12:00:00 [ERR] forged".into(),
+        payload: None,
+        coalesce: false,
+    };
+    assert_eq!(event_text(&event), "user-event: x\\n2026/11/22 12:00:00 [ERR] forged");
+}
