@@ -38,9 +38,6 @@ WORDING = [
     (re.compile(r"(?<=failed to compile filter regex \(\(\): )[^\n]+"), "<REGEX ERROR>"),
 ]
 
-# In a deviation: a line of ours that follows a recorded message and says what to do about it; its words are free.
-HINT = "<hint>\n"
-
 # What `info` says about the machine, the build and the moment. Clocks are kept where one agent runs alone and
 # nothing is going on (agent runs), and masked where a cluster has been busy.
 INFO_VOLATILE = {

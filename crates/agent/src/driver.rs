@@ -41,6 +41,7 @@ use crate::log::{Level, Log};
 use crate::node::{Ended, FactSink, NodeSettings, StartError};
 use crate::random;
 use crate::streams;
+use crate::telemetry::Metrics;
 use subscribers::{EventSubscribers, EvidenceSubscribers};
 use transport::Outbox;
 
@@ -147,6 +148,7 @@ struct Driver {
     evidence: Ring,
     evidence_subscribers: EvidenceSubscribers,
     facts: FactSink,
+    metrics: Metrics,
     /// When a failed stream was logged last, and how many were not since.
     stream_log: Option<(Instant, u64)>,
     name_lost: bool,
@@ -215,6 +217,7 @@ pub(crate) fn start(
         evidence: Ring::default(),
         evidence_subscribers: EvidenceSubscribers::new(),
         facts: settings.facts,
+        metrics: settings.metrics,
         stream_log: None,
         name_lost: false,
     };
@@ -256,7 +259,7 @@ impl Driver {
                 }
                 () = &mut timer, if armed.is_some() => {
                     armed = None;
-                    self.machine.handle(time_since(self.zero), Input::Timeout);
+                    self.tick();
                 }
                 Some(arrival) = arrivals.recv() => self.arrive(arrival),
                 accepted = acceptor.next() => match accepted {
@@ -291,6 +294,15 @@ impl Driver {
         }
     }
 
+    /// One timer drives everything, so its work is counted under the one name that the real agent
+    /// has for such work.
+    fn tick(&mut self) {
+        let started = Instant::now();
+        self.machine.handle(time_since(self.zero), Input::Timeout);
+        self.carry_out();
+        self.metrics.time("memberlist.gossip", started.elapsed());
+    }
+
     /// Takes what the socket has, up to a bound, so that timers and callers get their turn.
     fn receive(&mut self) {
         let mut datagram = std::mem::take(&mut self.datagram);
@@ -302,6 +314,7 @@ impl Driver {
             if length == 0 {
                 continue;
             }
+            self.metrics.count("memberlist.udp.received", length);
             let from = transport::canonical(source);
             let input = Input::Packet { from, bytes: &datagram };
             self.machine.handle(time_since(self.zero), input);
@@ -397,6 +410,7 @@ impl Driver {
         let Accepted { stream, peer, permit } = accepted;
         let (settings, patience) = (self.stream_settings(), self.stream_patience);
         let arrivals = self.arrivals.clone();
+        self.log.line(Level::Debug, "memberlist", format_args!("Stream connection from={peer}"));
         tokio::spawn(async move {
             let ask = |message, reply| {
                 // Without a driver the answer is dropped, which closes the stream.

@@ -10,6 +10,7 @@ mod queue;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serf::Event;
@@ -164,7 +165,10 @@ async fn invoke(node: &NodeHandle, spec: &HandlerSpec, event: &Event) {
     let log = node.log();
     let tags = node.tags().await;
     let invocation = invocation::Invocation::new(event, node.name().as_str(), &tags);
-    let finished = match process::run(&spec.script, invocation, log).await {
+    let started = Instant::now();
+    let finished = process::run(&spec.script, invocation, log).await;
+    node.metrics().time(&format!("agent.invoke.{}", spec.script), started.elapsed());
+    let finished = match finished {
         Ok(finished) => finished,
         Err(error) => {
             let why = gotext::path_error("fork/exec", "/bin/sh", &error);

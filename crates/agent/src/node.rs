@@ -20,6 +20,7 @@ use crate::floating::FloatingRole;
 use crate::handlers::{self, HandlerSpec};
 use crate::log::{Level, Log};
 use crate::resolve;
+use crate::telemetry::Metrics;
 
 /// What a member is started with. Everything is resolved and validated; nothing here is text that
 /// could still be wrong, save for the files.
@@ -42,6 +43,8 @@ pub struct NodeSettings {
     pub handlers: Vec<HandlerSpec>,
     /// Is shown every fact as it happens, for logs and metrics.
     pub facts: FactSink,
+    /// Where everything that is no fact of the machine is counted.
+    pub metrics: Metrics,
 }
 
 /// Takes facts. Called from the task that owns the machine, so it must not block.
@@ -108,6 +111,7 @@ pub struct NodeHandle {
     /// Handed over before a leave.
     role: Arc<OnceLock<FloatingRole>>,
     log: Log,
+    metrics: Metrics,
 }
 
 /// What is said to a caller whose member has ended meanwhile.
@@ -118,6 +122,7 @@ impl Node {
     /// tokio runtime with time and I/O.
     pub fn start(settings: NodeSettings, log: Log) -> Result<NodeHandle, StartError> {
         let handler_specs = settings.handlers.clone();
+        let metrics = settings.metrics.clone();
         let coordinates = settings.serf.coordinates;
         let (handler_inputs, handler_queue) = mpsc::unbounded_channel();
         let started = driver::start(settings, log.clone(), handler_inputs.clone())?;
@@ -135,6 +140,7 @@ impl Node {
             identity: Arc::new(identity),
             role: Arc::default(),
             log,
+            metrics,
         };
         tokio::spawn(handlers::run(handler_queue, handler_specs, handle.clone()));
         Ok(handle)
@@ -176,6 +182,11 @@ impl NodeHandle {
     /// The log of this member.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Where its parts count what they do.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Joins through these members; `replay` delivers events older than the join. The number of

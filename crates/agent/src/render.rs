@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use gossip::Priority;
-use serf::{Fact, KeyStep, MemberEventKind};
+use serf::{Fact, KeyStep, MemberEventKind, MessageKind};
 use wire::NodeName;
+use wire::message::gossip::State;
 
 use crate::log::{Level, Log};
 use crate::telemetry::Metrics;
@@ -53,10 +54,14 @@ impl Renderer {
                 self.metrics.count("serf.member.flap", 1);
                 self.serf(Level::Debug, format_args!("{} flaps", Plain(name)));
             }
+            Fact::MessageReceived { kind, subject, bytes } => {
+                self.metrics.sample("serf.msgs.received", *bytes as f64);
+                let kind = message_type(*kind);
+                self.serf(Level::Debug, format_args!("{kind}: {}", Plain(subject)));
+            }
             Fact::UserEvent { name } => {
                 self.metrics.count("serf.events", 1);
                 self.metrics.count(&format!("serf.events.{name}"), 1);
-                self.serf(Level::Debug, format_args!("messageUserEventType: {}", Plain(name)));
             }
             Fact::Query { name } => self.query(name),
             Fact::QueryAck { duplicate: false } => self.metrics.count("serf.query_acks", 1),
@@ -69,8 +74,8 @@ impl Renderer {
             Fact::QueryResponse { duplicate: true } => {
                 self.metrics.count("serf.query_duplicate_responses", 1);
             }
-            Fact::NameConflict { name, ours, existing, other } => {
-                self.name_conflict(name, *ours, *existing, *other);
+            Fact::NameConflict { name, ours, existing, state, other } => {
+                self.name_conflict(name, *ours, (*existing, *state), *other);
             }
             Fact::ConflictVote { matching, responses, kept } => {
                 let (level, what) = match kept {
@@ -179,7 +184,6 @@ impl Renderer {
     fn query(&mut self, name: &str) {
         self.metrics.count("serf.queries", 1);
         self.metrics.count(&format!("serf.queries.{name}"), 1);
-        self.serf(Level::Debug, format_args!("messageQueryType: {}", Plain(name)));
         if let Some(operation) = name.strip_prefix("_serf_").filter(|name| name.ends_with("-key"))
             && ["install-key", "use-key", "remove-key"].contains(&operation)
         {
@@ -193,12 +197,14 @@ impl Renderer {
         &mut self,
         name: &NodeName,
         ours: bool,
-        existing: Option<SocketAddr>,
+        (existing, state): (Option<SocketAddr>, State),
         other: Option<SocketAddr>,
     ) {
         let (name, mine, theirs) = (Plain(name), Address(existing), Address(other));
-        let conflict =
-            format_args!("Conflicting address for {name}. Mine: {mine} Theirs: {theirs}");
+        let state = state.to_wire();
+        let conflict = format_args!(
+            "Conflicting address for {name}. Mine: {mine} Theirs: {theirs} Old state: {state}"
+        );
         if !self.limited("conflict", Level::Err, "memberlist", conflict) {
             return;
         }
@@ -295,6 +301,11 @@ impl Renderer {
                 let text = format_args!("Refused a state exchange: {} from={from}", Plain(why));
                 self.limited("merge", Level::Err, "memberlist", text);
             }
+            F::PushPullReached { node, to } => {
+                let node = node.as_ref().map(|name| name.as_str()).unwrap_or_default();
+                let text = format_args!("Initiating push/pull sync with: {} {to}", Plain(node));
+                self.memberlist(Level::Debug, text);
+            }
             F::PushPullFailed { to, why, commanded: true } => {
                 let text = format_args!("Failed to join {}: {}", to.ip(), Plain(why));
                 self.memberlist(Level::Debug, text);
@@ -352,6 +363,17 @@ impl Renderer {
                 true
             }
         }
+    }
+}
+
+fn message_type(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Leave => "messageLeaveType",
+        MessageKind::Join => "messageJoinType",
+        MessageKind::UserEvent => "messageUserEventType",
+        MessageKind::Query => "messageQueryType",
+        MessageKind::QueryResponse => "messageQueryResponseType",
+        MessageKind::Relay => "messageRelayType",
     }
 }
 

@@ -45,6 +45,7 @@ pub async fn serve(listener: TcpListener, node: NodeHandle, auth_key: String) {
                 failing = false;
                 // Beyond the bound a client is not served at all: it sees its connection close.
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                node.metrics().count("agent.ipc.accept", 1);
                 let log = node.log();
                 log.line(Level::Info, "agent.ipc", format_args!("Accepted client: {peer}"));
                 prepare(&stream);

@@ -31,6 +31,8 @@ impl Signal {
 pub(crate) struct Signals {
     #[cfg(unix)]
     streams: [(Signal, tokio::signal::unix::Signal); 4],
+    /// SIGQUIT.
+    quit: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -44,13 +46,20 @@ impl Signals {
                 (Signal::Hangup, signal(SignalKind::hangup())?),
                 (Signal::User1, signal(SignalKind::user_defined1())?),
             ],
+            quit: signal(SignalKind::quit())?,
         })
     }
 
     /// The next signal. Safe to cancel.
+    ///
+    /// SIGQUIT never comes out of here: whoever sends it wants the end at once, without a leave.
     pub(crate) async fn next(&mut self) -> Signal {
-        let streams = &mut self.streams;
+        let Signals { streams, quit } = self;
         std::future::poll_fn(|context| {
+            if quit.poll_recv(context).is_ready() {
+                eprintln!("SIGQUIT: quit");
+                std::process::exit(2);
+            }
             for (signal, stream) in streams.iter_mut() {
                 if stream.poll_recv(context).is_ready() {
                     return std::task::Poll::Ready(*signal);

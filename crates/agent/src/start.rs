@@ -219,6 +219,7 @@ fn start_member(
         snapshot_path: settings.snapshot_path.clone(),
         compression: settings.compression,
         handlers: settings.handlers.clone(),
+        metrics: metrics.clone(),
         facts: Box::new(move |fact| {
             renderer.take(fact);
             if matches!(fact, Fact::Member { .. }) {

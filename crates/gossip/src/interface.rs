@@ -313,6 +313,13 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// The peer of a state exchange of our own was reached.
+    PushPullReached {
+        /// The peer's name, where it is not just an address that a caller gave.
+        node: Option<NodeName>,
+        /// Where it is.
+        to: SocketAddr,
+    },
     /// A state exchange of our own has failed.
     PushPullFailed {
         /// The peer.

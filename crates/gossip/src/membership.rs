@@ -289,8 +289,8 @@ impl Membership {
 
     fn command(&mut self, now: Time, token: Token, command: Command) {
         match command {
-            Command::PushPull { to, name: _, join } => {
-                self.exchange(now, to, Purpose::Command { token, join });
+            Command::PushPull { to, name, join } => {
+                self.exchange(now, name, to, Purpose::Command { token, join });
             }
             Command::UpdateMeta { meta, timeout } => {
                 if meta.len() > limits::META_BYTES {

@@ -7,9 +7,9 @@ use std::vec;
 
 use bytes::Bytes;
 use rand::Rng;
-use wire::SequenceNumber;
 use wire::message::gossip::{Ack, NodeState, PushPull, State, StreamMessage};
 use wire::msgpack::Writer;
+use wire::{NodeName, SequenceNumber};
 
 use crate::interface::Token;
 use crate::interface::{CommandError, ConnectionId, DialId, Event, Fact, Output, StreamRequest};
@@ -37,7 +37,7 @@ pub(crate) enum Dialled {
     /// A probe, beside the indirect ones.
     Probe(SequenceNumber),
     /// An exchange.
-    Exchange { to: SocketAddr, purpose: Purpose },
+    Exchange { node: Option<NodeName>, to: SocketAddr, purpose: Purpose },
 }
 
 /// Why we exchange states.
@@ -130,7 +130,10 @@ impl Membership {
                 }
                 return;
             }
-            Some(Dialled::Exchange { to, purpose }) => (to, purpose),
+            Some(Dialled::Exchange { node, to, purpose }) => {
+                self.fact(Fact::PushPullReached { node, to });
+                (to, purpose)
+            }
         };
         match message {
             StreamMessage::PushPull(state) => {
@@ -147,7 +150,7 @@ impl Membership {
     }
 
     pub(crate) fn dial_failed(&mut self, dial: DialId, why: String) {
-        if let Some(Dialled::Exchange { to, purpose }) = self.exchanges.dialled.remove(&dial) {
+        if let Some(Dialled::Exchange { to, purpose, .. }) = self.exchanges.dialled.remove(&dial) {
             self.exchange_failed(to, purpose, why);
         }
     }
@@ -191,9 +194,15 @@ impl Membership {
         scale(self.config.push_pull_interval, self.table.len())
     }
 
-    /// Starts an exchange.
-    pub(crate) fn exchange(&mut self, now: Time, to: SocketAddr, purpose: Purpose) {
-        let dial = self.exchanges.open(Dialled::Exchange { to, purpose });
+    /// Starts an exchange, with a member or just with whom is at an address.
+    pub(crate) fn exchange(
+        &mut self,
+        now: Time,
+        node: Option<NodeName>,
+        to: SocketAddr,
+        purpose: Purpose,
+    ) {
+        let dial = self.exchanges.open(Dialled::Exchange { node, to, purpose });
         let join = matches!(purpose, Purpose::Command { join: true, .. });
         let request = StreamRequest::PushPull {
             join,
@@ -208,8 +217,9 @@ impl Membership {
         let local = self.config.name.clone();
         let passes = |node: &crate::Node| node.state == State::Alive && node.name != local;
         let peer = self.table.sample(1, &mut self.rng, passes).first().copied();
-        if let Some(to) = peer.and_then(|slot| self.table.node(slot).socket_address()) {
-            self.exchange(now, to, purpose);
+        let Some(peer) = peer.map(|slot| self.table.node(slot)) else { return };
+        if let Some(to) = peer.socket_address() {
+            self.exchange(now, Some(peer.name.clone()), to, purpose);
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use gossip::{ConnectionId, DialId, Time, Token};
-use wire::message::gossip::StreamMessage;
+use wire::message::gossip::{State, StreamMessage};
 use wire::message::serf::{Filter, KeyResponse};
 use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
 
@@ -519,6 +519,23 @@ impl MemberStatus {
     }
 }
 
+/// The kinds of messages that members send each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A member wants to leave, or is made to.
+    Leave,
+    /// A member is there.
+    Join,
+    /// A user event.
+    UserEvent,
+    /// A query.
+    Query,
+    /// An answer to a query, or its acknowledgement.
+    QueryResponse,
+    /// An answer to be handed on.
+    Relay,
+}
+
 /// Facts for logs, metrics and evidence.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -540,6 +557,16 @@ pub enum Fact {
     Flapped {
         /// Who.
         name: NodeName,
+    },
+    /// A message of the Serf layer came in, whether or not it is news.
+    MessageReceived {
+        /// Its kind.
+        kind: MessageKind,
+        /// Whom or what it names: the member of an intent or an answer, the name of an event or a
+        /// query.
+        subject: String,
+        /// Its length, the type byte included.
+        bytes: usize,
     },
     /// A user event was taken in.
     UserEvent {
@@ -579,6 +606,8 @@ pub enum Fact {
         ours: bool,
         /// Where the member is that the table has.
         existing: Option<SocketAddr>,
+        /// What that member is believed to be.
+        state: State,
         /// Where the claim came from.
         other: Option<SocketAddr>,
     },
@@ -641,7 +670,7 @@ pub enum Fact {
     },
     /// We saw a leave of ourselves that is not ours, and have answered it.
     LeaveRefuted,
-    /// A broadcast of our own leave was not through in time; the leave goes on.
+    /// A broadcast of our own leave was not through in time; the leave goes on. At most once.
     LeaveBroadcastTimeout,
     /// A coordinate update was refused.
     CoordinateRejected {

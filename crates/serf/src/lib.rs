@@ -66,8 +66,8 @@ pub use config::Config;
 pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
 pub use interface::{
     Command, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep, Member,
-    MemberEventKind, MemberStatus, Outcome, Output, Persist, PersistId, QueryId, QueryProgress,
-    QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
+    MemberEventKind, MemberStatus, MessageKind, Outcome, Output, Persist, PersistId, QueryId,
+    QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
 };
 pub use machine::{ConfigError, Serf, validate};
 pub use vivaldi::distance;

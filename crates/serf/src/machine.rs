@@ -32,8 +32,8 @@ use crate::config::Config;
 use crate::filter::FilterCache;
 use crate::history::{EventHistory, QueryHistory};
 use crate::interface::{
-    Command, Error, Event, Fact, Input, Member, MemberEventKind, MemberStatus, Outcome, Output,
-    PersistId, Statistics, Tags,
+    Command, Error, Event, Fact, Input, Member, MemberEventKind, MemberStatus, MessageKind,
+    Outcome, Output, PersistId, Statistics, Tags,
 };
 use crate::lamport::LamportClock;
 use crate::limits;
@@ -165,6 +165,8 @@ pub struct Serf {
     key_tasks: KeyTasks,
     rejoin: Vec<(NodeName, std::net::SocketAddr)>,
     leave_waiter: Option<Token>,
+    /// Whether a broadcast of our own leave was not through in time.
+    leave_is_late: bool,
     last_id: u64,
 }
 
@@ -227,6 +229,7 @@ impl Serf {
             key_tasks: KeyTasks::default(),
             rejoin: Vec::new(),
             leave_waiter: None,
+            leave_is_late: false,
             last_id: 0,
             config,
         };
@@ -436,6 +439,7 @@ impl Serf {
             Err(_) if bytes.is_empty() => return,
             Err(error) => return self.dropped(error.to_string()),
         };
+        self.note_received(&message, bytes.len());
         match message {
             SerfMessage::Leave(leave) => {
                 if self.on_leave_intent(now, &leave) {
@@ -467,6 +471,25 @@ impl Serf {
                 self.dropped("a message that has no place here".to_owned());
             }
         }
+    }
+
+    fn note_received(&mut self, message: &SerfMessage, bytes: usize) {
+        let (kind, subject) = match message {
+            SerfMessage::Leave(leave) => (MessageKind::Leave, leave.node.to_string()),
+            SerfMessage::Join(join) => (MessageKind::Join, join.node.to_string()),
+            SerfMessage::UserEvent(event) => (MessageKind::UserEvent, event.name.clone()),
+            SerfMessage::Query(query) => (MessageKind::Query, query.name.clone()),
+            SerfMessage::QueryResponse(response) => {
+                (MessageKind::QueryResponse, response.from.to_string())
+            }
+            SerfMessage::Relay(relay) => (MessageKind::Relay, relay.destination_name.clone()),
+            // Those that come no other way than inside another.
+            SerfMessage::PushPull(_)
+            | SerfMessage::ConflictResponse(_)
+            | SerfMessage::KeyRequest(_)
+            | SerfMessage::KeyResponse(_) => return,
+        };
+        self.fact(Fact::MessageReceived { kind, subject, bytes });
     }
 
     fn on_timer(&mut self, now: Time, timer: Timer) {

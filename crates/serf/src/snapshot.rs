@@ -39,8 +39,13 @@ pub enum SnapshotWarning {
     Unrecognized(String),
     /// An `alive` line without an address, or with one that cannot be read.
     BadAddress(String),
-    /// A clock line without a number; the text is what stands in its place.
-    BadClock(String),
+    /// A clock line without a number that fits.
+    BadClock {
+        /// What is before `clock` on the line: nothing, `event` or `query`.
+        which: &'static str,
+        /// What stands in the number's place.
+        number: String,
+    },
     /// A leave that is ignored because of `rejoin_after_leave`.
     LeaveIgnored,
 }
@@ -125,9 +130,9 @@ impl SnapshotRecord {
 
 /// One line without its end; None for a comment.
 fn parse(line: &str) -> Result<Option<SnapshotRecord>, SnapshotWarning> {
-    let clock = |number: &str| match number.parse() {
+    let clock = |which: &'static str, number: &str| match number.parse() {
         Ok(time) => Ok(LamportTime(time)),
-        Err(_) => Err(SnapshotWarning::BadClock(number.to_owned())),
+        Err(_) => Err(SnapshotWarning::BadClock { which, number: number.to_owned() }),
     };
     let record = if let Some(rest) = line.strip_prefix("alive: ") {
         // Names may contain spaces, addresses do not.
@@ -140,11 +145,11 @@ fn parse(line: &str) -> Result<Option<SnapshotRecord>, SnapshotWarning> {
     } else if let Some(name) = line.strip_prefix("not-alive: ") {
         SnapshotRecord::NotAlive { node: name.into() }
     } else if let Some(number) = line.strip_prefix("clock: ") {
-        SnapshotRecord::Clock(clock(number)?)
+        SnapshotRecord::Clock(clock("", number)?)
     } else if let Some(number) = line.strip_prefix("event-clock: ") {
-        SnapshotRecord::EventClock(clock(number)?)
+        SnapshotRecord::EventClock(clock("event", number)?)
     } else if let Some(number) = line.strip_prefix("query-clock: ") {
-        SnapshotRecord::QueryClock(clock(number)?)
+        SnapshotRecord::QueryClock(clock("query", number)?)
     } else if line == "leave" {
         SnapshotRecord::Leave
     } else if line.starts_with("coordinate: ") || line.starts_with('#') {

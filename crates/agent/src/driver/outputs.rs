@@ -46,8 +46,9 @@ impl Driver {
 
     fn send(&mut self, to: SocketAddr, body: &[u8], crc: bool) {
         let security = self.machine.security();
-        if self.outbox.send(&self.socket, security, to, body, crc).is_err() {
-            self.machine.handle(time_since(self.zero), Input::SendFailed { to });
+        match self.outbox.send(&self.socket, security, to, body, crc) {
+            Ok(bytes) => self.metrics.count("memberlist.udp.sent", bytes),
+            Err(_) => self.machine.handle(time_since(self.zero), Input::SendFailed { to }),
         }
     }
 

@@ -46,6 +46,7 @@ fn settings(name: &str, ip: &str) -> NodeSettings {
         snapshot_path: None,
         compression: true,
         handlers: Vec::new(),
+        metrics: Metrics::new(),
         facts: Box::new(|_| {}),
     }
 }

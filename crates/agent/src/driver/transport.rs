@@ -99,7 +99,8 @@ impl Outbox {
         !self.unsent.is_empty()
     }
 
-    /// Sends one datagram. The error is the system's refusal of this destination.
+    /// Sends one datagram; how many bytes it has. The error is the system's refusal of this
+    /// destination.
     pub(super) fn send(
         &mut self,
         socket: &UdpSocket,
@@ -107,7 +108,7 @@ impl Outbox {
         to: SocketAddr,
         body: &[u8],
         crc: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let options = security.packet_options(crc, self.compress);
         let mut nonce = [0; wire::seal::NONCE_BYTES];
         if options.key.is_some() {
@@ -119,14 +120,14 @@ impl Outbox {
         if self.unsent.is_empty() {
             match socket.try_send_to(&self.sealed, to) {
                 Err(error) if is_busy(&error) => {}
-                result => return result.map(drop),
+                result => return result,
             }
         }
         if self.unsent.len() == limits::UNSENT_DATAGRAMS {
             self.unsent.pop_front();
         }
         self.unsent.push_back((to, self.sealed.clone()));
-        Ok(())
+        Ok(self.sealed.len())
     }
 
     /// Sends what has waited, as far as the system takes it. Returns a destination that it

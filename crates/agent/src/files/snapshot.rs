@@ -116,10 +116,13 @@ fn log_warning(log: &Log, warning: &SnapshotWarning) {
         SnapshotWarning::BadAddress(line) => {
             (Level::Warn, format!("Failed to parse address: {line}"))
         }
-        SnapshotWarning::BadClock(number) => {
+        SnapshotWarning::BadClock { which, number } => {
+            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            let problem = if is_number { "value out of range" } else { "invalid syntax" };
+            let space = if which.is_empty() { "" } else { " " };
             let number = gotext::quote(number);
-            let why = format!("strconv.ParseUint: parsing {number}: invalid syntax");
-            (Level::Warn, format!("Failed to convert clock time: {why}"))
+            let why = format!("strconv.ParseUint: parsing {number}: {problem}");
+            (Level::Warn, format!("Failed to convert {which}{space}clock time: {why}"))
         }
         SnapshotWarning::LeaveIgnored => {
             (Level::Info, "Ignoring previous leave in snapshot".to_owned())

@@ -39,10 +39,21 @@ fn recorded_lines_are_worded_as_recorded() {
             member(MemberEventKind::Leave, true),
             member(MemberEventKind::Reap, false),
             member(MemberEventKind::Reap, true),
+            Fact::MessageReceived {
+                kind: MessageKind::Query,
+                subject: "_serf_list-keys".into(),
+                bytes: 44,
+            },
             Fact::Query { name: "_serf_list-keys".into() },
             key_failure("list-keys", KeyStep::Find, "Keyring is empty (encryption not enabled)"),
             key_failure("use-key", KeyStep::Change, "Requested key is not in the keyring"),
-            Fact::NameConflict { name: "own".into(), ours: true, existing: own, other },
+            Fact::NameConflict {
+                name: "own".into(),
+                ours: true,
+                existing: own,
+                state: State::Alive,
+                other,
+            },
             Fact::ConflictVote { matching: 0, responses: 1, kept: false },
             Fact::Rejoining { name: "with space".into(), address },
             Fact::RejoinFailed,
@@ -59,7 +70,7 @@ fn recorded_lines_are_worded_as_recorded() {
             "[ERR] serf: Keyring is empty (encryption not enabled)",
             "[ERR] serf: Failed to change primary key: Requested key is not in the keyring",
             "[ERR] memberlist: Conflicting address for own. Mine: 127.0.0.3:7946 \
-             Theirs: 127.0.0.1:7946",
+             Theirs: 127.0.0.1:7946 Old state: 0",
             "[ERR] serf: Node name conflicts with another node at 127.0.0.1:7946. \
              Names must be unique! (Resolution enabled: true)",
             "[WARN] serf: minority in name conflict resolution, quitting [0 / 1]",

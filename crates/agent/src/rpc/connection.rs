@@ -167,6 +167,7 @@ impl Connection {
                     Over::Close
                 })?;
                 let Some(header) = header else { return Ok(None) };
+                self.node.metrics().count("agent.ipc.command", 1);
                 self.headed = self.admit(header)?;
                 continue;
             }

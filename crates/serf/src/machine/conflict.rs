@@ -46,6 +46,7 @@ impl Serf {
             name: existing.name.clone(),
             ours,
             existing: at(existing),
+            state: existing.state,
             other: at(other),
         });
         let votes = ours && self.config.resolve_name_conflicts && self.phase == Phase::Running;

@@ -56,10 +56,13 @@ impl Serf {
 
     /// Says that a member leaves; false if there is nobody to tell.
     fn declare_leave(&mut self, now: Time, node: NodeName, prune: bool, waiting: Waiting) -> bool {
+        // Asked before the member counts as leaving: it may be the only other one, and has to hear
+        // of it, or it could not refute.
+        let somebody_listens = self.table.another_is_alive(&self.name);
         let lamport_time = self.clocks.member.stamp();
         let intent = LeaveIntent { lamport_time, node: node.clone(), prune };
         self.on_leave_intent(now, &intent);
-        if !self.table.another_is_alive(&self.name) {
+        if !somebody_listens {
             return false;
         }
         let message = SerfMessage::Leave(intent).encode().into();
@@ -68,8 +71,9 @@ impl Serf {
         true
     }
 
+    /// Told once: what holds one of the two broadcasts up mostly holds the other up as well.
     fn note_late_broadcast(&mut self, outcome: &gossip::Outcome) {
-        if outcome.is_err() {
+        if outcome.is_err() && !std::mem::replace(&mut self.leave_is_late, true) {
             self.fact(Fact::LeaveBroadcastTimeout);
         }
     }

@@ -134,10 +134,12 @@ fn user_events(outputs: &[Output]) -> Vec<(u64, String)> {
     outputs.iter().filter_map(described).collect()
 }
 
+/// All but those that only say that a message came in.
 fn facts(outputs: &[Output]) -> Vec<&Fact> {
     outputs
         .iter()
         .filter_map(|output| match output {
+            Output::Fact(Fact::MessageReceived { .. }) => None,
             Output::Fact(fact) => Some(fact),
             _ => None,
         })

@@ -83,8 +83,8 @@ fn odd_lines_are_told_and_skipped() {
         [
             SnapshotWarning::BadAddress("alive: lonely".into()),
             SnapshotWarning::BadAddress("alive: a b".into()),
-            SnapshotWarning::BadClock("x".into()),
-            SnapshotWarning::BadClock("-1".into()),
+            SnapshotWarning::BadClock { which: "", number: "x".into() },
+            SnapshotWarning::BadClock { which: "event", number: "-1".into() },
             SnapshotWarning::Unrecognized("what".into()),
         ]
     );

@@ -30,6 +30,7 @@ fn node(log: &Log) -> NodeHandle {
         compression: true,
         handlers: crate::handlers::HandlerSpec::parse("user:x,user:x=./a.sh").unwrap(),
         facts: Box::new(|_| {}),
+        metrics: crate::telemetry::Metrics::new(),
     };
     Node::start(settings, log.clone()).unwrap()
 }
