@@ -64,6 +64,7 @@ fn node(handlers: &[String], log: &Log) -> NodeHandle {
         snapshot_path: None,
         compression: true,
         handlers: specs(handlers),
+        metrics: crate::telemetry::Metrics::new(),
         facts: Box::new(|_| {}),
     };
     Node::start(settings, log.clone()).unwrap()

@@ -154,6 +154,16 @@ fn force_leave_of_a_live_member_is_refuted() {
 }
 
 #[test]
+fn the_only_other_member_hears_of_its_prune_and_refutes_it() {
+    let mut world = World::cluster(41, 2);
+    let token = world.command(0, Command::ForceLeave { node: "n1".into(), prune: true });
+    assert!(matches!(done(&mut world, 0, token, 6 * SECOND), Outcome::Ok));
+    world.run(10 * SECOND);
+    assert_eq!(world.hosts[0].status_of("n1"), Some(MemberStatus::Alive));
+    assert_eq!(world.hosts[0].member_events("n1"), [Join]);
+}
+
+#[test]
 fn a_pruned_failed_member_is_erased_and_old_views_do_not_bring_it_back() {
     let mut world = World::cluster(7, 5);
     // One member that hears nothing of it all.

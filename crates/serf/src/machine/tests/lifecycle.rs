@@ -79,6 +79,20 @@ fn a_leave_alone_takes_the_propagation_delay() {
 }
 
 #[test]
+fn a_leave_that_nobody_takes_notice_of_goes_on_and_says_so_once() {
+    let mut serf = with(Config { broadcast_timeout: Duration::from_millis(1), ..config() }, None);
+    meet(&mut serf, &node("bravo", 2, 1));
+    let mut out = command(&mut serf, at(0), Command::Leave);
+    while outcome(&out).is_none() {
+        let next = serf.next_timeout().unwrap();
+        out.extend(wake(&mut serf, next));
+    }
+    assert!(matches!(outcome(&out), Some(Outcome::Ok)));
+    let late = |fact: &&&Fact| matches!(fact, Fact::LeaveBroadcastTimeout);
+    assert_eq!(facts(&out).iter().filter(late).count(), 1);
+}
+
+#[test]
 fn after_the_end_nothing_is_taken_in() {
     let below = config().gossip;
     let mut serf = with(Config::new(below), None);
