@@ -11,7 +11,7 @@ import time
 
 from harness import msgpack
 
-SUSPECT, DEAD, PUSH_PULL, COMPOUND, USER, COMPRESS, ENCRYPT, CRC, LABEL = 3, 5, 6, 7, 8, 9, 10, 12, 244
+PING, SUSPECT, DEAD, PUSH_PULL, COMPOUND, USER, COMPRESS, ENCRYPT, CRC, LABEL = 0, 3, 5, 6, 7, 8, 9, 10, 12, 244
 TAG_BYTES, NONCE_BYTES = 16, 12
 
 
@@ -98,6 +98,14 @@ def shower(nodes, packets):
                 sender.sendto(packet, (node.address, node.port))
             if number % 50 == 49:
                 time.sleep(0.01)  # a receive buffer that overflows would swallow what is to be tested
+
+
+def is_answered(node, wrap, seconds=5):
+    """Whether a ping, wrapped so, is understood: what is refused must be refused for what it says, not for its form."""
+    ping = message(PING, {"SeqNo": 7, "Node": node.name})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(wrap(ping), (node.address, node.port))
+        return bool(select.select([sender], [], [], seconds)[0])
 
 
 class Eavesdropper:

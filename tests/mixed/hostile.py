@@ -96,6 +96,7 @@ def truncated_datagrams(stage):
 def oversized_datagrams(stage):
     """The largest datagrams there are, counts and sizes that promise more than there is, and a bomb of 60 MB."""
     nodes = victims(stage)
+    assert all(forge.is_answered(node, forge.compressed) for node in nodes)
     many = struct.pack(">BB255H", forge.COMPOUND, 255, *[65535] * 255)
     bomb = forge.message(forge.COMPRESS, {"Algo": 0, "Buf": forge.lzw(bytes(60 << 20))[:60000]})
     nested = b"\x07\x01\x00\x02\x07\x01" * 4000
@@ -118,6 +119,8 @@ def oversized_datagrams(stage):
 @test(smoke=True, improvement=True)
 def empty_plaintexts(stage):
     nodes = victims(stage, ENCRYPT)
+    for version in (0, 1):
+        assert all(forge.is_answered(node, lambda ping: forge.seal(KEY, ping, version=version)) for node in nodes)
     hollow = [b"", bytes([forge.COMPOUND, 3, 0, 0, 0, 0, 0, 0]), bytes([forge.CRC]), bytes([forge.CRC]) + bytes(4)]
     hollow += [bytes([forge.LABEL, 0]), bytes([forge.COMPRESS])]
     packets = [forge.seal(KEY, plain, version=version) for plain in hollow for version in (0, 1)]
