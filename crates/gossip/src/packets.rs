@@ -24,6 +24,9 @@ impl Membership {
     pub(crate) fn packet(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let mut parts = Vec::new();
         packet::open(bytes, &self.security, |part| parts.push(part));
+        // Senders put their own layer's news first. The intent to leave that is in the same packet
+        // as the departure came before it: in their order a leave would look like a failure.
+        parts.sort_by_key(|part| !matches!(part, Ok(Message::User(_))));
         for part in parts {
             match part {
                 Ok(message) => self.message(now, from, message),

@@ -163,3 +163,24 @@ fn an_erased_member_comes_back_only_above_its_certificate() {
     serf.on_joined(at(5), &node("bravo", 2, 1));
     assert_eq!(status_time(&serf, "bravo"), 6);
 }
+
+/// Packets are filled with the news of the membership first, whatever came first.
+#[test]
+fn an_intent_in_the_packet_of_the_departure_makes_it_a_leave() {
+    use wire::message::gossip::{Dead, Message};
+    let mut serf = serf();
+    meet(&mut serf, &node("bravo", 2, 1));
+    let dead = Dead { incarnation: Incarnation(1), node: name("bravo"), from: name("bravo") };
+    let intent = Bytes::from(SerfMessage::Leave(leave("bravo", 9, false)).encode());
+    let parts: [Bytes; 2] =
+        [Message::Dead(dead).encode().into(), Message::User(intent).encode().into()];
+    let mut packet = Vec::new();
+    let options = serf.security().packet_options(false, false);
+    for body in wire::compound::assemble(&parts) {
+        wire::packet::seal(&body, &options, [0; 12], &mut packet);
+    }
+    let from = "127.0.0.99:7946".parse().unwrap();
+    serf.handle(at(1), Input::Packet { from, bytes: &packet });
+    let events = member_events(&outputs(&mut serf));
+    assert_eq!(events, [(MemberEventKind::Leave, "bravo".into())]);
+}
