@@ -4,7 +4,7 @@
     python3 bench/serf.py [--ours PATH] [--real PATH] [--only NAME,...] [--json FILE] [--quick]
 
 Benches: start, members, idle10, idle100, join, event, query, detect, busy, thousand, ways.
-Both programs take turns, so that a drift of the machine meets both. Nothing here is a test.
+Ours is the static build (`cargo static`) if there is one. Both programs take turns, so that a drift of the machine meets both. Nothing here is a test.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -356,14 +357,18 @@ BENCHES = {
 
 
 def main():
+    static = os.path.join(ROOT, "target/x86_64-unknown-linux-musl/release/tribune")
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ours", default=os.path.join(ROOT, "target/release/tribune"))
+    parser.add_argument("--ours", default=static if os.path.exists(static) else
+                        os.path.join(ROOT, "target/release/tribune"))
     parser.add_argument("--real", default="/usr/bin/serf")
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    # Asked to end, it ends its agents too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
         link = os.path.join(folder, "serf")
         os.symlink(os.path.abspath(options.ours), link)
