@@ -9,7 +9,6 @@ use wire::{LamportTime, NodeName};
 
 use super::{Serf, Waiting};
 use crate::interface::MemberStatus;
-use crate::table::Entry;
 
 /// The own state, encoded once for all peers until it changes.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ impl Serf {
     }
 
     fn own_state(&self) -> SerfPushPull {
-        let times = self.table.iter().map(|entry| (entry.member.name.clone(), listed_time(entry)));
+        let times = self.table.iter().map(|entry| (entry.member.name.clone(), entry.status_time));
         SerfPushPull {
             lamport_time: self.clocks.member.time(),
             status_lamport_times: times.collect(),
@@ -140,15 +139,5 @@ impl Serf {
     fn ignores_old_events(&self, token: Option<Token>) -> bool {
         let task = token.and_then(|token| self.waiting.get(&token));
         matches!(task, Some(Waiting::Join(task)) if task.ignore_old_events)
-    }
-}
-
-/// The status time as it is told. The reader adds one to the time of a member that left: without
-/// this, times would rise with every exchange, past the clocks of members that took no part in it,
-/// and these could not have the member erased any more: their order would be older than its leave.
-fn listed_time(entry: &Entry) -> LamportTime {
-    match entry.member.status {
-        MemberStatus::Left => LamportTime(entry.status_time.0.saturating_sub(1)),
-        _ => entry.status_time,
     }
 }
