@@ -137,9 +137,9 @@ fn the_time_of_a_leave_does_not_rise_with_every_exchange() {
     assert_eq!((status_time(&first, "bravo"), status_time(&second, "bravo")), (9, 9));
 }
 
-/// A peer for which a member is still leaving lists the leave's own time, which is taken for a join.
-/// Only the one that the reader adds to a listed leave gets past it: told one less, the member would
-/// stay failed.
+/// A peer for which a member is still leaving lists the leave's own time, which is taken for a
+/// join. Only the one that the reader adds to a listed leave gets past it: told one less, the member
+/// would stay failed.
 #[test]
 fn a_leave_that_was_listed_as_a_join_still_counts() {
     let mut knows = serf();
