@@ -108,6 +108,13 @@ impl BroadcastQueue {
         self.items.len()
     }
 
+    /// A node with more than one item.
+    pub(crate) fn twice_queued(&self) -> Option<NodeName> {
+        let mut seen = BTreeSet::new();
+        let slots = self.items.values().filter_map(|item| item.slot.as_ref());
+        slots.map(|slot| &slot.node).find(|node| !seen.insert(*node)).cloned()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

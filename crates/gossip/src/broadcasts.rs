@@ -98,6 +98,18 @@ impl Broadcasts {
         self.user(priority).push(Broadcast { message, slot, waiter, fresh, transmits: 0 })
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.queues().iter().map(|queue| queue.len()).sum()
+    }
+
+    pub(crate) fn membership_length(&self) -> usize {
+        self.membership.len()
+    }
+
+    pub(crate) fn twice_queued(&self) -> Option<NodeName> {
+        self.queues().iter().find_map(|queue| queue.twice_queued())
+    }
+
     pub(crate) fn user_length(&self, priority: Priority) -> usize {
         match priority {
             Priority::Intent => self.intents.len(),

@@ -35,6 +35,10 @@ impl DeathCertificates {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     pub(crate) fn remove(&mut self, node: &str) {
         if let Some((name, certificate)) = self.by_name.remove_entry(node) {
             self.by_end.remove(&(certificate.until, name));

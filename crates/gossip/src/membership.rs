@@ -257,6 +257,27 @@ impl Membership {
         self.awareness.score()
     }
 
+    /// How many things of any kind it remembers, members included: what its memory grows with.
+    pub fn held_items(&self) -> usize {
+        self.table.len()
+            + self.broadcasts.len()
+            + self.relays.len()
+            + self.exchanges.len()
+            + self.certificates.len()
+            + self.waiters.len()
+    }
+
+    /// Broadcasts of the membership itself that wait.
+    pub fn membership_queue_length(&self) -> usize {
+        self.broadcasts.membership_length()
+    }
+
+    /// The node that two queued broadcasts are about although one would do, if there is one.
+    /// There never is: for tests.
+    pub fn twice_queued(&self) -> Option<NodeName> {
+        self.broadcasts.twice_queued()
+    }
+
     /// Broadcasts of the layer above that wait in one queue.
     pub fn queue_length(&self, priority: Priority) -> usize {
         self.broadcasts.user_length(priority)

@@ -82,6 +82,10 @@ impl Exchanges {
         self.pending.len() >= limits::PENDING_MERGES || (too_much && !self.pending.is_empty())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.dialled.len() + self.pending.len()
+    }
+
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }

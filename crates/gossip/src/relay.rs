@@ -25,6 +25,10 @@ struct Relay {
 }
 
 impl Relays {
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.order.front().map(|(deadline, _)| *deadline)
     }

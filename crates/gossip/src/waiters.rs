@@ -13,6 +13,10 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
+    pub(crate) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
     pub(crate) fn add(&mut self, token: Token, deadline: Time) {
         self.remove(token);
         self.deadlines.insert(token, deadline);
