@@ -44,6 +44,10 @@ impl Certificates {
         (now < *until).then_some(*status_time)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     pub(crate) fn withdraw(&mut self, name: &NodeName) {
         if let Some((_, until)) = self.by_name.remove(name) {
             self.by_expiry.remove(&(until, name.clone()));

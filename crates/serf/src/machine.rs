@@ -40,7 +40,7 @@ use crate::limits;
 use crate::open_queries::OpenQueries;
 use crate::pipeline::Pipeline;
 use crate::snapshot::SnapshotState;
-use crate::table::{Entry, Intents, Table};
+use crate::table::{Entry, IntentDirection, Intents, Table};
 use crate::timers::Timers;
 use crate::vivaldi::Vivaldi;
 
@@ -242,6 +242,7 @@ impl Serf {
         self.table.insert(Entry {
             member: self.describe_local(),
             status_time: LamportTime(0),
+            intent: IntentDirection::Join,
             gone_since: None,
             incarnation: Incarnation(0),
         });
@@ -336,6 +337,26 @@ impl Serf {
             return Some(coordinates.own.coordinate());
         }
         coordinates.others.get(name)
+    }
+
+    /// The layer below, to look at.
+    pub fn membership(&self) -> &Membership {
+        &self.gossip
+    }
+
+    /// How many things of any kind it remembers, members included: what its memory grows with.
+    pub fn held_items(&self) -> usize {
+        let coordinates = self.coordinates.as_ref().map_or(0, |c| c.others.len());
+        self.gossip.held_items()
+            + self.table.len()
+            + self.intents.len()
+            + self.certificates.len()
+            + self.open_queries.len()
+            + self.own_queries.len()
+            + self.waiting.len()
+            + self.persisting.len()
+            + self.rejoin.len()
+            + coordinates
     }
 
     /// How the driver seals and labels.

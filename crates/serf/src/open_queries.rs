@@ -27,6 +27,10 @@ pub(crate) struct OpenQueries {
 }
 
 impl OpenQueries {
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(crate) fn insert(&mut self, now: Time, id: QueryId, query: OpenQuery) {
         while self.by_deadline.first().is_some_and(|(deadline, _)| *deadline < now) {
             if let Some((_, expired)) = self.by_deadline.pop_first() {

@@ -19,10 +19,22 @@ pub(crate) struct Entry {
     pub(crate) member: Member,
     /// Time of the last intent that counted.
     pub(crate) status_time: LamportTime,
+    /// What that intent was.
+    pub(crate) intent: IntentDirection,
     /// When it failed or left.
     pub(crate) gone_since: Option<Time>,
     /// Of the last report from the layer below.
     pub(crate) incarnation: Incarnation,
+}
+
+impl Entry {
+    /// The last time that is not a guess.
+    pub(crate) fn certain_time(&self) -> LamportTime {
+        match self.intent {
+            IntentDirection::ListedLeave => LamportTime(self.status_time.0.saturating_sub(1)),
+            IntentDirection::Join | IntentDirection::Leave => self.status_time,
+        }
+    }
 }
 
 /// All members, and which of them have failed or left.
@@ -86,9 +98,15 @@ impl Table {
         }
     }
 
-    pub(crate) fn set_status_time(&mut self, name: &NodeName, time: LamportTime) {
+    pub(crate) fn set_intent(
+        &mut self,
+        name: &NodeName,
+        intent: IntentDirection,
+        time: LamportTime,
+    ) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.status_time = time;
+            entry.intent = intent;
             self.version += 1;
         }
     }
@@ -144,6 +162,17 @@ impl Table {
 pub(crate) enum IntentDirection {
     Join,
     Leave,
+    /// A leave of which only a push/pull told: its time is a guess.
+    ListedLeave,
+}
+
+impl IntentDirection {
+    /// Whether an intent of a certain time is news where one of this direction and another time
+    /// is known. Of a real join and a guess of the same time the real one counts.
+    pub(crate) fn gives_way(self, held: LamportTime, to: IntentDirection, at: LamportTime) -> bool {
+        let guess = self == IntentDirection::ListedLeave && to == IntentDirection::Join;
+        at > held || (guess && at == held)
+    }
 }
 
 /// The latest intent of each member that is not known yet.
@@ -168,8 +197,8 @@ impl Intents {
         time: LamportTime,
     ) -> bool {
         self.expire(now);
-        if let Some(&(_, held, set)) = self.by_name.get(name) {
-            if time <= held {
+        if let Some(&(known, held, set)) = self.by_name.get(name) {
+            if !known.gives_way(held, direction, time) {
                 return false;
             }
             self.by_age.remove(&(set, name.clone()));
@@ -182,6 +211,10 @@ impl Intents {
             self.by_name.remove(&oldest);
         }
         true
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
     }
 
     pub(crate) fn get(&self, now: Time, name: &str) -> Option<(IntentDirection, LamportTime)> {

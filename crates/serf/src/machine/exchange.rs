@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use gossip::{StreamRequest, Time, Token};
+use wire::LamportTime;
 use wire::message::gossip::{PushPullHeader, StreamMessage};
-use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage, SerfPushPull, UserEvent, kind};
+use wire::message::serf::{SerfMessage, SerfPushPull, UserEvent, kind};
 use wire::msgpack::Writer;
-use wire::{LamportTime, NodeName};
 
-use super::{Serf, Waiting};
-use crate::interface::MemberStatus;
+use super::join::JoinTask;
+use super::{Phase, Serf, Waiting};
+use crate::interface::Fact;
 
 /// The own state, encoded once for all peers until it changes.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ impl Serf {
         self.clocks.member.witness_clock(state.lamport_time);
         self.clocks.event.witness_clock(state.event_lamport_time);
         self.clocks.query.witness_clock(state.query_lamport_time);
+        self.answer_hidden_leave(now, token, &state);
         self.merge_members(now, &state);
         // Before the events: they are what is not wanted. Only for our own joins.
         if join && self.ignores_old_events(token) {
@@ -106,38 +108,45 @@ impl Serf {
         }
     }
 
+    /// Only we ourselves raise the time of our joins: who has a later one for us, and does not
+    /// list us as left, has heard of a leave, which may be one that others have made up (the
+    /// time of a listed leave is a guess). It takes us for leaving, and would do so for ever.
+    /// A join under way ends with an intent anyway, and before the first one in a run all times
+    /// are from the run before.
+    fn answer_hidden_leave(&mut self, now: Time, token: Option<Token>, state: &SerfPushPull) {
+        let own = self.table.get(self.name.as_str()).map(|entry| entry.status_time);
+        let Some(theirs) = state.status_lamport_times.get(&self.name).copied() else { return };
+        let known = own.is_some_and(|own| own != LamportTime::default() && theirs > own);
+        let listed = state.left_members.contains(&self.name);
+        if self.phase == Phase::Running && known && !listed && self.join_under_way(token).is_none()
+        {
+            self.fact(Fact::LeaveRefuted);
+            self.clocks.member.witness(theirs);
+            self.broadcast_join(now);
+        }
+    }
+
     /// Leaves first: a name that is on the left list has a status time too, and must not be taken
     /// for a joiner. None of it is passed on.
     fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
         let times = &state.status_lamport_times;
         for node in &state.left_members {
-            let leave = LeaveIntent {
-                lamport_time: self.implied_leave_time(node, times.get(node)),
-                node: node.clone(),
-                prune: false,
-            };
-            self.on_leave_intent(now, &leave);
+            self.on_listed_leave(now, node, times.get(node));
         }
         let left: std::collections::BTreeSet<_> = state.left_members.iter().collect();
         for (node, time) in times.iter().filter(|(node, _)| !left.contains(node)) {
-            let join = JoinIntent { lamport_time: *time, node: node.clone() };
-            self.on_join_intent(now, &join);
-        }
-    }
-
-    /// The time of a leave that a push/pull only lists by name: unknown, but after its join. Of a
-    /// departure that we know of already the listed time is news only if it is later.
-    fn implied_leave_time(&self, node: &NodeName, listed: Option<&LamportTime>) -> LamportTime {
-        let listed = listed.map_or(0, |time| time.0);
-        let known = self.table.get(node.as_str()).map(|entry| entry.member.status);
-        match known {
-            Some(MemberStatus::Leaving | MemberStatus::Left) => LamportTime(listed),
-            _ => LamportTime(listed.saturating_add(1)),
+            self.on_listed_time(now, node, *time);
         }
     }
 
     fn ignores_old_events(&self, token: Option<Token>) -> bool {
-        let task = token.and_then(|token| self.waiting.get(&token));
-        matches!(task, Some(Waiting::Join(task)) if task.ignore_old_events)
+        self.join_under_way(token).is_some_and(|task| task.ignore_old_events)
+    }
+
+    fn join_under_way(&self, token: Option<Token>) -> Option<&JoinTask> {
+        match token.and_then(|token| self.waiting.get(&token)) {
+            Some(Waiting::Join(task)) => Some(task),
+            _ => None,
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use gossip::{IntentKind, Time};
 use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage};
+use wire::{LamportTime, NodeName};
 
 use super::{Phase, Serf, Timer};
 use crate::interface::{Fact, MemberEventKind, MemberStatus};
@@ -25,11 +26,12 @@ impl Serf {
         let Some(entry) = self.table.get(intent.node.as_str()) else {
             return self.on_strangers_join(now, intent);
         };
-        if intent.lamport_time <= entry.status_time {
+        let (direction, time) = (IntentDirection::Join, intent.lamport_time);
+        if !entry.intent.gives_way(entry.status_time, direction, time) {
             return false;
         }
         let leaving = entry.member.status == MemberStatus::Leaving;
-        self.table.set_status_time(&intent.node, intent.lamport_time);
+        self.table.set_intent(&intent.node, direction, time);
         if leaving {
             // The leave before was refuted, and with it an order to erase the member.
             self.table.set_status(&intent.node, MemberStatus::Alive);
@@ -60,10 +62,52 @@ impl Serf {
 
     /// Returns whether the intent is to be passed on.
     pub(super) fn on_leave_intent(&mut self, now: Time, intent: &LeaveIntent) -> bool {
+        self.on_leave(now, intent, IntentDirection::Leave)
+    }
+
+    /// A push/pull lists that member as left.
+    pub(super) fn on_listed_leave(
+        &mut self,
+        now: Time,
+        node: &NodeName,
+        listed: Option<&LamportTime>,
+    ) {
+        let lamport_time = self.implied_leave_time(node, listed);
+        let leave = LeaveIntent { lamport_time, node: node.clone(), prune: false };
+        self.on_leave(now, &leave, IntentDirection::ListedLeave);
+    }
+
+    /// The time of a leave that a push/pull only lists by name: unknown, but after its join. Of a
+    /// departure that we know of already the listed time is news only if it is later.
+    fn implied_leave_time(&self, node: &NodeName, listed: Option<&LamportTime>) -> LamportTime {
+        let listed = listed.map_or(0, |time| time.0);
+        let known = self.table.get(node.as_str()).map(|entry| entry.member.status);
+        match known {
+            Some(MemberStatus::Leaving | MemberStatus::Left) => LamportTime(listed),
+            _ => LamportTime(listed.saturating_add(1)),
+        }
+    }
+
+    /// A push/pull tells a status time. What is known of that time already, perhaps as a guess,
+    /// is known from the same kind of source.
+    pub(super) fn on_listed_time(&mut self, now: Time, node: &NodeName, time: LamportTime) {
+        let known = match self.table.get(node.as_str()) {
+            Some(entry) => Some(entry.status_time),
+            None => self.intents.get(now, node.as_str()).map(|(_, time)| time),
+        };
+        if known == Some(time) {
+            self.clocks.member.witness(time);
+        } else {
+            let join = JoinIntent { lamport_time: time, node: node.clone() };
+            self.on_join_intent(now, &join);
+        }
+    }
+
+    fn on_leave(&mut self, now: Time, intent: &LeaveIntent, direction: IntentDirection) -> bool {
         self.clocks.member.witness(intent.lamport_time);
         let name = &intent.node;
         let Some(entry) = self.table.get(name.as_str()) else {
-            return self.intents.put(now, name, IntentDirection::Leave, intent.lamport_time);
+            return self.intents.put(now, name, direction, intent.lamport_time);
         };
         if intent.lamport_time <= entry.status_time {
             return false;
@@ -75,7 +119,7 @@ impl Serf {
         }
         let status = entry.member.status;
         // In every status: otherwise two members pass each other's leaves on for ever.
-        self.table.set_status_time(name, intent.lamport_time);
+        self.table.set_intent(name, direction, intent.lamport_time);
         match status {
             MemberStatus::Alive => self.table.set_status(name, MemberStatus::Leaving),
             MemberStatus::Failed => {

@@ -41,10 +41,11 @@ impl Serf {
         self.join_next(now, task);
     }
 
-    fn join_next(&mut self, now: Time, task: JoinTask) {
+    pub(super) fn join_next(&mut self, now: Time, task: JoinTask) {
         let Some(target) = task.targets.front() else {
             let JoinTask { caller, contacted, failures, .. } = task;
-            if contacted > 0 {
+            // A leave that began meanwhile has the last word.
+            if contacted > 0 && self.phase == Phase::Running {
                 self.broadcast_join(now);
             }
             return self.done(caller, Outcome::Joined { contacted, failures });

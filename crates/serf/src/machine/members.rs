@@ -56,10 +56,11 @@ impl Serf {
 
     /// A new member; an intent may have come before it.
     fn insert_member(&mut self, now: Time, node: &NodeState) {
-        let (status, status_time) = match self.intents.get(now, node.name.as_str()) {
-            Some((IntentDirection::Join, time)) => (MemberStatus::Alive, time),
-            Some((IntentDirection::Leave, time)) => (MemberStatus::Leaving, time),
-            None => (MemberStatus::Alive, LamportTime(0)),
+        let known = self.intents.get(now, node.name.as_str());
+        let (intent, status_time) = known.unwrap_or((IntentDirection::Join, LamportTime(0)));
+        let status = match intent {
+            IntentDirection::Join => MemberStatus::Alive,
+            IntentDirection::Leave | IntentDirection::ListedLeave => MemberStatus::Leaving,
         };
         self.table.insert(Entry {
             member: Member {
@@ -71,6 +72,7 @@ impl Serf {
                 versions: Versions::from_bytes(&node.versions).unwrap_or_default(),
             },
             status_time,
+            intent,
             gone_since: None,
             incarnation: node.incarnation,
         });
@@ -169,7 +171,7 @@ impl Serf {
         let seen = self.gossip.node(name.as_str()).map(|node| node.incarnation);
         let incarnation = entry.incarnation.max(seen.unwrap_or_default());
         let until = now + self.config.tombstone_timeout;
-        let evicted = self.certificates.issue(now, name.clone(), entry.status_time, until);
+        let evicted = self.certificates.issue(now, name.clone(), entry.certain_time(), until);
         if let Some(evicted) = evicted {
             self.gossip.forget_death(evicted.as_str());
         }

@@ -25,6 +25,7 @@ fn entry(name: &str, status: MemberStatus, gone: Option<u64>) -> Entry {
             versions: Versions::default(),
         },
         status_time: LamportTime(0),
+        intent: IntentDirection::Join,
         gone_since: gone.map(at),
         incarnation: Incarnation(1),
     }

@@ -138,8 +138,8 @@ fn the_time_of_a_leave_does_not_rise_with_every_exchange() {
 }
 
 /// A peer for which a member is still leaving lists the leave's own time, which is taken for a
-/// join. Only the one that the reader adds to a listed leave gets past it: told one less, the member
-/// would stay failed.
+/// join. Only the one that the reader adds to a listed leave gets past it: told one less, the
+/// member would stay failed.
 #[test]
 fn a_leave_that_was_listed_as_a_join_still_counts() {
     let mut knows = serf();
@@ -174,6 +174,55 @@ fn being_listed_as_left_is_refuted_at_two_more() {
     merge(&mut serf, false, state, None);
     assert_eq!(status_time(&serf, "alpha"), 502);
     assert_eq!(status(&serf, "alpha"), Some(MemberStatus::Alive));
+}
+
+/// Who has heard of a leave of ours does not list us until it believes that we are gone. Found by
+/// the simulator: nobody would ever tell it otherwise.
+#[test]
+fn a_later_time_of_ours_is_a_leave_that_nobody_told_us_of() {
+    let mut serf = serf();
+    let told = |at| SerfPushPull {
+        status_lamport_times: [(name("alpha"), time(at))].into(),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, told(500), None);
+    assert_eq!(status_time(&serf, "alpha"), 500, "from the run before: no leave of this one");
+    merge(&mut serf, false, told(500), None);
+    assert_eq!((status_time(&serf, "alpha"), queued(&serf)), (500, [0, 0, 0]));
+    let out = merge(&mut serf, false, told(501), None);
+    assert_eq!(status_time(&serf, "alpha"), 502);
+    assert_eq!(queued(&serf), [1, 0, 0], "everybody is told");
+    assert!(facts(&out).iter().any(|fact| matches!(fact, Fact::LeaveRefuted)));
+    let joining = joining(&mut serf, false);
+    merge(&mut serf, true, told(600), Some(joining));
+    assert_eq!(status_time(&serf, "alpha"), 600, "the join that is under way will tell them");
+}
+
+/// Found by the simulator: whoever guessed the very time of a join never took in that join.
+#[test]
+fn a_join_counts_against_the_guessed_time_of_a_leave() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    let listing = SerfPushPull {
+        left_members: vec![name("bravo"), name("stranger")],
+        status_lamport_times: [(name("bravo"), time(7)), (name("stranger"), time(7))].into(),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, listing, None);
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Leaving));
+    let listed = SerfPushPull {
+        status_lamport_times: [(name("bravo"), time(8)), (name("stranger"), time(8))].into(),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, listed, None);
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Leaving), "as much of a guess");
+    for (node, news) in [("bravo", true), ("bravo", false), ("stranger", true)] {
+        let join = wire::message::serf::JoinIntent { lamport_time: time(8), node: name(node) };
+        assert_eq!(serf.on_join_intent(at(1), &join), news, "{node}");
+    }
+    serf.on_joined(at(2), &node("stranger", 3, 1));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+    assert_eq!(status(&serf, "stranger"), Some(MemberStatus::Alive));
 }
 
 fn state_with_events() -> SerfPushPull {

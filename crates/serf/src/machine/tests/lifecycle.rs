@@ -329,3 +329,24 @@ fn intervals_of_zero_turn_activities_off() {
     assert!(!reconnects);
     assert!(serf.timers.next().is_none_or(|next| next > at(2)));
 }
+
+/// Found by the simulator: the join intent took the place of the leave intent.
+#[test]
+fn a_join_that_ends_after_a_leave_began_says_nothing() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.handle(at(0), Input::Command { token: Token(2), command: Command::Leave });
+    assert_eq!(queued(&serf), [1, 0, 0]);
+    let left = status_time(&serf, "alpha");
+    let task = super::super::JoinTask {
+        caller: Token(1),
+        targets: Default::default(),
+        contacted: 1,
+        failures: Vec::new(),
+        ignore_old_events: false,
+    };
+    serf.join_next(at(1), task);
+    assert!(matches!(outcome(&outputs(&mut serf)), Some(Outcome::Joined { contacted: 1, .. })));
+    assert_eq!(status_time(&serf, "alpha"), left);
+    assert_eq!(status(&serf, "alpha"), Some(MemberStatus::Leaving));
+}
