@@ -1,0 +1,122 @@
+//! What a run has seen: a run in which nothing happened proves nothing.
+
+use serf::{Event, Fact};
+
+use crate::observation::{Observation, What};
+
+/// How often things happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Suspicions begun.
+    pub suspicions: u64,
+    /// Verdicts given and heard of.
+    pub deaths: u64,
+    /// Accusations refuted by the accused.
+    pub refutes: u64,
+    /// Suspicions that the accused ended in time.
+    pub cleared: u64,
+    /// Verdicts put off because the judge was late itself.
+    pub put_off: u64,
+    /// Exchanges refused or failed.
+    pub failed_exchanges: u64,
+    /// Resurrections held up by a certificate.
+    pub held_up: u64,
+    /// Members erased.
+    pub erased: u64,
+    /// Names claimed by two.
+    pub conflicts: u64,
+    /// Votes on names.
+    pub votes: u64,
+    /// Attempts to reach failed members.
+    pub reconnects: u64,
+    /// Rejoins from snapshots that found somebody.
+    pub rejoins: u64,
+    /// Datagrams, or parts of them, dropped as unreadable.
+    pub dropped: u64,
+    /// User events taken in.
+    pub events: u64,
+    /// Queries taken in.
+    pub queries: u64,
+    /// Leaves of ourselves that are not ours, answered.
+    pub leaves_refuted: u64,
+}
+
+impl Counts {
+    pub(crate) fn see(&mut self, seen: &[Observation]) {
+        for observation in seen {
+            match &observation.what {
+                What::Fact(fact) => self.fact(fact),
+                What::Event(Event::Query { .. }) => self.queries += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact) {
+        use gossip::Fact as Gossip;
+        let count = match fact {
+            Fact::Gossip(Gossip::Suspected { .. }) => &mut self.suspicions,
+            Fact::Gossip(Gossip::Died { .. }) => &mut self.deaths,
+            Fact::Gossip(Gossip::Refuted { .. }) => &mut self.refutes,
+            Fact::Gossip(Gossip::Cleared { .. }) => &mut self.cleared,
+            Fact::Gossip(Gossip::VerdictPutOff { .. }) => &mut self.put_off,
+            Fact::Gossip(Gossip::PushPullFailed { .. } | Gossip::MergeRefused { .. }) => {
+                &mut self.failed_exchanges
+            }
+            Fact::Gossip(Gossip::ResurrectionIgnored { .. }) => &mut self.held_up,
+            Fact::Gossip(Gossip::PacketDropped { .. }) => &mut self.dropped,
+            Fact::Certified { .. } => &mut self.erased,
+            Fact::NameConflict { .. } => &mut self.conflicts,
+            Fact::ConflictVote { .. } => &mut self.votes,
+            Fact::Reconnecting { .. } => &mut self.reconnects,
+            Fact::Rejoined { .. } => &mut self.rejoins,
+            Fact::UserEvent { .. } => &mut self.events,
+            Fact::LeaveRefuted => &mut self.leaves_refuted,
+            _ => return,
+        };
+        *count += 1;
+    }
+
+    /// The counters by name.
+    pub fn named(&self) -> [(&'static str, u64); 16] {
+        [
+            ("suspicions", self.suspicions),
+            ("deaths", self.deaths),
+            ("refutes", self.refutes),
+            ("cleared", self.cleared),
+            ("put off", self.put_off),
+            ("failed exchanges", self.failed_exchanges),
+            ("held up", self.held_up),
+            ("erased", self.erased),
+            ("conflicts", self.conflicts),
+            ("votes", self.votes),
+            ("reconnects", self.reconnects),
+            ("rejoins", self.rejoins),
+            ("dropped", self.dropped),
+            ("events", self.events),
+            ("queries", self.queries),
+            ("leaves refuted", self.leaves_refuted),
+        ]
+    }
+
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Counts) {
+        let sum = |mine: &mut u64, theirs: u64| *mine += theirs;
+        sum(&mut self.suspicions, other.suspicions);
+        sum(&mut self.deaths, other.deaths);
+        sum(&mut self.refutes, other.refutes);
+        sum(&mut self.cleared, other.cleared);
+        sum(&mut self.put_off, other.put_off);
+        sum(&mut self.failed_exchanges, other.failed_exchanges);
+        sum(&mut self.held_up, other.held_up);
+        sum(&mut self.erased, other.erased);
+        sum(&mut self.conflicts, other.conflicts);
+        sum(&mut self.votes, other.votes);
+        sum(&mut self.reconnects, other.reconnects);
+        sum(&mut self.rejoins, other.rejoins);
+        sum(&mut self.dropped, other.dropped);
+        sum(&mut self.events, other.events);
+        sum(&mut self.queries, other.queries);
+        sum(&mut self.leaves_refuted, other.leaves_refuted);
+    }
+}

@@ -1,0 +1,113 @@
+//! A live member that can be reached is never dead for longer than the refute bound.
+//!
+//! The bounds are derived in `docs/simulator.md`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gossip::Time;
+use serf::{Config, MemberStatus};
+
+use super::{Checker, Verdict, who};
+use crate::action::Deeds;
+use crate::host::HostId;
+use crate::observation::Observation;
+use crate::world::World;
+
+/// Since when an observer, undisturbed, has been wrong about a member.
+#[derive(Debug, Default)]
+pub(super) struct Refutes {
+    wrong_since: BTreeMap<(HostId, HostId), Time>,
+}
+
+/// Between exchanges of whole states in a cluster of that many members (specification A15).
+pub(crate) fn scaled_push_pull(config: &Config, members: usize) -> Duration {
+    let doublings = ((members as f64).log2() - 5.0).ceil().max(0.0);
+    config.gossip.push_pull_interval * (doublings as u32 + 1)
+}
+
+/// The longest suspicion in a cluster of that many members (specification A12).
+pub(crate) fn longest_suspicion(config: &Config, members: usize) -> Duration {
+    let gossip = &config.gossip;
+    let scale = (members.max(1) as f64).log10().max(1.0);
+    let shortest = gossip.probe_interval.mul_f64(scale) * gossip.suspicion_mult;
+    shortest * gossip.suspicion_max_timeout_mult
+}
+
+/// The time for a message to reach everybody by ticks alone: the sends that it has.
+fn dissemination(config: &Config, members: usize) -> Duration {
+    let digits = (members as f64 + 1.0).log10().ceil() as u32;
+    config.gossip.gossip_interval * config.gossip.retransmit_mult * digits
+}
+
+/// For how long a live member that can be reached may be dead to somebody.
+pub fn refute_bound(config: &Config, members: usize) -> Duration {
+    scaled_push_pull(config, members) * 2
+        + config.reconnect_interval * 3
+        + config.gossip.tcp_timeout
+        + dissemination(config, members)
+}
+
+/// Within this time after everything has healed all live members agree.
+pub fn agreement_bound(config: &Config, members: usize) -> Duration {
+    (scaled_push_pull(config, members) + longest_suspicion(config, members)) * 3
+}
+
+impl Checker for Refutes {
+    fn name(&self) -> &'static str {
+        "a live member that can be reached is not dead for longer than the refute bound"
+    }
+
+    fn see(&mut self, _world: &World, _deeds: &Deeds, _seen: &Observation) -> Verdict {
+        Ok(())
+    }
+
+    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
+        let now = world.now();
+        let calm = world.network.weather.loss <= 0.05;
+        for observer in world.host_ids() {
+            let Some(serf) = world.host(observer).active(now) else {
+                self.wrong_since.retain(|(host, _), _| *host != observer);
+                continue;
+            };
+            for subject in world.host_ids().filter(|subject| *subject != observer) {
+                let wrong = calm && is_wrong(world, serf, observer, subject);
+                if !wrong {
+                    self.wrong_since.remove(&(observer, subject));
+                    continue;
+                }
+                let since = *self.wrong_since.entry((observer, subject)).or_insert(now);
+                let bound = refute_bound(&world.host(observer).config, world.hosts().len());
+                if now.since(since) > bound {
+                    let (observer, subject) = (who(world, observer), who(world, subject));
+                    return Err(format!("{observer} takes {subject} for dead since {bound:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `observer` takes for dead or gone a member that runs undisturbed at the address that
+/// it knows, and that reaches and hears it. Members of one name are left out: only one can be
+/// right about it.
+fn is_wrong(world: &World, serf: &serf::Serf, observer: HostId, subject: HostId) -> bool {
+    let now = world.now();
+    let host = world.host(subject);
+    if host.active(now).is_none() || !world.network.is_clear(observer, subject) {
+        return false;
+    }
+    let disturbed = [observer, subject].iter().any(|id| {
+        let host = world.host(*id);
+        !host.work.is_zero() || host.disturbed_at > now || host.free_at() > now
+    });
+    let understood = world.understand(observer, subject) && world.understand(subject, observer);
+    let member = serf.member(host.name.as_str());
+    let same_place = member.is_some_and(|member| {
+        member.socket_address() == Some(std::net::SocketAddr::V4(host.address))
+    });
+    let twin = world.hosts().iter().filter(|other| other.name == host.name).count() > 1;
+    let gone = member
+        .is_some_and(|member| matches!(member.status, MemberStatus::Failed | MemberStatus::Left));
+    !disturbed && understood && same_place && !twin && gone
+}
