@@ -10,19 +10,35 @@ version=$("$binary" version | sed -n 's/^Tribune //p')
 architecture=$(dpkg --print-architecture)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
+# The C library that the binary was linked with is the oldest it surely runs on.
+libc=$(dpkg-query --show --showformat '${Version}' libc6 | sed 's/-.*//')
 
 install -Dm755 "$binary" "$root/usr/bin/tribune"
 install -Dm644 "$here/debian/tribune-serf.service" "$root/lib/systemd/system/tribune-serf.service"
 install -Dm644 "$here/debian/serf.json.example" "$root/usr/share/doc/tribune/serf.json.example"
-install -Dm644 "$here/../LICENSE-MIT" "$root/usr/share/doc/tribune/copyright"
+# Serf's own unit name stays good for scripts, and keeps the unit enabled if Serf's was.
+ln -s tribune-serf.service "$root/lib/systemd/system/serf.service"
+install -Dm644 "$here/debian/copyright" "$root/usr/share/doc/tribune/copyright"
+cat "$here/../LICENSE-MIT" >>"$root/usr/share/doc/tribune/copyright"
+gzip -9n <"$here/../CHANGELOG.md" >"$root/usr/share/doc/tribune/CHANGELOG.md.gz"
+gzip -9n >"$root/usr/share/doc/tribune/changelog.gz" <<CHANGELOG
+tribune ($version) unstable; urgency=medium
+
+  * What changed is in CHANGELOG.md.gz, beside this file.
+
+ -- The Tribune authors <maintainers@tribune.invalid>  $(date -R -r "$here/../CHANGELOG.md")
+CHANGELOG
 install -d -m755 "$root/etc/serf" "$root/var/lib/serf"
 install -d "$root/usr/share/man/man1" "$root/usr/share/bash-completion/completions" \
     "$root/usr/share/zsh/vendor-completions" "$root/usr/share/fish/vendor_completions.d"
 "$binary" manual | gzip -9n >"$root/usr/share/man/man1/tribune-serf.1.gz"
+ln -s tribune-serf.1.gz "$root/usr/share/man/man1/tribune.1.gz"
 "$binary" completions bash >"$root/usr/share/bash-completion/completions/serf"
 ln -s serf "$root/usr/share/bash-completion/completions/tribune"
 "$binary" completions zsh >"$root/usr/share/zsh/vendor-completions/_serf"
 "$binary" completions fish >"$root/usr/share/fish/vendor_completions.d/serf.fish"
+ln -s serf.fish "$root/usr/share/fish/vendor_completions.d/tribune.fish"
 
 install -d "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<CONTROL
@@ -32,7 +48,7 @@ Architecture: $architecture
 Maintainer: The Tribune authors <maintainers@tribune.invalid>
 Section: net
 Priority: optional
-Depends: libc6 (>= 2.34)
+Depends: libc6 (>= $libc), libgcc-s1
 Provides: serf
 Conflicts: serf
 Replaces: serf

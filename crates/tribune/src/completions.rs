@@ -1,13 +1,19 @@
 //! Completions for shells, made from the table of commands.
 
 use crate::command::{COMMANDS, Command};
+use crate::commands::cluster::CLUSTER;
 use crate::flags::{Flag, Kind};
 
 /// The commands of `tribune` beside `serf`.
-const OWN: [&str; 5] = ["serf", "why", "version", "completions", "manual"];
+const OWN: [&str; 6] = ["serf", "cluster", "why", "version", "completions", "manual"];
 
 fn names() -> String {
     COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
+}
+
+/// All commands that take flags of their own: serf's, and the one that is only tribune's.
+fn with_flags() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().chain([&CLUSTER])
 }
 
 /// Whether the value of a flag is a file.
@@ -19,7 +25,7 @@ fn is_path(flag: &Flag) -> bool {
 pub(crate) fn bash() -> String {
     let mut flags = String::new();
     let mut values = String::new();
-    for command in COMMANDS {
+    for command in with_flags() {
         let words: Vec<_> =
             (command.flags)().iter().map(|flag| format!("-{}", flag.name)).collect();
         flags.push_str(&format!("        {}) words='{}' ;;\n", command.name, words.join(" ")));
@@ -85,6 +91,8 @@ pub(crate) fn zsh() -> String {
     let mut cases = String::new();
     for command in COMMANDS {
         list.push_str(&format!("        '{}:{}'\n", command.name, zsh_quoted(command.synopsis)));
+    }
+    for command in with_flags() {
         let specs: Vec<_> = (command.flags)().iter().map(zsh_spec).collect();
         if !specs.is_empty() {
             let specs = specs.join(" \\\n            ");
@@ -160,6 +168,8 @@ pub(crate) fn fish() -> String {
              complete -c tribune -n '__fish_seen_subcommand_from serf; \
              and not __fish_seen_subcommand_from {names}' -a {name} -d '{synopsis}'\n"
         ));
+    }
+    for command in with_flags() {
         for flag in (command.flags)() {
             script.push_str(&fish_line(command, &flag));
         }
