@@ -80,6 +80,10 @@ class Group:
     def wait_log(self, name, text):
         self.agents[name].wait_output(lambda out: text in out, 60.0)
 
+    def wait_delivered(self, name, seen, event):
+        """Until no change of this kind that the agent has seen still waits for others to be delivered with."""
+        self.agents[name].wait_output(lambda out: out.rfind(f"Received event: {event}") > out.rfind(f"EventMember{seen}:"))
+
     def command(self, argv):
         self.run(argv)
 

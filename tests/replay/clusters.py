@@ -139,6 +139,8 @@ BEFORE = {
     "reachability-missing": [("kill", "node3")],
     "members-failed": [("wait_log", "node1", "EventMemberFailed: node3")],
     "members-leaving": [("background", "leave", ["serf", "leave", "-rpc-addr=127.0.0.2:7373"])],
+    # Or the update of an earlier case would rightly come together with the one of this case.
+    "monitor-events": [("wait_delivered", "node1", "Update", "member-update")],
     "reachability-too-many": [
         ("background", "leave", ["serf", "leave", "-rpc-addr=127.0.0.2:7373"]),
         ("wait_status", "node2", "leaving"),
