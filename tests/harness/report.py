@@ -77,11 +77,12 @@ def deviations(folder):
 def show(name, result, verbose):
     """One case's line, and what went wrong."""
     word = "skip" if result.get("skipped") else "ok" if result["ok"] else "FAIL"
-    if word == "ok" and not verbose:
+    if word == "ok" and "first" not in result and not verbose:
         return
-    print("%-4s %s (%.1f s)" % (word, name, result["seconds"]))
-    if result["detail"] and word != "ok":
-        print("     " + result["detail"].rstrip().replace("\n", "\n     "))
+    print("%-4s %s (%.1f s)%s" % (word, name, result["seconds"], ", at the second try" if "first" in result else ""))
+    for detail in (result.get("first"), result["detail"] if word != "ok" else None):
+        if detail:
+            print("     " + detail.rstrip().replace("\n", "\n     "))
     sys.stdout.flush()
 
 

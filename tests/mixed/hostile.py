@@ -195,11 +195,11 @@ def replayed_and_reordered_messages(stage):
     gone.call("leave", seconds=20)
     gone.wait()
     all_see(nodes, "gone", "left")
-    for stream in streams:
-        for _ in range(20):
-            stream.next(40)
+    said = {"e%d" % number for number in range(20)}
+    for node, stream in zip(nodes, streams):
+        stream.collect(said, 40, "%s did not hear of" % node.name)
     caught = ear.caught()
-    assert len(caught) > 20, len(caught)
+    assert len(caught) >= 10, len(caught)
     source = random.Random(3)
 
     def replay():
@@ -211,7 +211,8 @@ def replayed_and_reordered_messages(stage):
     replay()
     for node in nodes:
         node.sees(wanted)
-        assert "EventMemberFailed" not in node.log(), node.log()
+        # The guest's leave and its end may come in either order.
+        assert "EventMemberFailed: n" not in node.log(), node.log()
     until(lambda: nodes[2].members()["n2"]["Tags"] == {"role": "c"}, 10, "the tags turned back")
     nodes[0].call("event", {"Name": "end", "Payload": None, "Coalesce": False})
     for node, stream in list(zip(nodes, streams))[1:]:

@@ -155,6 +155,15 @@ class Stream:
 
         return until(matches, seconds, lambda _: "no record %s among %s" % (wanted, seen))
 
+    def collect(self, names, seconds, complaint):
+        """Reads on until an event of each of these names has come."""
+        missing = set(names)
+        while missing:
+            try:
+                missing.discard(self.next(seconds).get("Name"))
+            except AssertionError as problem:
+                raise AssertionError("%s %s: %s" % (complaint, sorted(missing), problem))
+
     def drain(self, until_name, seconds=15):
         """All records up to a user event of this name, which ends the list and is not part of it."""
         records = []
