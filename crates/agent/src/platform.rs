@@ -2,6 +2,7 @@
 //!
 //! Everything that only Unix has stands here, in `signals` and in `notify`, behind `cfg`.
 
+pub(crate) mod netlink;
 pub(crate) mod packet;
 
 use std::net::IpAddr;

@@ -6,12 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use crate::platform::netlink::{self, Request};
 
 /// An address with the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,68 +75,39 @@ fn read_interface(interface: &str, file: &str) -> io::Result<String> {
 impl FloatingAddress {
     /// Puts the address on the interface. It being there already is success.
     pub(crate) fn add(&self, interface: &str) -> io::Result<()> {
-        let message = RouteNetlinkMessage::NewAddress(self.message(interface)?);
-        request(message, NLM_F_CREATE | NLM_F_REPLACE)
+        netlink::ask(&self.request(Request::add_or_replace_address(), interface_index(interface)?))
     }
 
     /// Takes the address from the interface. Says whether it was there.
     pub(crate) fn remove(&self, interface: &str) -> io::Result<bool> {
-        match request(RouteNetlinkMessage::DelAddress(self.message(interface)?), 0) {
+        match netlink::ask(&self.request(Request::delete_address(), interface_index(interface)?)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn message(&self, interface: &str) -> io::Result<AddressMessage> {
-        let mut message = AddressMessage::default();
-        message.header.family = match self.ip {
-            IpAddr::V4(_) => AddressFamily::Inet,
-            IpAddr::V6(_) => AddressFamily::Inet6,
-        };
-        message.header.prefix_len = self.prefix_length;
-        message.header.scope = AddressScope::Universe;
-        message.header.index = interface_index(interface)?;
-        message.attributes.push(AddressAttribute::Address(self.ip));
+    fn request(&self, request: Request, interface: u32) -> Vec<u8> {
         match self.ip {
             IpAddr::V4(v4) => {
-                message.attributes.push(AddressAttribute::Local(self.ip));
+                let request = request
+                    .address(libc::AF_INET as u8, self.prefix_length, interface)
+                    .attribute(libc::IFA_ADDRESS, &v4.octets())
+                    .attribute(libc::IFA_LOCAL, &v4.octets());
                 let hosts = u32::MAX.checked_shr(self.prefix_length.into()).unwrap_or(0);
-                if hosts > 1 {
-                    let broadcast = Ipv4Addr::from_bits(v4.to_bits() | hosts);
-                    message.attributes.push(AddressAttribute::Broadcast(broadcast));
+                let broadcast = Ipv4Addr::from_bits(v4.to_bits() | hosts);
+                match hosts {
+                    0 | 1 => request.finish(),
+                    _ => request.attribute(libc::IFA_BROADCAST, &broadcast.octets()).finish(),
                 }
             }
             // The takeover decides who has it; waiting for duplicate detection would only delay it.
-            IpAddr::V6(_) => {
-                message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            }
+            IpAddr::V6(v6) => request
+                .address(libc::AF_INET6 as u8, self.prefix_length, interface)
+                .attribute(libc::IFA_ADDRESS, &v6.octets())
+                .attribute(libc::IFA_FLAGS, &libc::IFA_F_NODAD.to_ne_bytes())
+                .finish(),
         }
-        Ok(message)
-    }
-}
-
-/// One request to the kernel and its acknowledgement.
-fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-    let mut message = NetlinkMessage::from(message);
-    message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    message.header.sequence_number = 1;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    match answer.payload {
-        NetlinkPayload::Error(error) => match error.code {
-            None => Ok(()),
-            Some(_) => Err(error.to_io()),
-        },
-        other => Err(io::Error::other(format!("unexpected answer of the kernel: {other:?}"))),
     }
 }
 
