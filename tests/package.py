@@ -180,7 +180,9 @@ def completions(machine):
 
 
 def example(machine):
-    """The example is a configuration that the agent takes, once its addresses and files are there."""
+    """The example is a configuration that the agent takes, on a machine with an address of the example's network."""
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "address", "add", "10.0.0.14/24", "dev", "lo")
     machine.write("/etc/serf/agent.json", machine.read("/usr/share/doc/tribune/serf.json.example"))
     try:
         machine.run("serf", "agent", "-validate", "-config-dir=/etc/serf/")

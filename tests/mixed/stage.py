@@ -94,15 +94,15 @@ def whole(nodes, seconds=30):
         node.sees(wanted, seconds)
 
 
-def clocks_agree(nodes, seconds=30):
-    """Waits until all intents have reached everybody: an order given before that may be older than what it undoes."""
+def clocks_agree(nodes, clock="member_time", seconds=30):
+    """Waits until everybody has heard of the newest time: an order given before that may be older than what it undoes."""
     times = []
 
     def agree():
-        times[:] = [node.stats()["serf"]["member_time"] for node in nodes]
+        times[:] = [node.stats()["serf"][clock] for node in nodes]
         return len(set(times)) == 1
 
-    until(agree, seconds, lambda _: "the member clocks stand at %s" % times)
+    until(agree, seconds, lambda _: "%s stands at %s" % (clock, times))
 
 
 def all_see(nodes, name, status, seconds=40):
