@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serf::{
     Command, ConnectionId, Coordinate, DialId, Event, Input, Keyring, Member, Outcome, PersistId,
-    QueryId, QueryProgress, QueryRequest, Serf, Statistics, Tags, Time, Token,
+    QueryId, QueryProgress, QueryRequest, Serf, Statistics, TagChange, Tags, Time, Token,
 };
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -54,8 +54,8 @@ pub(crate) enum Request {
         request: QueryRequest,
         reply: oneshot::Sender<Result<mpsc::UnboundedReceiver<QueryProgress>, String>>,
     },
-    /// Replace the tags, on disk first if there is a file for them.
-    SetTags { tags: Tags, reply: oneshot::Sender<Outcome> },
+    /// Change the tags, on disk first if there is a file for them.
+    SetTags { change: TagChange, reply: oneshot::Sender<Outcome> },
     /// All members.
     Members { reply: oneshot::Sender<Vec<Member>> },
     /// The numbers.
@@ -370,9 +370,9 @@ impl Driver {
             Request::Query { request, reply } => {
                 self.command(Command::Query(request), Caller::Query(reply));
             }
-            Request::SetTags { tags, reply } => {
+            Request::SetTags { change, reply } => {
                 let persist = self.tags_file.is_some();
-                self.command(Command::SetTags { tags, persist }, Caller::Outcome(reply));
+                self.command(Command::SetTags { change, persist }, Caller::Outcome(reply));
             }
             Request::Members { reply } => {
                 let _ = reply.send(self.machine.members().cloned().collect());

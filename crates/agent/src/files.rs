@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::random;
+
 /// Replaces a file's content as a whole: after a crash there is the old or the new content, never
 /// a part. An existing file keeps its mode and its owner, a new one is private.
 ///
@@ -30,14 +32,15 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
+/// A name that no other write has, of this process or another.
 fn beside(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(format!(".{:016x}.new", random::u64()));
     target.with_file_name(name)
 }
 
 fn write_beside(target: &Path, beside: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private().create(true).truncate(true).open(beside)?;
+    let mut file = private().create_new(true).open(beside)?;
     if let Ok(old) = fs::metadata(target) {
         file.set_permissions(old.permissions())?;
         #[cfg(unix)]

@@ -203,13 +203,14 @@ impl Driver {
 
     async fn set_tags(&self) {
         let Some((record, visible)) = self.tags.clone() else { return };
-        let mut tags = self.node.tags().await;
-        tags.insert(Record::tag(&self.settings.name), record);
-        tags.insert(self.settings.tag.clone(), visible);
+        let tags = Tags::from([
+            (Record::tag(&self.settings.name), record),
+            (self.settings.tag.clone(), visible),
+        ]);
         let (node, log) = (self.node.clone(), self.log.clone());
         // The announcement is under way at once; only its last transmission would be waited for.
         tokio::spawn(async move {
-            if let Err(why) = node.set_tags(tags).await {
+            if let Err(why) = node.edit_tags(Vec::new(), tags).await {
                 log.line(Level::Warn, "agent", format_args!("Tags of the role: {why}"));
             }
         });

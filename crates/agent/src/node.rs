@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serf::{
     Command, Coordinate, Event, Fact, JoinTarget, KeyOperation, KeyReport, Member, MemberStatus,
-    Outcome, QueryId, QueryProgress, QueryRequest, Statistics, Tags, Time,
+    Outcome, QueryId, QueryProgress, QueryRequest, Statistics, TagChange, Tags, Time,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::NodeName;
@@ -319,8 +319,17 @@ impl NodeHandle {
 
     /// Replaces the own tags; they are on disk (if there is a file) before they are announced.
     pub async fn set_tags(&self, tags: Tags) -> Result<(), String> {
+        self.change_tags(TagChange::Replace(tags)).await
+    }
+
+    /// Deletes and sets some of the own tags; otherwise as [`Self::set_tags`].
+    pub async fn edit_tags(&self, delete: Vec<String>, set: Tags) -> Result<(), String> {
+        self.change_tags(TagChange::Edit { delete, set }).await
+    }
+
+    async fn change_tags(&self, change: TagChange) -> Result<(), String> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::SetTags { tags, reply }, answer).await.and_then(outcome_to_result)?;
+        self.ask(Request::SetTags { change, reply }, answer).await.and_then(outcome_to_result)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use serf::snapshot::SnapshotState;
 use serf::{
     Command, Config, ConnectionId, DialId, Event, Input, JoinTarget, KeyOperation, Keyring,
     MemberStatus, Output, PersistId, Profile, QueryId, QueryProgress, QueryRequest, QueryTimeout,
-    Serf, Statistics, Tags, Time, Token,
+    Serf, Statistics, TagChange, Tags, Time, Token,
 };
 use wire::message::gossip::{
     Ack, Alive, Dead, Message, NodeState, Ping, PushPull, State, StreamMessage, Suspect,
@@ -442,7 +442,12 @@ impl Harness {
                 Command::Respond { query, payload: payload(tape).unwrap_or_default() }
             }
             5 => Command::SetTags {
-                tags: Tags::from([(tape.text(), tape.text())]),
+                change: if kind & 64 == 0 {
+                    TagChange::Replace(Tags::from([(tape.text(), tape.text())]))
+                } else {
+                    let delete = vec![tape.text()];
+                    TagChange::Edit { delete, set: Tags::from([(tape.text(), tape.text())]) }
+                },
                 persist: kind >= 128,
             },
             6 => Command::Keys(match kind / 8 % 4 {

@@ -129,15 +129,30 @@ pub enum Command {
         /// The answer.
         payload: Bytes,
     },
-    /// Replace the own tags. With `persist` they are written before they are announced.
+    /// Change the own tags. With `persist` they are written before they are announced. Changes are
+    /// made one after another, each to what the one before has left.
     SetTags {
-        /// All of them.
-        tags: Tags,
+        /// What is to become of them.
+        change: TagChange,
         /// Ask for [`Output::Persist`] first.
         persist: bool,
     },
     /// Change one of the keys on every member, or list them.
     Keys(KeyOperation),
+}
+
+/// What is to become of the own tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagChange {
+    /// These are all.
+    Replace(Tags),
+    /// The others stay. What is both deleted and set is set.
+    Edit {
+        /// Names of those to delete.
+        delete: Vec<String>,
+        /// Those to set.
+        set: Tags,
+    },
 }
 
 /// A cluster-wide operation on keys. Keys are raw.
@@ -254,6 +269,9 @@ pub enum Error {
     /// The encoded tags are too long; they stay as they were.
     #[error("Encoded length of tags exceeds limit of 512 bytes")]
     TagsTooBig,
+    /// Too many changes of tags wait for the disk.
+    #[error("too many tag changes in progress, try again later")]
+    TooManyTagChanges,
     /// The update broadcast was not through in time; the tags are set all the same.
     #[error("timeout waiting for update broadcast")]
     UpdateTimeout,

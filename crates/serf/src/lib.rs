@@ -67,7 +67,7 @@ pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
 pub use interface::{
     Command, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep, Member,
     MemberEventKind, MemberStatus, MessageKind, Outcome, Output, Persist, PersistId, QueryId,
-    QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, Tags,
+    QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, TagChange, Tags,
 };
 pub use machine::{ConfigError, Serf, validate};
 pub use vivaldi::distance;

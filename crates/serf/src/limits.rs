@@ -58,6 +58,10 @@ pub const QUERY_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Key operations of others that wait for the keyring to be on disk.
 pub const KEY_OPERATIONS: usize = 16;
 
+/// Changes of the own tags that wait for the disk: one from each client that an agent serves. A
+/// further one is refused.
+pub const TAG_CHANGES: usize = 1024;
+
 /// Key texts counted in one report: a member lists at most 40.
 pub const REPORT_KEYS: usize = 4096;
 

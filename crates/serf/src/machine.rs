@@ -48,7 +48,7 @@ use exchange::UserStateCache;
 use join::JoinTask;
 use keys::KeyTasks;
 use queries::OwnQuery;
-use tags::TagsTask;
+use tags::TagTasks;
 
 /// Why a configuration cannot work. The first texts are those of the real agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +116,7 @@ enum Waiting {
 /// What goes on once something is on disk.
 #[derive(Debug)]
 enum Persisting {
-    Tags(TagsTask),
+    Tags,
     Keyring,
 }
 
@@ -163,6 +163,7 @@ pub struct Serf {
     waiting: BTreeMap<Token, Waiting>,
     persisting: BTreeMap<PersistId, Persisting>,
     key_tasks: KeyTasks,
+    tag_tasks: TagTasks,
     rejoin: Vec<(NodeName, std::net::SocketAddr)>,
     leave_waiter: Option<Token>,
     /// Whether a broadcast of our own leave was not through in time.
@@ -227,6 +228,7 @@ impl Serf {
             waiting: BTreeMap::new(),
             persisting: BTreeMap::new(),
             key_tasks: KeyTasks::default(),
+            tag_tasks: TagTasks::default(),
             rejoin: Vec::new(),
             leave_waiter: None,
             leave_is_late: false,
@@ -355,6 +357,7 @@ impl Serf {
             + self.own_queries.len()
             + self.waiting.len()
             + self.persisting.len()
+            + self.tag_tasks.waiting.len()
             + self.rejoin.len()
             + coordinates
     }
@@ -551,7 +554,7 @@ impl Serf {
                 let outcome = self.respond(now, query, payload);
                 self.ended(token, outcome);
             }
-            Command::SetTags { tags, persist } => self.set_tags(now, token, tags, persist),
+            Command::SetTags { change, persist } => self.set_tags(now, token, change, persist),
             Command::Keys(operation) => self.start_key_operation(now, token, operation),
         }
     }
@@ -574,7 +577,7 @@ impl Serf {
 
     fn persisted(&mut self, now: Time, id: PersistId, result: Result<(), String>) {
         match self.persisting.remove(&id) {
-            Some(Persisting::Tags(task)) => self.tags_persisted(now, task, result),
+            Some(Persisting::Tags) => self.tags_persisted(now, result),
             Some(Persisting::Keyring) => self.keyring_persisted(now, result),
             None => {}
         }

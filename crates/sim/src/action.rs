@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serf::{Command, KeyOperation, QueryRequest, Tags};
+use serf::{Command, KeyOperation, QueryRequest, TagChange, Tags};
 use wire::NodeName;
 use wire::message::serf::Filter;
 
@@ -229,7 +229,8 @@ impl World {
         let mut tags: Tags = self.hosts[host.0].tags().clone();
         tags.insert("v".to_owned(), count.retags.to_string());
         self.hosts[host.0].config.tags = tags.clone();
-        let command = Command::SetTags { tags, persist: count.retags.is_multiple_of(2) };
+        let change = TagChange::Replace(tags);
+        let command = Command::SetTags { change, persist: count.retags.is_multiple_of(2) };
         self.command_for(host, command, Purpose::Reported);
     }
 

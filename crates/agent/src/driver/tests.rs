@@ -209,6 +209,33 @@ async fn tags_are_kept_and_too_long_ones_are_not() {
 }
 
 #[tokio::test]
+async fn changes_of_tags_at_once_are_all_kept() {
+    let scratch = Scratch::new("driver-tags-at-once");
+    let file = scratch.path("tags");
+    let tags_file = Some(file.clone());
+    let node = run(NodeSettings { tags_file, ..settings("one", "127.0.0.1") });
+    let changes: Vec<_> = (0..20)
+        .map(|number| {
+            let node = node.clone();
+            let set = Tags::from([(format!("t{number}"), "v".repeat(number))]);
+            let delete = vec![format!("t{}", number + 1)];
+            tokio::spawn(async move { node.edit_tags(delete, set).await })
+        })
+        .collect();
+    for change in changes {
+        change.await.unwrap().unwrap();
+    }
+    // What is written whole is also what is announced.
+    let kept = crate::files::tags::read(&file).unwrap().unwrap();
+    assert_eq!(kept, node.tags().await);
+    let own = node.members().await.remove(0);
+    assert_eq!(*own.tags, kept);
+    assert!(kept.contains_key("t19"), "{kept:?}");
+    // Each in its turn: of two neighbours one was deleted after the other was set, or neither.
+    assert_eq!(kept.len(), 20);
+}
+
+#[tokio::test]
 async fn a_killed_member_comes_back_through_its_snapshot() {
     let scratch = Scratch::new("driver-snapshot");
     let path = scratch.path("snapshot");

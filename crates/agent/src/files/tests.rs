@@ -51,7 +51,8 @@ fn tags_are_written_as_recorded() {
     assert_eq!(tags::read(&path), Ok(Some(set)));
     tags::write(&path, &Tags::new()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "{}");
-    assert!(!beside(&path).exists());
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+    assert_ne!(beside(&path), beside(&path));
 }
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! What each command does.
 
 use bytes::Bytes;
-use serf::{QueryId, QueryRequest, QueryTimeout, Tags};
+use serf::{QueryId, QueryRequest, QueryTimeout};
 use wire::message::serf::Filter;
 use wire::rpc::{
     Coordinate, CoordinateReply, EvidenceReply, Frame, JoinReply, KeyReport, MembersFilter,
@@ -76,7 +76,7 @@ pub(super) async fn run(
         Request::Join { existing, replay } => join(&node, existing, replay).await,
         Request::Members => members(&node, None).await,
         Request::MembersFiltered(filter) => members(&node, Some(&filter)).await,
-        Request::Tags { tags, delete } => Answer::bare(set_tags(&node, tags, delete).await),
+        Request::Tags { tags, delete } => Answer::bare(node.edit_tags(delete, tags).await),
         Request::Stream { filter } => stream(&node, client, &filter).await,
         Request::Monitor { log_level } => monitor(&node, &log_level),
         Request::Leave => leave(&node).await,
@@ -139,16 +139,6 @@ async fn members(node: &NodeHandle, filter: Option<&MembersFilter>) -> Answer {
         .map(to_member)
         .collect();
     Answer::with(String::new(), &MembersReply { members })
-}
-
-/// New tags = the present ones − those to delete + those to set.
-async fn set_tags(node: &NodeHandle, set: Tags, delete: Vec<String>) -> Result<(), String> {
-    let mut tags = node.tags().await;
-    for name in &delete {
-        tags.remove(name);
-    }
-    tags.extend(set);
-    node.set_tags(tags).await
 }
 
 /// The item of a stream's filter that asks for evidence; no other item includes it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serf::MemberEventKind::{Failed, Join, Leave, Reap, Update};
 use serf::{
     Command, Config, Error, Event, Fact, KeyOperation, Keyring, MemberStatus, Outcome,
-    QueryProgress, QueryRequest, Tags, Token,
+    QueryProgress, QueryRequest, TagChange, Tags, Token,
 };
 use wire::Key;
 use wire::message::serf::Filter;
@@ -216,7 +216,8 @@ fn a_pruned_member_that_refuted_becomes_visible_again() {
 fn new_tags_reach_everybody() {
     let mut world = World::cluster(9, 4);
     let tags: Tags = [("role".to_owned(), "db".to_owned())].into();
-    let token = world.command(2, Command::SetTags { tags: tags.clone(), persist: true });
+    let token = world
+        .command(2, Command::SetTags { change: TagChange::Replace(tags.clone()), persist: true });
     assert!(matches!(done(&mut world, 2, token, 5 * SECOND), Outcome::Ok));
     world.run(SECOND);
     for host in &world.hosts {

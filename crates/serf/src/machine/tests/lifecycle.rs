@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::ConfigError;
-use crate::interface::{Persist, PersistId, Tags};
+use crate::interface::{Persist, PersistId, TagChange, Tags};
+use crate::limits;
 
 fn tags(tags: &[(&str, &str)]) -> Tags {
     tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -154,7 +155,7 @@ fn a_return_renews_address_and_tags_and_keeps_the_status_time() {
 fn tags_are_on_disk_before_they_are_announced() {
     let mut serf = serf();
     let new = tags(&[("role", "db")]);
-    let set = |persist| Command::SetTags { tags: new.clone(), persist };
+    let set = |persist| Command::SetTags { change: TagChange::Replace(new.clone()), persist };
     let out = command(&mut serf, at(0), set(true));
     let [Output::Persist { id, what: Persist::Tags(written) }] = &out[..] else {
         panic!("{out:?}")
@@ -178,9 +179,58 @@ fn tags_are_on_disk_before_they_are_announced() {
 }
 
 #[test]
+fn tags_change_one_after_another() {
+    let mut serf = serf();
+    let edit = |delete: &[&str], set: &[(&str, &str)]| Command::SetTags {
+        change: TagChange::Edit {
+            delete: delete.iter().map(|name| (*name).to_owned()).collect(),
+            set: tags(set),
+        },
+        persist: true,
+    };
+    let first = command(&mut serf, at(0), edit(&[], &[("a", "1"), ("b", "2")]));
+    let [Output::Persist { id: PersistId(mut last), .. }] = first[..] else { panic!("{first:?}") };
+    // These wait, and apply to what the first leaves.
+    assert!(command(&mut serf, at(0), edit(&["b"], &[("c", "3")])).is_empty());
+    assert!(command(&mut serf, at(0), edit(&["a"], &[("a", &"v".repeat(600))])).is_empty());
+    assert!(command(&mut serf, at(0), edit(&["c", "a"], &[("c", "4")])).is_empty());
+    let left =
+        [tags(&[("a", "1"), ("b", "2")]), tags(&[("a", "1"), ("c", "3")]), tags(&[("c", "4")])];
+    let mut refused = Vec::new();
+    for (turn, expected) in left.iter().enumerate() {
+        serf.handle(at(turn as u64), Input::Persisted { id: PersistId(last), result: Ok(()) });
+        assert_eq!(serf.tags(), expected);
+        let out = outputs(&mut serf);
+        refused.extend(failure(&out));
+        let writes: Vec<_> = out
+            .iter()
+            .filter_map(|output| match output {
+                Output::Persist { id, what: Persist::Tags(tags) } => Some((id.0, tags)),
+                _ => None,
+            })
+            .collect();
+        match (writes[..].first(), left.get(turn + 1)) {
+            (Some((id, written)), Some(next)) => {
+                assert_eq!((writes.len(), *written), (1, next));
+                last = *id;
+            }
+            (written, next) => assert_eq!((written, next), (None, None)),
+        }
+    }
+    assert_eq!(refused, ["Encoded length of tags exceeds limit of 512 bytes"]);
+
+    for _ in 0..=limits::TAG_CHANGES {
+        assert!(failure(&command(&mut serf, at(9), edit(&[], &[]))).is_none());
+    }
+    let why = failure(&command(&mut serf, at(9), edit(&[], &[])));
+    assert_eq!(why.as_deref(), Some("too many tag changes in progress, try again later"));
+}
+
+#[test]
 fn tags_that_are_too_long_never_reach_the_disk() {
     let mut serf = serf();
-    let command = Command::SetTags { tags: tags(&[("k", &"v".repeat(600))]), persist: true };
+    let change = TagChange::Replace(tags(&[("k", &"v".repeat(600))]));
+    let command = Command::SetTags { change, persist: true };
     let out = super::command(&mut serf, at(0), command);
     let text = "Encoded length of tags exceeds limit of 512 bytes";
     assert_eq!(failure(&out).as_deref(), Some(text));
