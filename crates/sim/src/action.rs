@@ -169,6 +169,7 @@ impl World {
             Action::ForceLeave(from, node, prune) => {
                 count.force_leaves += 1;
                 let node = self.hosts[node.0].name.clone();
+                count.declared.insert((*from, node.clone()));
                 let command = Command::ForceLeave { node, prune: *prune };
                 self.command_for(*from, command, Purpose::Reported);
             }
@@ -330,6 +331,8 @@ pub struct Deeds {
     pub rotations: u64,
     /// The hosts with the name of another.
     pub(crate) clone_hosts: Vec<HostId>,
+    /// Who was declared by an operator, and where.
+    pub(crate) declared: std::collections::BTreeSet<(HostId, NodeName)>,
     /// Which runs wanted no old events.
     pub(crate) ignoring: std::collections::BTreeMap<(HostId, u32), bool>,
     pub(crate) rotation: Option<Rotation>,

@@ -169,11 +169,7 @@ impl Author<'_> {
             Kind::Disk => self.disk(),
             Kind::Move => self.move_away(),
             Kind::Rename => self.rename(),
-            Kind::Clone => {
-                let ((begin, end), host) = (self.long_span(), self.host());
-                self.plan(begin, Action::Clone(host));
-                self.plan(end, Action::EndClones);
-            }
+            Kind::Clone => self.twin(),
             Kind::KeyRotation => self.rotate(),
             Kind::Churn => self.churn(),
             Kind::Burst => {
@@ -322,6 +318,20 @@ impl Author<'_> {
         self.plan(begin, Action::Crash(host));
         self.plan(begin, Action::Rename(host, name));
         self.plan(end, Action::Start { host, ignore_old_events: true });
+    }
+
+    /// Another member with the name of this one; now and then the two are cut off from everybody
+    /// who could vote.
+    fn twin(&mut self) {
+        let ((begin, end), host) = (self.long_span(), self.host());
+        self.plan(begin, Action::Clone(host));
+        self.plan(end, Action::EndClones);
+        if self.chance.happens(0.3) {
+            let members = self.scenario.hosts.len();
+            let part = |number| if number == host.0 || number >= members { 1 } else { 2 };
+            self.plan(begin, Action::Partition((0..members + 64).map(part).collect()));
+            self.plan(end, Action::Rejoin);
+        }
     }
 
     /// Half of the rotations meet a partition.

@@ -8,6 +8,7 @@ mod incarnation;
 mod intact;
 mod lamport;
 mod late_event;
+mod leave;
 mod memory;
 mod opaque;
 mod peer;
@@ -81,6 +82,7 @@ impl Checks {
             Box::new(probe::Probes::default()),
             Box::new(exchange::Exchanges::default()),
             Box::new(record::Records::default()),
+            Box::new(leave::Leaves::default()),
             Box::new(vote::Votes),
             Box::new(opaque::Opaque),
             Box::new(peer::Peers),
