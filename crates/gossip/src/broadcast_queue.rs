@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use wire::planted::{Fault, planted};
 use wire::{LamportTime, NodeName};
 
 use crate::interface::{IntentKind, Token};
@@ -129,6 +130,7 @@ impl BroadcastQueue {
         let mut finished = Vec::new();
         if let Some(slot) = &broadcast.slot
             && let Some(order) = self.slots.get(&slot.node).copied()
+            && !planted(Fault::OldBroadcastKept)
         {
             let queued = self.items.get(&order).and_then(|item| item.slot.as_ref());
             if queued.is_some_and(|queued| queued.outranks(slot)) {

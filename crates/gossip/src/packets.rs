@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use wire::message::gossip::Message;
+use wire::planted::{Fault, planted};
 use wire::{Address, compound, packet};
 
 use crate::broadcasts::Fill;
@@ -114,5 +115,5 @@ pub(crate) fn bodies(messages: &[Bytes]) -> Vec<Bytes> {
 }
 
 pub(crate) fn takes_checksums(node: &Node) -> bool {
-    node.versions.protocol_max >= CHECKSUM_PROTOCOL
+    node.versions.protocol_max >= CHECKSUM_PROTOCOL || planted(Fault::ChecksumsForAll)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use wire::message::gossip::{Ack, IndirectPing, Message, Nack, Ping, State, Suspect};
+use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName, SequenceNumber};
 
 use crate::interface::{Event, Fact, Output, StreamRequest};
@@ -189,13 +190,17 @@ impl Membership {
         let node = self.table.node(slot).clone();
         let Some(address) = node.socket_address() else { return };
         let sequence_number = self.prober.next_sequence_number();
+        let mut first_wait = self.config.probe_timeout;
+        if planted(Fault::FirstWaitScaled) {
+            first_wait = self.awareness.scale(first_wait);
+        }
         self.prober.current = Some(Probe {
             sequence_number,
             target: node.name.clone(),
             address,
             incarnation: node.incarnation,
             started: now,
-            answer_by: now + self.config.probe_timeout,
+            answer_by: now + first_wait,
             deadline: now + self.awareness.scale(self.config.probe_interval),
             stage: Stage::Direct,
             helpers: 0,
@@ -219,8 +224,11 @@ impl Membership {
     fn ask_helpers(&mut self, now: Time) {
         let Some(probe) = &mut self.prober.current else { return };
         probe.stage = Stage::Indirect;
-        let (sequence_number, deadline) = (probe.sequence_number, probe.deadline);
+        let (mut sequence_number, deadline) = (probe.sequence_number, probe.deadline);
         let Some(target) = self.table.find(probe.target.as_str()) else { return };
+        if planted(Fault::NewNumberForHelpers) {
+            sequence_number = self.prober.next_sequence_number();
+        }
         let local = self.local;
         let helpers: Vec<Slot> = {
             let (table, rng) = (&self.table, &mut self.rng);

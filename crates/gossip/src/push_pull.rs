@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rand::Rng;
 use wire::message::gossip::{Ack, NodeState, PushPull, State, StreamMessage};
 use wire::msgpack::Writer;
+use wire::planted::{Fault, planted};
 use wire::{NodeName, SequenceNumber};
 
 use crate::interface::Token;
@@ -236,6 +237,9 @@ impl Membership {
     }
 
     fn asked(&mut self, now: Time, connection: ConnectionId, from: SocketAddr, state: PushPull) {
+        if planted(Fault::ReplyAfterMerge) {
+            self.merge_later(now, from, state.clone(), None);
+        }
         let reply = self.reply(now, &state);
         self.outputs.push_back(Output::Reply { connection, reply });
         if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use wire::SequenceNumber;
 use wire::message::gossip::{Ack, IndirectPing, Message, Nack, Ping};
+use wire::planted::{Fault, planted};
 
 use crate::{Membership, Time, limits};
 
@@ -69,7 +70,8 @@ impl Membership {
     /// The target has answered: its payload stays here, for its round trip is ours.
     pub(crate) fn relay_ack(&mut self, ack: Ack) {
         if let Some(relay) = self.relays.open.remove(&ack.sequence_number) {
-            let ack = Ack { sequence_number: relay.sequence_number, payload: None };
+            let payload = ack.payload.filter(|_| planted(Fault::PayloadRelayed));
+            let ack = Ack { sequence_number: relay.sequence_number, payload };
             self.send_filled(relay.asker, &Message::Ack(ack));
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
+use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName, Versions};
 
 use crate::broadcasts::Urgency;
@@ -61,6 +62,9 @@ impl Membership {
     /// it: else one confused table would kill healthy members everywhere.
     pub(crate) fn merge_entry(&mut self, now: Time, entry: NodeState, origin: Origin) {
         let NodeState { name, address, port, meta, incarnation, state, versions } = entry;
+        if planted(Fault::OwnEntrySkipped) && self.is_local(&name) {
+            return;
+        }
         match state {
             State::Alive => {
                 let alive = Alive { incarnation, node: name, address, port, meta, versions };
@@ -69,6 +73,10 @@ impl Membership {
             State::Left => {
                 let dead = Dead { incarnation, node: name.clone(), from: name };
                 self.dead(now, dead, origin, None);
+            }
+            State::Dead if planted(Fault::RemoteDeathBelieved) => {
+                let from = self.config.name.clone();
+                self.dead(now, Dead { incarnation, node: name, from }, origin, None);
             }
             State::Dead | State::Suspect => {
                 let from = self.config.name.clone();
@@ -122,7 +130,7 @@ impl Membership {
             self.table.clear_suspicion(slot);
             let own = self.local();
             let same = alive.incarnation == own.incarnation
-                && alive.meta == own.meta
+                && (alive.meta == own.meta || planted(Fault::OtherTagsAccepted))
                 && alive.versions[..] == own.versions.to_bytes();
             if !same {
                 self.refute(alive.incarnation, None);
@@ -176,7 +184,8 @@ impl Membership {
     /// Someone is suspected.
     pub(crate) fn suspect(&mut self, now: Time, suspect: Suspect, origin: Origin) {
         let Some(slot) = self.table.find(suspect.node.as_str()) else { return };
-        if suspect.incarnation < self.table.node(slot).incarnation || is_too_long(&suspect.from) {
+        let old = suspect.incarnation < self.table.node(slot).incarnation;
+        if (old && !planted(Fault::OldAccusationCounts)) || is_too_long(&suspect.from) {
             return;
         }
         let news = self.table.with_suspicion(slot, |suspicion| {
@@ -264,7 +273,10 @@ impl Membership {
 
     /// Outbids an accusation against us.
     fn refute(&mut self, accused: Incarnation, by: Option<NodeName>) {
-        let incarnation = refuting(self.local().incarnation, accused);
+        let mut incarnation = refuting(self.local().incarnation, accused);
+        if planted(Fault::RefuteWithoutBump) {
+            incarnation = self.local().incarnation;
+        }
         self.table.update(self.local, |node| node.incarnation = incarnation);
         self.change_awareness(1);
         let alive = self.own_alive(incarnation, self.local().meta.clone());
@@ -323,6 +335,7 @@ impl Membership {
         let name = alive.node.as_str();
         if origin == (Origin::Asked { joiner: true })
             || self.table.get(name).is_some_and(Node::is_live)
+            || planted(Fault::CertificateIgnored)
         {
             return false;
         }

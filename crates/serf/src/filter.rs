@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use regex::Regex;
 use wire::message::serf::Filter;
+use wire::planted::{Fault, planted};
 
 use crate::interface::Tags;
 use crate::limits;
@@ -59,7 +60,8 @@ impl FilterCache {
             Some(index) => self.compiled.swap(0, index),
             None => {
                 self.compiled.truncate(limits::FILTER_CACHE - 1);
-                let compiled = regex::RegexBuilder::new(expression)
+                let anchored = planted(Fault::FiltersAnchored).then(|| format!("^({expression})$"));
+                let compiled = regex::RegexBuilder::new(anchored.as_deref().unwrap_or(expression))
                     .size_limit(limits::FILTER_PROGRAM_BYTES)
                     .dfa_size_limit(limits::FILTER_PROGRAM_BYTES)
                     .build();

@@ -3,6 +3,7 @@
 
 use wire::LamportTime;
 use wire::message::serf::{BufferedEvent, UserEvents};
+use wire::planted::{Fault, planted};
 
 use crate::limits;
 
@@ -82,7 +83,7 @@ impl EventHistory {
         let slot = self.ring.slot(time);
         let freed = match slot {
             Some((held, events)) if *held == time => {
-                if events.contains(event) {
+                if events.contains(event) && !planted(Fault::RepeatedEventTaken) {
                     return Verdict::Repeated;
                 }
                 if events.len() >= limits::EVENTS_PER_TIME {

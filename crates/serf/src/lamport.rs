@@ -1,6 +1,7 @@
 //! Lamport clocks.
 
 use wire::LamportTime;
+use wire::planted::{Fault, planted};
 
 /// A logical clock: later than everything it has witnessed.
 ///
@@ -28,13 +29,16 @@ impl LamportClock {
 
     /// Moves past `seen`, the time of a message.
     pub(crate) fn witness(&mut self, seen: LamportTime) {
-        if seen.0 >= self.0 {
+        if seen.0 >= self.0 || planted(Fault::ClockSetBack) {
             self.0 = seen.0.saturating_add(1);
         }
     }
 
     /// Moves to `peer`, a peer's clock: its next unused time.
     pub(crate) fn witness_clock(&mut self, peer: LamportTime) {
+        if planted(Fault::PeerClockWitnessed) {
+            return self.witness(peer);
+        }
         if let Some(last_used) = peer.0.checked_sub(1) {
             self.witness(LamportTime(last_used));
         }

@@ -25,6 +25,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use wire::message::Coordinate;
 use wire::message::serf::{SerfMessage, kind};
+use wire::planted::{Fault, planted};
 use wire::{Incarnation, LamportTime, NodeName};
 
 use crate::certificates::Certificates;
@@ -464,6 +465,8 @@ impl Serf {
             Err(error) => return self.dropped(error.to_string()),
         };
         self.note_received(&message, bytes.len());
+        let again = planted(Fault::PassedOnReencoded).then(|| Bytes::from(message.encode()));
+        let bytes = again.unwrap_or(bytes);
         match message {
             SerfMessage::Leave(leave) => {
                 if self.on_leave_intent(now, &leave) {

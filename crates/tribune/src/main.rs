@@ -25,6 +25,8 @@ use std::path::Path;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
+const _: () = assert!(!wire::planted::COMPILED_IN, "known mistakes are for the simulator alone");
+
 fn main() {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();

@@ -6,6 +6,7 @@
 
 use crate::limits;
 use crate::message::gossip::kind;
+use crate::planted::{Fault, planted};
 
 /// What a compound adds to a packet, apart from [`PER_MESSAGE`].
 pub const OVERHEAD: usize = 2;
@@ -23,9 +24,10 @@ pub struct CompoundError;
 /// than a 16-bit length can say goes alone. Budgets are the caller's business.
 pub fn assemble<M: AsRef<[u8]>>(messages: &[M]) -> Vec<Vec<u8>> {
     let fits = |message: &M| message.as_ref().len() <= usize::from(u16::MAX);
+    let most = if planted(Fault::LongCompounds) { 255 } else { limits::COMPOUND_PARTS_SENT };
     let mut bodies = Vec::new();
     for group in messages.chunk_by(|a, b| fits(a) && fits(b)) {
-        for part in group.chunks(limits::COMPOUND_PARTS_SENT) {
+        for part in group.chunks(most) {
             let mut body = Vec::new();
             write(part, &mut body);
             bodies.push(body);

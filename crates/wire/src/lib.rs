@@ -58,6 +58,7 @@ pub mod lzw;
 pub mod message;
 pub mod msgpack;
 pub mod packet;
+pub mod planted;
 pub mod rpc;
 pub mod seal;
 mod security;

@@ -6,6 +6,7 @@ use wire::LamportTime;
 use wire::message::gossip::{PushPullHeader, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull, UserEvent, kind};
 use wire::msgpack::Writer;
+use wire::planted::{Fault, planted};
 
 use super::join::JoinTask;
 use super::{Phase, Serf, Waiting};
@@ -92,7 +93,7 @@ impl Serf {
         self.answer_hidden_leave(now, token, &state);
         self.merge_members(now, &state);
         // Before the events: they are what is not wanted. Only for our own joins.
-        if join && self.ignores_old_events(token) {
+        if join && self.ignores_old_events(token) && !planted(Fault::OldEventsTaken) {
             self.events.raise_minimum(state.event_lamport_time);
         }
         for slot in state.events.into_iter().flatten().flatten() {
@@ -130,6 +131,9 @@ impl Serf {
     /// for a joiner. None of it is passed on.
     fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
         let times = &state.status_lamport_times;
+        if planted(Fault::StatusTimesFirst) {
+            times.iter().for_each(|(node, time)| self.on_listed_time(now, node, *time));
+        }
         for node in &state.left_members {
             self.on_listed_leave(now, node, times.get(node));
         }

@@ -3,6 +3,7 @@
 
 use gossip::{IntentKind, Time};
 use wire::message::serf::{JoinIntent, LeaveIntent, SerfMessage};
+use wire::planted::{Fault, planted};
 use wire::{LamportTime, NodeName};
 
 use super::{Phase, Serf, Timer};
@@ -84,6 +85,7 @@ impl Serf {
         let known = self.table.get(node.as_str()).map(|entry| entry.member.status);
         match known {
             Some(MemberStatus::Leaving | MemberStatus::Left) => LamportTime(listed),
+            _ if planted(Fault::StatusTimesFirst) => LamportTime(listed),
             _ => LamportTime(listed.saturating_add(1)),
         }
     }
@@ -119,7 +121,10 @@ impl Serf {
         }
         let status = entry.member.status;
         // In every status: otherwise two members pass each other's leaves on for ever.
-        self.table.set_intent(name, direction, intent.lamport_time);
+        let gone = matches!(status, MemberStatus::Leaving | MemberStatus::Left);
+        if !(gone && planted(Fault::LeaveTimeKept)) {
+            self.table.set_intent(name, direction, intent.lamport_time);
+        }
         match status {
             MemberStatus::Alive => self.table.set_status(name, MemberStatus::Leaving),
             MemberStatus::Failed => {

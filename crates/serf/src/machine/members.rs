@@ -8,7 +8,8 @@ use gossip::Time;
 use rand::Rng;
 use rand::seq::IteratorRandom;
 use wire::message::Coordinate;
-use wire::message::gossip::NodeState;
+use wire::message::gossip::{NodeState, State};
+use wire::planted::{Fault, planted};
 use wire::{LamportTime, NodeName, Versions};
 
 use super::{Serf, Timer, Waiting};
@@ -106,8 +107,10 @@ impl Serf {
     pub(super) fn on_departed(&mut self, now: Time, node: &NodeState) {
         let Some(entry) = self.table.get_mut(node.name.as_str()) else { return };
         entry.incarnation = node.incarnation;
+        let left = node.state == State::Left && planted(Fault::LeftWithoutIntent);
         let (status, kind) = match entry.member.status {
             MemberStatus::Leaving => (MemberStatus::Left, MemberEventKind::Leave),
+            MemberStatus::Alive if left => (MemberStatus::Left, MemberEventKind::Leave),
             MemberStatus::Alive => (MemberStatus::Failed, MemberEventKind::Failed),
             MemberStatus::None | MemberStatus::Left | MemberStatus::Failed => return,
         };
@@ -218,6 +221,9 @@ impl Serf {
             return;
         }
         let Some(name) = self.table.failed().iter().choose(&mut self.rng).cloned() else { return };
+        if planted(Fault::ForgottenIsErased) && self.gossip.node(name.as_str()).is_none() {
+            return self.erase(now, &name, false);
+        }
         let Some(address) = self.member(name.as_str()).and_then(Member::socket_address) else {
             return;
         };

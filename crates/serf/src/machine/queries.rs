@@ -10,6 +10,7 @@ use gossip::{Priority, Time, Token};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use wire::message::serf::{Filter, Query, QueryResponse, Relay, SerfMessage};
+use wire::planted::{Fault, planted};
 use wire::{Address, LamportTime, NodeName};
 
 use super::conflict::Vote;
@@ -305,7 +306,7 @@ impl Serf {
             return;
         }
         let seen = if is_ack { &mut own.acks } else { &mut own.answers };
-        let duplicate = seen.contains(&response.from);
+        let duplicate = seen.contains(&response.from) && !planted(Fault::RepeatedAnswerCounts);
         let fact = match is_ack {
             true => Fact::QueryAck { duplicate },
             false => Fact::QueryResponse { duplicate },
