@@ -43,7 +43,9 @@ pub enum Kind {
     Confirmed,
     /// It has been declared dead.
     Died,
-    /// It has refuted a suspicion.
+    /// It has said that it leaves.
+    Left,
+    /// It has refuted a suspicion, or is alive after it was declared dead.
     Cleared,
     /// Somebody accused ourselves, and we have refuted it.
     Refuted,
@@ -57,7 +59,7 @@ impl Kind {
         match self {
             Kind::Suspected => EvidenceKind::Suspect,
             Kind::Confirmed => EvidenceKind::Confirm,
-            Kind::Died => EvidenceKind::Dead,
+            Kind::Died | Kind::Left => EvidenceKind::Dead,
             Kind::Cleared | Kind::Refuted => EvidenceKind::Refute,
             Kind::ProbeFailed => EvidenceKind::Other("probe-failed".to_owned()),
             Kind::ResurrectionIgnored => EvidenceKind::Other("resurrection-ignored".to_owned()),
@@ -82,8 +84,9 @@ impl Record {
         };
         use gossip::Fact as F;
         Some(match fact {
-            F::ProbeFailed { node, indirect, nacks } => Record {
+            F::ProbeFailed { node, indirect, nacks, health } => Record {
                 by: Some(own.clone()),
+                health: *health,
                 helpers: Some((*indirect, *nacks)),
                 ..plain(Kind::ProbeFailed, node)
             },
@@ -93,11 +96,20 @@ impl Record {
                 health: *health,
                 ..plain(Kind::Suspected, node)
             },
-            F::Confirmed { node, by, health, confirmations } => Record {
-                by: Some(by.clone()),
-                health: *health,
-                confirmations: *confirmations,
-                ..plain(Kind::Confirmed, node)
+            F::Confirmed { node, incarnation, by, health, confirmations, suspected_for } => {
+                Record {
+                    incarnation: Some(*incarnation),
+                    by: Some(by.clone()),
+                    health: *health,
+                    confirmations: *confirmations,
+                    suspected_for: Some(*suspected_for),
+                    ..plain(Kind::Confirmed, node)
+                }
+            }
+            F::Left { node, incarnation } => Record {
+                incarnation: Some(*incarnation),
+                by: Some(node.clone()),
+                ..plain(Kind::Left, node)
             },
             F::Died { node, incarnation, by, suspected_for } => Record {
                 incarnation: Some(*incarnation),
@@ -105,9 +117,12 @@ impl Record {
                 suspected_for: *suspected_for,
                 ..plain(Kind::Died, node)
             },
-            F::Cleared { node, incarnation } => {
-                Record { incarnation: Some(*incarnation), ..plain(Kind::Cleared, node) }
-            }
+            F::Cleared { node, incarnation, suspected_for } => Record {
+                incarnation: Some(*incarnation),
+                by: Some(node.clone()),
+                suspected_for: *suspected_for,
+                ..plain(Kind::Cleared, node)
+            },
             F::Refuted { by, incarnation } => Record {
                 incarnation: Some(*incarnation),
                 by: by.clone(),

@@ -240,12 +240,16 @@ pub enum Fact {
     Confirmed {
         /// The accused.
         node: NodeName,
+        /// Its incarnation.
+        incarnation: Incarnation,
         /// The accuser.
         by: NodeName,
         /// Its health score, if it said so.
         health: Option<u8>,
         /// Confirmations so far.
         confirmations: u32,
+        /// Since the first accusation.
+        suspected_for: Duration,
     },
     /// A member has been declared dead.
     Died {
@@ -258,12 +262,22 @@ pub enum Fact {
         /// After this long under suspicion; None if it was not suspected here.
         suspected_for: Option<Duration>,
     },
-    /// A suspicion has ended because the member refuted it.
+    /// A member has said that it leaves.
+    Left {
+        /// Who.
+        node: NodeName,
+        /// Its incarnation.
+        incarnation: Incarnation,
+    },
+    /// A suspicion, or the belief that a member is dead, has ended because the member is alive in
+    /// a higher incarnation.
     Cleared {
         /// Who.
         node: NodeName,
         /// Its new incarnation.
         incarnation: Incarnation,
+        /// After this long under suspicion; None if it was thought to be dead.
+        suspected_for: Option<Duration>,
     },
     /// We have refuted an accusation against ourselves.
     Refuted {
@@ -280,6 +294,8 @@ pub enum Fact {
         indirect: usize,
         /// Helpers that answered with a nack.
         nacks: usize,
+        /// Our own health score before.
+        health: Option<u8>,
     },
     /// The machine was not woken in time (the process was stopped, or the processor is
     /// overloaded), so that a verdict was put off once instead of given.

@@ -287,9 +287,11 @@ impl Membership {
             0 => 1,
             expected => expected.saturating_sub(nacks) as i32,
         };
+        // Our word is worth what our health was before this probe, which is what it is about.
+        let accusation = self.accusation(target.clone(), incarnation);
         self.change_awareness(change);
-        self.fact(Fact::ProbeFailed { node: target.clone(), indirect: helpers, nacks });
-        let accusation = self.accusation(target, incarnation);
+        let health = accusation.health;
+        self.fact(Fact::ProbeFailed { node: target, indirect: helpers, nacks, health });
         self.suspect(now, accusation, Origin::Own);
     }
 

@@ -149,10 +149,11 @@ impl Membership {
         origin: Origin,
         waiter: Option<Token>,
     ) {
-        self.table.clear_suspicion(slot);
+        let suspicion = self.table.clear_suspicion(slot);
         self.queue(alive.node.clone(), &Message::Alive(alive.clone()), origin, waiter);
         let before = self.table.node(slot);
         let (was, meta_changed) = (before.state, before.meta != alive.meta);
+        let is_new = before.incarnation == Incarnation::default();
         let versions = versions::announced(&alive.versions);
         self.table.update(slot, |node| {
             node.versions = versions.unwrap_or(node.versions);
@@ -165,9 +166,10 @@ impl Membership {
                 node.changed = now;
             }
         });
-        if was == State::Suspect {
+        if was == State::Suspect || (was == State::Dead && !is_new) {
             let (node, incarnation) = (alive.node.clone(), alive.incarnation);
-            self.fact(Fact::Cleared { node, incarnation });
+            let suspected_for = suspicion.map(|suspicion| now.since(suspicion.started()));
+            self.fact(Fact::Cleared { node, incarnation, suspected_for });
         }
         let state = self.table.node(slot).to_state();
         match was {
@@ -189,14 +191,22 @@ impl Membership {
             return;
         }
         let news = self.table.with_suspicion(slot, |suspicion| {
-            suspicion.confirm(&suspect.from).then(|| suspicion.confirmations())
+            let confirmed = suspicion.confirm(&suspect.from);
+            confirmed.then(|| (suspicion.confirmations(), now.since(suspicion.started())))
         });
         if let Some(news) = news {
-            if let Some(confirmations) = news {
+            if let Some((confirmations, suspected_for)) = news {
                 let message = Message::Suspect(suspect.clone());
                 self.queue(suspect.node.clone(), &message, origin, None);
-                let Suspect { node, from: by, health, .. } = suspect;
-                self.fact(Fact::Confirmed { node, by, health, confirmations });
+                let Suspect { incarnation, node, from: by, health } = suspect;
+                self.fact(Fact::Confirmed {
+                    node,
+                    incarnation,
+                    by,
+                    health,
+                    confirmations,
+                    suspected_for,
+                });
             }
             return;
         }
@@ -240,8 +250,10 @@ impl Membership {
             node.changed = now;
         });
         let state = self.table.node(slot).to_state();
-        if !left {
-            let Dead { incarnation, node, from: by } = dead;
+        let Dead { incarnation, node, from: by } = dead;
+        if left {
+            self.fact(Fact::Left { node, incarnation });
+        } else {
             let suspected_for = suspicion.map(|suspicion| now.since(suspicion.started()));
             self.fact(Fact::Died { node, incarnation, by, suspected_for });
         }

@@ -85,9 +85,11 @@ fn a_death_tells_how_many_confirmed_it() {
     let (node, incarnation) = (NodeName::from("b"), Incarnation(1));
     let confirmed = |confirmations| gossip::Fact::Confirmed {
         node: node.clone(),
+        incarnation,
         by: "c".into(),
         health: None,
         confirmations,
+        suspected_for: Duration::from_secs(1),
     };
     let suspected =
         gossip::Fact::Suspected { node: node.clone(), incarnation, by: "own".into(), health: None };

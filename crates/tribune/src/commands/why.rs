@@ -75,11 +75,17 @@ fn story(piece: &Evidence) -> String {
         EvidenceKind::Dead => {
             format!("{by} declares it failed in incarnation {incarnation}, {under_suspicion}")
         }
+        EvidenceKind::Refute if piece.by != piece.node && !piece.by.is_empty() => {
+            format!("accused by {by}, it refutes with incarnation {incarnation}")
+        }
         EvidenceKind::Refute if piece.suspected_for.is_zero() => {
-            format!("it refutes with incarnation {incarnation}")
+            format!("it is alive again, in incarnation {incarnation}")
         }
         EvidenceKind::Refute => {
             format!("it refutes with incarnation {incarnation}, {under_suspicion}")
+        }
+        EvidenceKind::Other(kind) if kind == "probe-failed" => {
+            format!("{by} ({health}) probed it and got no answer")
         }
         EvidenceKind::Other(kind) => format!("{kind} by {by} ({health})"),
     };
@@ -175,8 +181,16 @@ mod tests {
             story(&piece)
                 .ends_with("a declares it failed in incarnation 4, after 4.2s under suspicion")
         );
-        let confirm =
-            Evidence { kind: EvidenceKind::Confirm, health: None, by: "b".into(), ..piece };
-        assert!(story(&confirm).ends_with("b (health unknown) confirms the suspicion"));
+        let none = Duration::ZERO;
+        for (kind, by, suspected_for, end) in [
+            (EvidenceKind::Confirm, "b", none, "b (health unknown) confirms the suspicion"),
+            (EvidenceKind::Dead, "c", none, "it says that it leaves"),
+            (EvidenceKind::Refute, "b", none, "accused by b, it refutes with incarnation 4"),
+            (EvidenceKind::Refute, "c", none, "it is alive again, in incarnation 4"),
+        ] {
+            let piece =
+                Evidence { kind, health: None, by: by.into(), suspected_for, ..piece.clone() };
+            assert!(story(&piece).ends_with(end), "{}", story(&piece));
+        }
     }
 }
