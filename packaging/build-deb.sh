@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Builds tribune_VERSION_ARCH.deb in the current folder from a release binary.
-#   packaging/build-deb.sh [BINARY]
+# Builds tribune_VERSION_ARCH.deb in the current folder from a static binary: one package for every
+# release of Debian.
+#   packaging/build-deb.sh [BINARY]       default: what `cargo static` builds
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-binary=${1:-$here/../target/release/tribune}
-[ -x "$binary" ] || { echo "$binary is not there; run cargo build --release first" >&2; exit 1; }
+binary=${1:-$here/../target/x86_64-unknown-linux-musl/release/tribune}
+[ -x "$binary" ] || { echo "$binary is not there; run cargo static first" >&2; exit 1; }
+ldd "$binary" 2>&1 | grep -qE 'statically linked|not a dynamic executable' ||
+    { echo "$binary is not static; build it with cargo static" >&2; exit 1; }
 version=$("$binary" version | sed -n 's/^Tribune //p')
 [ -n "$version" ] || { echo "$binary version names no Tribune version" >&2; exit 1; }
 architecture=$(dpkg --print-architecture)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
-# The C library that the binary was linked with is the oldest it surely runs on.
-libc=$(dpkg-query --show --showformat '${Version}' libc6 | sed 's/-.*//')
 
 install -Dm755 "$binary" "$root/usr/bin/tribune"
 install -Dm644 "$here/debian/tribune-serf.service" "$root/lib/systemd/system/tribune-serf.service"
@@ -48,7 +49,6 @@ Architecture: $architecture
 Maintainer: The Tribune authors <maintainers@tribune.invalid>
 Section: net
 Priority: optional
-Depends: libc6 (>= $libc), libgcc-s1
 Provides: serf
 Conflicts: serf
 Replaces: serf

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from harness import report
+
+ROOT = report.ROOT
 # Exit code of a suite that this machine cannot run.
 NOT_RUN = 77
 RESULTS = {"passed": 0, "failed": 0}
@@ -113,6 +115,11 @@ def package_of(folder, binary, version=None):
     return path
 
 
+def refuses_dynamic(folder):
+    complaint = run(os.path.join(ROOT, "packaging", "build-deb.sh"), "/bin/sh", cwd=folder, code=1)
+    assert "not static" in complaint, complaint
+
+
 def contents(package):
     listed = run("dpkg-deb", "--contents", package).splitlines()
     found = {}
@@ -199,6 +206,7 @@ def removed(machine):
 def play(binary, folder):
     package = package_of(os.path.join(folder, "first"), binary)
     newer = package_of(os.path.join(folder, "second"), binary, "999.0")
+    check("refuses a binary that wants shared libraries", lambda: refuses_dynamic(folder))
     check("contents", lambda: contents(package))
     machine = Machine(folder)
     for name, text in OWN.items():
@@ -223,7 +231,7 @@ def play(binary, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "tribune"))
+    parser.add_argument("--binary", default=report.STATIC, help="a static build (default: this checkout's)")
     parser.add_argument("--inside", metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:

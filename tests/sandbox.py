@@ -17,7 +17,8 @@ import tempfile
 import time
 import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from harness import report
+
 BLOCK = "78"
 PAGE = f"http://127.{BLOCK}.0.99:8080/"
 LIMIT = 120
@@ -106,7 +107,7 @@ def nothing_left(_, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", default=os.path.join(ROOT, "target/release/tribune"))
+    parser.add_argument("--binary", default=report.default_program())
     options = parser.parse_args()
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:

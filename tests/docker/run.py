@@ -290,7 +290,8 @@ def clean():
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default=f"{ROOT}/target/release/tribune")
+    parser.add_argument("--binary", default=f"{ROOT}/target/x86_64-unknown-linux-musl/release/tribune",
+                        help="a static build in this checkout (default: that of `cargo static`)")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--ways", default="stop,kill,pause,link")
     options = parser.parse_args()

@@ -10,7 +10,9 @@ from . import sandbox
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(TESTS)
-REAL = "/usr/bin/serf"
+REAL = os.environ.get("TRIBUNE_REAL_SERF", "/usr/bin/serf")
+# What is shipped, and what `cargo static` builds.
+STATIC = os.path.join(ROOT, "target", "x86_64-unknown-linux-musl", "release", "tribune")
 
 
 def shared():
@@ -29,17 +31,15 @@ def arguments(description):
 
 
 def default_program():
-    for kind in ("release", "debug"):
-        path = os.path.join(ROOT, "target", kind, "tribune")
-        if os.path.exists(path):
-            return path
-    return os.path.join(ROOT, "target", "debug", "tribune")
+    """The newest of this checkout's static and release builds."""
+    builds = [STATIC, os.path.join(ROOT, "target", "release", "tribune")]
+    return max(filter(os.path.exists, builds), key=os.path.getmtime, default=STATIC)
 
 
 def check_ground(program):
     """Ends the run with a sentence if namespaces or the program are not to be had."""
     if not os.access(program, os.X_OK):
-        sys.exit("no program at %s: build it, or name one with --program" % program)
+        sys.exit("no program at %s: build it with `cargo static`, or name one with --program" % program)
     reason = sandbox.available()
     if reason:
         sys.exit("these tests need private namespaces: " + reason)
