@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 
 from harness.waiting import holds, until
@@ -24,6 +25,19 @@ def reload_keeps_the_tags_file(stage):
     with open(node.path("tags")) as file:
         assert file.read() == before
     whole([a, b, node])
+
+
+@test(improvement=True, smoke=True)
+def start_that_is_interrupted_leaves(stage):
+    """The real agent dies of the signal: those it had joined already see it fail."""
+    a = stage.agent("a", REAL)
+    with socket.create_server(("127.0.0.99", 7946)) as silent:
+        b = stage.agent("b", OURS, "-join=" + a.address, "-join=127.0.0.99", profile="lan")
+        a.sees_status("b", "alive")
+        with silent.accept()[0]:
+            assert b.interrupt() == 0, b.log()
+    assert "Join completed" not in b.log(), b.log()
+    a.sees_status("b", "left")
 
 
 @test(improvement=True, smoke=True)

@@ -95,9 +95,13 @@ impl Renderer {
                 let text = format_args!("Dropped a message: {}", Plain(why));
                 self.limited("message dropped", Level::Warn, "serf", text);
             }
-            Fact::FilterUnsupported { expression } => {
-                let shown = Plain(expression);
-                let text = format_args!("failed to compile filter regex ({shown}): not supported");
+            Fact::FilterUnsupported { expression, why, query, from } => {
+                let text = format_args!(
+                    "failed to compile filter regex ({}): {why}; in query '{}' from '{}'",
+                    Plain(expression),
+                    Plain(query),
+                    Plain(from)
+                );
                 self.limited("filter", Level::Warn, "serf", text);
             }
             Fact::Reconnecting { name, address } => {

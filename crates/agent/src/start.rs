@@ -314,8 +314,8 @@ enum End {
 impl Agent {
     async fn run(mut self) -> i32 {
         let code = match self.start_joins().await {
-            Ok(true) => self.serve().await,
-            Ok(false) => 1,
+            Ok(None) => self.serve().await,
+            Ok(Some(signal)) => self.obey(signal).await,
             Err(why) => {
                 self.output.message(&why);
                 1
@@ -328,10 +328,10 @@ impl Agent {
         code
     }
 
-    /// The joins that the start depends on. False if a signal came meanwhile.
-    async fn start_joins(&mut self) -> Result<bool, String> {
+    /// The joins that the start depends on, or the signal to end that came meanwhile.
+    async fn start_joins(&mut self) -> Result<Option<Signal>, String> {
         if self.settings.start_join.is_empty() {
-            return Ok(true);
+            return Ok(None);
         }
         let replay = self.settings.replay;
         self.output.message(&format!("Joining cluster...(replay: {replay})"));
@@ -343,13 +343,13 @@ impl Agent {
                     let count = result?;
                     let text = format!("Join completed. Synced with {count} initial agents");
                     self.output.information(&text);
-                    return Ok(true);
+                    return Ok(None);
                 }
                 signal = self.signals.next() => signal,
             };
             if matches!(signal, Signal::Interrupt | Signal::Terminate) {
                 self.output.message(&format!("Caught signal: {}", signal.as_str()));
-                return Ok(false);
+                return Ok(Some(signal));
             }
         }
     }
@@ -367,14 +367,17 @@ impl Agent {
                 0
             }
             End::RetriesExhausted => 1,
-            End::Signal(signal) => {
-                let graceful = match signal {
-                    Signal::Interrupt => !self.rules.skip_on_interrupt,
-                    _ => self.rules.leave_on_terminate,
-                };
-                if graceful { self.leave().await } else { 1 }
-            }
+            End::Signal(signal) => self.obey(signal).await,
         }
+    }
+
+    /// Ends as a signal and the configuration want it: with a leave, or at once.
+    async fn obey(&mut self, signal: Signal) -> i32 {
+        let graceful = match signal {
+            Signal::Interrupt => !self.rules.skip_on_interrupt,
+            _ => self.rules.leave_on_terminate,
+        };
+        if graceful { self.leave().await } else { 1 }
     }
 
     /// Serves until something asks for the end.

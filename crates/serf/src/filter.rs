@@ -13,7 +13,7 @@ use crate::limits;
 /// Patterns compiled lately. They come from other members: length, size and number are bounded.
 #[derive(Debug, Default)]
 pub(crate) struct FilterCache {
-    compiled: VecDeque<(String, Option<Regex>)>,
+    compiled: VecDeque<(String, Result<Regex, String>)>,
 }
 
 /// Whether a query is for us.
@@ -24,7 +24,12 @@ pub(crate) enum Selection {
     /// It is not.
     Excluded,
     /// A pattern is not supported here, which counts as no match.
-    Unsupported(String),
+    Unsupported {
+        /// The pattern.
+        expression: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A filter cannot be read, which counts as no match.
     Malformed(String),
 }
@@ -39,9 +44,9 @@ impl FilterCache {
                 Ok(Filter::Tag { tag, expression }) => {
                     let value = tags.get(&tag).map_or("", String::as_str);
                     match self.pattern(&expression) {
-                        Some(pattern) if pattern.is_match(value) => continue,
-                        Some(_) => Selection::Excluded,
-                        None => Selection::Unsupported(expression),
+                        Ok(pattern) if pattern.is_match(value) => continue,
+                        Ok(_) => Selection::Excluded,
+                        Err(why) => Selection::Unsupported { expression, why },
                     }
                 }
                 Err(error) => Selection::Malformed(error.to_string()),
@@ -51,10 +56,10 @@ impl FilterCache {
         Selection::Selected
     }
 
-    /// The compiled pattern; None if it cannot be.
-    fn pattern(&mut self, expression: &str) -> Option<&Regex> {
+    /// The compiled pattern, or why it cannot be.
+    fn pattern(&mut self, expression: &str) -> Result<&Regex, String> {
         if expression.len() > limits::FILTER_PATTERN_BYTES {
-            return None;
+            return Err(format!("longer than {} bytes", limits::FILTER_PATTERN_BYTES));
         }
         match self.compiled.iter().position(|(held, _)| held == expression) {
             Some(index) => self.compiled.swap(0, index),
@@ -65,10 +70,23 @@ impl FilterCache {
                     .size_limit(limits::FILTER_PROGRAM_BYTES)
                     .dfa_size_limit(limits::FILTER_PROGRAM_BYTES)
                     .build();
-                self.compiled.push_front((expression.to_owned(), compiled.ok()));
+                let compiled = compiled.map_err(|error| reason(&error));
+                self.compiled.push_front((expression.to_owned(), compiled));
             }
         }
-        self.compiled.front()?.1.as_ref()
+        self.compiled[0].1.as_ref().map_err(String::clone)
+    }
+}
+
+/// The gist of an error that shows the pattern over several lines.
+fn reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "too big when compiled".to_owned(),
+        error => {
+            let text = error.to_string();
+            let gist = text.lines().last().unwrap_or_default();
+            gist.strip_prefix("error: ").unwrap_or(gist).to_owned()
+        }
     }
 }
 

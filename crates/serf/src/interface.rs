@@ -615,6 +615,12 @@ pub enum Fact {
     FilterUnsupported {
         /// The pattern.
         expression: String,
+        /// What is wrong with it.
+        why: String,
+        /// The query that it came with.
+        query: String,
+        /// Who asks; empty from old members.
+        from: String,
     },
     /// Another member claims a name.
     NameConflict {

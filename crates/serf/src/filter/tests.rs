@@ -53,11 +53,19 @@ fn what_cannot_be_read_is_no_match() {
             "{bad:?}: {verdict:?}"
         );
     }
-    for unsupported in
-        ["(", "\\C", &"a{1000}".repeat(200), &"x".repeat(limits::FILTER_PATTERN_BYTES + 1)]
-    {
+    for (unsupported, why) in [
+        ("(", "unclosed group"),
+        ("\\C", "unrecognized escape sequence"),
+        (&"a{1000}".repeat(100), "too big when compiled"),
+        (&"x".repeat(limits::FILTER_PATTERN_BYTES + 1), "longer than 1024 bytes"),
+    ] {
+        let expected =
+            Selection::Unsupported { expression: unsupported.to_owned(), why: why.to_owned() };
         let verdict = cache.select(&[tag("role", unsupported)], "me", &tags());
-        assert_eq!(verdict, Selection::Unsupported(unsupported.to_owned()));
+        assert_eq!(verdict, expected);
+        // As it is remembered.
+        let verdict = cache.select(&[tag("role", unsupported)], "me", &tags());
+        assert_eq!(verdict, expected);
     }
 }
 

@@ -159,7 +159,10 @@ impl Serf {
         match self.filters.select(filters, self.name.as_str(), &self.config.tags) {
             Selection::Selected => return true,
             Selection::Excluded => {}
-            Selection::Unsupported(expression) => self.fact(Fact::FilterUnsupported { expression }),
+            Selection::Unsupported { expression, why } => {
+                let (query, from) = (query.name.clone(), query.source_node.clone());
+                self.fact(Fact::FilterUnsupported { expression, why, query, from });
+            }
             Selection::Malformed(why) => self.dropped(format!("a filter of a query: {why}")),
         }
         false
