@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::platform;
 use crate::random;
 
 /// Replaces a file's content as a whole: after a crash there is the old or the new content, never
@@ -43,12 +44,7 @@ fn write_beside(target: &Path, beside: &Path, content: &[u8]) -> io::Result<()> 
     let mut file = private().create_new(true).open(beside)?;
     if let Ok(old) = fs::metadata(target) {
         file.set_permissions(old.permissions())?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // Only a privileged process can, and only there it matters.
-            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
-        }
+        platform::keep_owner(&file, &old);
     }
     file.write_all(content)?;
     file.sync_all()?;
@@ -66,8 +62,7 @@ fn write_in_place(target: &Path, content: &[u8]) -> io::Result<()> {
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    platform::set_mode(&mut options, 0o600);
     options
 }
 

@@ -38,7 +38,6 @@ mod random;
 mod render;
 mod resolve;
 pub mod rpc;
-mod signals;
 mod start;
 mod streams;
 mod syslog;

@@ -1,11 +1,51 @@
-//! What depends on the operating system: interfaces, the host's name, and standard output's pipe.
+//! What depends on the operating system: signals, interfaces, local datagrams, files' modes, the
+//! host's name, standard output's pipe.
 //!
-//! Everything that only Unix has stands here, in `signals` and in `notify`, behind `cfg`.
+//! What only Unix has is `unix`, with `elsewhere` in its place on other systems; nothing outside of
+//! this module, tests apart, asks where it runs.
 
 pub(crate) mod netlink;
 pub(crate) mod packet;
 
+#[cfg(not(unix))]
+mod elsewhere;
+#[cfg(unix)]
+mod unix;
+
 use std::net::IpAddr;
+
+#[cfg(not(unix))]
+pub(crate) use elsewhere::*;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+/// A caught signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGINT, or what the console sends.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP.
+    Hangup,
+    /// SIGUSR1.
+    User1,
+}
+
+impl Signal {
+    /// As the operator is told.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Signal::Interrupt => "interrupt",
+            Signal::Terminate => "terminated",
+            Signal::Hangup => "hangup",
+            Signal::User1 => "user defined signal 1",
+        }
+    }
+}
+
+/// Some systems bind multicast sockets only to addresses of their own, not to the group.
+pub(crate) const BINDS_TO_GROUPS: bool = cfg!(target_os = "linux");
 
 /// One address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,15 +108,6 @@ pub(crate) fn default_interface() -> Option<String> {
     None
 }
 
-/// The name of this machine, None if it has none that is text.
-pub(crate) fn host_name() -> Option<String> {
-    #[cfg(unix)]
-    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
-    #[cfg(not(unix))]
-    let name = std::env::var("COMPUTERNAME").ok()?;
-    (!name.is_empty()).then_some(name)
-}
-
 /// Bytes of memory that only this process has, and all that it has, if the system tells.
 pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
     #[cfg(target_os = "linux")]
@@ -90,54 +121,4 @@ pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
     }
     #[cfg(not(target_os = "linux"))]
     None
-}
-
-/// Ends the process as if nobody had changed what a closed pipe does to it.
-pub(crate) fn die_of_closed_pipe() -> ! {
-    #[cfg(unix)]
-    {
-        // Does not return unless the signal is blocked.
-        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
-    }
-    std::process::exit(1)
-}
-
-/// Largest piece written to standard output at once: a pipe that is ready takes this much without
-/// making the writer wait.
-#[cfg(unix)]
-const PIPE_PIECE: usize = 4096;
-
-/// Whether standard output takes a piece without waiting, or does so within `patience`.
-pub(crate) fn stdout_is_ready(patience: std::time::Duration) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let stdout = std::io::stdout();
-        let mut entry = [PollFd::new(&stdout, PollFlags::OUT)];
-        let patience = Timespec::try_from(patience).unwrap_or_default();
-        // An error or a closed reader shows when it is written to.
-        poll(&mut entry, Some(&patience)).is_ok_and(|ready| ready > 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = patience;
-        true
-    }
-}
-
-/// Writes the beginning of `bytes`; how much of it. Only when standard output is ready.
-pub(crate) fn write_stdout(bytes: &[u8]) -> std::io::Result<usize> {
-    #[cfg(unix)]
-    {
-        let piece = &bytes[..bytes.len().min(PIPE_PIECE)];
-        Ok(rustix::io::write(std::io::stdout(), piece)?)
-    }
-    #[cfg(not(unix))]
-    {
-        use std::io::Write;
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()?;
-        Ok(bytes.len())
-    }
 }

@@ -5,6 +5,7 @@
 
 use crate::config::Failure;
 use crate::log::{Level, Line, Sink};
+use crate::platform::LocalDatagrams;
 
 /// A facility by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,7 @@ const PATHS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 /// A connection to the local syslog.
 pub(crate) struct Syslog {
     facility: Facility,
-    #[cfg(unix)]
-    socket: std::os::unix::net::UnixDatagram,
+    socket: LocalDatagrams,
 }
 
 impl Syslog {
@@ -77,18 +77,9 @@ impl Syslog {
         })
     }
 
-    #[cfg(unix)]
     fn connect_to(facility: Facility, paths: &[&str]) -> Option<Syslog> {
-        let socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
-        socket.set_nonblocking(true).ok()?;
-        paths.iter().find(|path| socket.connect(path).is_ok())?;
+        let socket = paths.iter().find_map(|path| LocalDatagrams::connect(path.as_ref()).ok())?;
         Some(Syslog { facility, socket })
-    }
-
-    #[cfg(not(unix))]
-    fn connect_to(facility: Facility, _paths: &[&str]) -> Option<Syslog> {
-        let _ = Syslog { facility };
-        None
     }
 }
 
@@ -96,17 +87,15 @@ impl Sink for Syslog {
     fn write(&mut self, line: &Line) {
         let time = chrono::Local::now().format("%b %e %H:%M:%S").to_string();
         let datagram = datagram(self.facility, line, &time, std::process::id());
-        #[cfg(unix)]
         if let Err(error) = self.socket.send(datagram.as_bytes())
             && error.kind() != std::io::ErrorKind::WouldBlock
         {
             // It was probably restarted, under the same name.
-            if PATHS.iter().any(|path| self.socket.connect(path).is_ok()) {
-                let _ = self.socket.send(datagram.as_bytes());
+            if let Some(again) = Self::connect_to(self.facility, &PATHS) {
+                let _ = again.socket.send(datagram.as_bytes());
+                *self = again;
             }
         }
-        #[cfg(not(unix))]
-        drop(datagram);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use wire::packet;
 
 use crate::limits;
+use crate::platform;
 use crate::random;
 
 /// Binds both sockets to one address; port 0 takes a port that is free for both. The error is the
@@ -45,9 +46,7 @@ fn bind_once(address: SocketAddr) -> Result<(TcpListener, UdpSocket), String> {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // As every server does: the port is free again at once after the last owner has gone.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    platform::reuse_port_of_the_gone(&socket)?;
     dual_stack(&socket, address)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::limits;
 use crate::log::{Level, Log};
+use crate::platform;
 
 /// The open file.
 #[derive(Debug)]
@@ -103,8 +104,7 @@ fn compact_path(path: &Path) -> PathBuf {
 fn appender() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    platform::set_mode(&mut options, 0o644);
     options
 }
 

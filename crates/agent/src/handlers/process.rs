@@ -11,6 +11,7 @@ use tokio::process::{ChildStdin, Command};
 use super::invocation::Invocation;
 use crate::limits;
 use crate::log::{Level, Log};
+use crate::platform;
 
 /// What became of a script.
 #[derive(Debug)]
@@ -75,13 +76,7 @@ async fn feed(stdin: Option<ChildStdin>, input: Bytes) -> io::Result<()> {
 }
 
 async fn collect(reader: PipeReader) -> io::Result<Vec<u8>> {
-    #[cfg(unix)]
-    let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
-    #[cfg(not(unix))]
-    let reader = tokio::fs::File::from_std(std::fs::File::from(
-        std::os::windows::io::OwnedHandle::from(reader),
-    ));
-    keep_last(reader, limits::HANDLER_OUTPUT_BYTES).await
+    keep_last(platform::pipe_reader(reader)?, limits::HANDLER_OUTPUT_BYTES).await
 }
 
 /// Reads to the end and keeps the last `limit` bytes.
@@ -105,9 +100,7 @@ fn failure(status: ExitStatus) -> Option<String> {
     if status.success() {
         return None;
     }
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let core = std::os::unix::process::ExitStatusExt::core_dumped(&status);
+    if let Some((signal, core)) = platform::ending_signal(status) {
         let suffix = if core { " (core dumped)" } else { "" };
         return Some(format!("signal: {}{suffix}", signal_text(signal)));
     }
@@ -115,7 +108,6 @@ fn failure(status: ExitStatus) -> Option<String> {
 }
 
 /// Go's words for the signals that end processes.
-#[cfg(unix)]
 fn signal_text(signal: i32) -> String {
     let words = match signal {
         1 => "hangup",

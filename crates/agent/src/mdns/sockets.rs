@@ -153,7 +153,7 @@ impl Listener {
     pub(super) fn bind(settings: &MdnsSettings) -> Result<Listener, String> {
         let v4 = |interface: Ipv4Addr| {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-            share(&socket)?;
+            platform::share_port(&socket)?;
             // Bound to the group, so that datagrams for others' sockets on this port stay theirs.
             bind_to_group(&socket, SocketAddr::from((GROUP_V4, PORT)))?;
             socket.join_multicast_v4(&GROUP_V4, &interface)?;
@@ -162,7 +162,7 @@ impl Listener {
         let v6 = |index| {
             let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
             socket.set_only_v6(true)?;
-            share(&socket)?;
+            platform::share_port(&socket)?;
             bind_to_group(&socket, SocketAddr::from((GROUP_V6, PORT)))?;
             socket.join_multicast_v6(&GROUP_V6, index)?;
             Ok(socket)
@@ -175,16 +175,8 @@ impl Listener {
     }
 }
 
-fn share(socket: &Socket) -> io::Result<()> {
-    socket.set_reuse_address(true)?;
-    #[cfg(unix)]
-    socket.set_reuse_port(true)?;
-    Ok(())
-}
-
-/// Some systems bind only to addresses of their own.
 fn bind_to_group(socket: &Socket, group: SocketAddr) -> io::Result<()> {
-    if cfg!(target_os = "linux") {
+    if platform::BINDS_TO_GROUPS {
         return socket.bind(&group.into());
     }
     let any = if group.is_ipv4() {

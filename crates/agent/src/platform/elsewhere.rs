@@ -1,0 +1,97 @@
+//! For systems that are not Unix: the items of `unix.rs`, as far as there is anything to do.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, PipeReader, Write};
+use std::os::windows::io::OwnedHandle;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use socket2::Socket;
+use tokio::io::AsyncRead;
+
+use super::Signal;
+
+/// Catches signals from its creation on.
+pub(crate) struct Signals;
+
+impl Signals {
+    pub(crate) fn catch() -> io::Result<Signals> {
+        Ok(Signals)
+    }
+
+    /// The next signal. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Interrupt,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// There are none here.
+pub(crate) struct LocalDatagrams;
+
+impl LocalDatagrams {
+    pub(crate) fn connect(_name: &OsStr) -> io::Result<LocalDatagrams> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn send(&self, _datagram: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Nobody is there who compares it.
+pub(crate) fn monotonic_micros() -> i64 {
+    0
+}
+
+/// The name of this machine, None if it has none that is text.
+pub(crate) fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok().filter(|name| !name.is_empty())
+}
+
+/// Ends the process when nobody reads what it prints.
+pub(crate) fn die_of_closed_pipe() -> ! {
+    std::process::exit(1)
+}
+
+/// Standard output is always written to.
+pub(crate) fn stdout_is_ready(_patience: Duration) -> bool {
+    true
+}
+
+/// Writes `bytes`; how much of it.
+pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<usize> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()?;
+    Ok(bytes.len())
+}
+
+/// A pipe's end for the asynchronous reader.
+pub(crate) fn pipe_reader(reader: PipeReader) -> io::Result<impl AsyncRead + Unpin> {
+    Ok(tokio::fs::File::from_std(File::from(OwnedHandle::from(reader))))
+}
+
+/// Signals end nobody here.
+pub(crate) fn ending_signal(_status: ExitStatus) -> Option<(i32, bool)> {
+    None
+}
+
+/// Files have no modes here.
+pub(crate) fn set_mode(_options: &mut OpenOptions, _mode: u32) {}
+
+/// The directory says who owns a file.
+pub(crate) fn keep_owner(_file: &File, _old: &Metadata) {}
+
+/// A port is free at once here, and the option of that name would let others steal it.
+pub(crate) fn reuse_port_of_the_gone(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets several processes receive the same multicast.
+pub(crate) fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
