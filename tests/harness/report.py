@@ -86,7 +86,7 @@ def show(name, result, verbose):
     sys.stdout.flush()
 
 
-def close(passed, failed):
-    """The last line, and the exit code."""
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+def close(passed, failed, skipped=0):
+    """The last line, and the exit code: 77 says that something cannot run on this machine."""
+    print("%d passed, %d failed" % (passed, failed) + (", %d skipped" % skipped if skipped else ""))
+    return 1 if failed else 77 if skipped else 0

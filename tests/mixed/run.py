@@ -63,9 +63,7 @@ def main():
         report.show(name, result, options.verbose)
         skipped += result.get("skipped", False)
         passed += result["ok"] and not result.get("skipped", False)
-    if skipped:
-        print("%d skipped" % skipped)
-    return report.close(passed, len(names) - passed - skipped)
+    return report.close(passed, len(names) - passed - skipped, skipped)
 
 
 if __name__ == "__main__":

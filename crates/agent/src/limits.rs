@@ -70,8 +70,17 @@ pub const RPC_STREAMS: usize = 1024;
 /// Bytes that wait for a client to read them; above it its commands and streams wait.
 pub const RPC_OUTPUT_BYTES: usize = 64 << 10;
 
-/// Largest request of an RPC client, header and body each.
-pub const RPC_REQUEST_BYTES: usize = 4 << 20;
+/// Items in the filter of one stream: an event is sent once for each that it passes.
+pub const STREAM_FILTERS: usize = 64;
+
+/// Bytes of the filter of one stream: room for as many names of events.
+pub const STREAM_FILTER_BYTES: usize = 8 << 10;
+
+/// Queries that one RPC client may still answer; the oldest goes first.
+pub const RPC_QUESTIONS: usize = 4096;
+
+/// Addresses in one `join`; the targets that they stand for are bounded by `JOIN_TARGETS`.
+pub const JOIN_ADDRESSES: usize = 4096;
 
 /// How long answers under way may take when the agent ends.
 pub const RPC_FLUSH: Duration = Duration::from_millis(500);

@@ -209,7 +209,9 @@ impl Renderer {
         let conflict = format_args!(
             "Conflicting address for {name}. Mine: {mine} Theirs: {theirs} Old state: {state}"
         );
-        if !self.limited("conflict", Level::Err, "memberlist", conflict) {
+        // That others quarrel about a name must not hide that one claims ours.
+        let kind = if ours { "own conflict" } else { "conflict" };
+        if !self.limited(kind, Level::Err, "memberlist", conflict) {
             return;
         }
         if ours {

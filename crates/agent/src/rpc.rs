@@ -34,6 +34,7 @@ pub async fn serve(listener: TcpListener, node: NodeHandle, auth_key: String) {
     let places = Arc::new(Semaphore::new(limits::RPC_CLIENTS));
     let mut clients = JoinSet::new();
     let mut failing = false;
+    let mut full = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -44,7 +45,22 @@ pub async fn serve(listener: TcpListener, node: NodeHandle, auth_key: String) {
             Ok((stream, peer)) => {
                 failing = false;
                 // Beyond the bound a client is not served at all: it sees its connection close.
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    node.metrics().count("agent.ipc.refused", 1);
+                    if !std::mem::replace(&mut full, true) {
+                        node.log().line(
+                            Level::Warn,
+                            "agent.ipc",
+                            format_args!(
+                                "Refusing client {peer}: {} are connected, which is the limit; \
+                                 close some of them",
+                                limits::RPC_CLIENTS
+                            ),
+                        );
+                    }
+                    continue;
+                };
+                full = false;
                 node.metrics().count("agent.ipc.accept", 1);
                 let log = node.log();
                 log.line(Level::Info, "agent.ipc", format_args!("Accepted client: {peer}"));

@@ -46,6 +46,9 @@ pub const COORDINATE_DIMENSIONS: usize = 64;
 /// command could use is a list of some thousand addresses.
 pub const RPC_REQUEST_BYTES: usize = 1 << 20;
 
+/// The same before a client has shaken hands and, if that is asked for, authenticated itself.
+pub const RPC_GREETING_BYTES: usize = 16 << 10;
+
 /// Largest header or body that an RPC client takes from an agent: 64 MiB, the answer to
 /// `members` of some hundred thousand members.
 pub const RPC_RESPONSE_BYTES: usize = 64 << 20;

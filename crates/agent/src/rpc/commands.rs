@@ -12,6 +12,7 @@ use super::filter::MemberFilter;
 use super::stats;
 use super::subscription::{Source, to_evidence, to_member};
 use crate::event_filter::{self, EventFilter, InvalidFilter};
+use crate::limits;
 use crate::log::Level;
 use crate::node::{KeyCommand, NodeHandle};
 
@@ -113,6 +114,10 @@ pub(super) async fn respond(
 }
 
 async fn join(node: &NodeHandle, existing: Vec<String>, replay: bool) -> Answer {
+    if existing.len() > limits::JOIN_ADDRESSES {
+        let why = format!("too many addresses: one join may have {}", limits::JOIN_ADDRESSES);
+        return Answer::with(why, &JoinReply { contacted: 0 });
+    }
     let (error, contacted) = match node.join(existing, replay).await {
         Ok(contacted) => (String::new(), contacted as i64),
         Err(why) => (why, 0),

@@ -29,9 +29,6 @@ use crate::node::NodeHandle;
 /// Bytes taken from a client at once.
 const CHUNK_BYTES: usize = 4 << 10;
 
-/// Queries that wait for `respond`; when more are remembered, those that are over are forgotten.
-const QUESTIONS_BEFORE_CLEANING: usize = 64;
-
 type Running = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// A client and everything it has going.
@@ -48,8 +45,7 @@ pub(super) struct Connection {
     output: Vec<u8>,
     written: usize,
     subscriptions: Vec<Subscription>,
-    questions: BTreeMap<u64, (QueryId, Time)>,
-    next_question: u64,
+    questions: Questions,
 }
 
 /// What woke the task.
@@ -90,8 +86,7 @@ impl Connection {
             output: Vec::new(),
             written: 0,
             subscriptions: Vec::new(),
-            questions: BTreeMap::new(),
-            next_question: 1,
+            questions: Questions::default(),
         }
     }
 
@@ -229,6 +224,7 @@ impl Connection {
                     "Handshake already performed"
                 } else {
                     self.shook_hands = true;
+                    self.trust_if_known();
                     ""
                 };
                 self.refuse(sequence, error);
@@ -239,6 +235,7 @@ impl Connection {
                     self.auth_key.as_bytes(),
                 );
                 self.authenticated |= right.is_ok();
+                self.trust_if_known();
                 let error = if right.is_ok() { "" } else { "Invalid authentication token" };
                 self.refuse(sequence, error);
             }
@@ -249,7 +246,7 @@ impl Connection {
                 });
                 self.refuse(sequence, "");
             }
-            Request::Respond { id, payload } => match self.question(id) {
+            Request::Respond { id, payload } => match self.questions.find(self.node.now(), id) {
                 None => self.refuse(sequence, "No pending queries matching ID"),
                 Some(query) => {
                     let payload = payload.unwrap_or_default();
@@ -270,6 +267,13 @@ impl Connection {
         None
     }
 
+    /// Strangers may send little.
+    fn trust_if_known(&mut self) {
+        if self.shook_hands && (self.authenticated || self.auth_key.is_empty()) {
+            self.requests.trust();
+        }
+    }
+
     /// What this connection has against another subscription.
     fn refusal(&self, sequence: u64, request: &Request) -> Option<String> {
         let exists = |what: fn(&super::subscription::Source) -> bool| {
@@ -277,6 +281,15 @@ impl Connection {
         };
         match request {
             Request::Stream { filter } => {
+                if filter.len() > limits::STREAM_FILTER_BYTES
+                    || filter.split(',').count() > limits::STREAM_FILTERS
+                {
+                    return Some(format!(
+                        "Too many event filters: one stream may have {}, of {} bytes together",
+                        limits::STREAM_FILTERS,
+                        limits::STREAM_FILTER_BYTES
+                    ));
+                }
                 if commands::parse_stream_filter(filter).is_err() {
                     return Some("Invalid event filter".to_owned());
                 }
@@ -295,16 +308,6 @@ impl Connection {
             }
             _ => None,
         }
-    }
-
-    /// The query behind a number, while it can be answered.
-    fn question(&mut self, id: u64) -> Option<QueryId> {
-        let (query, deadline) = *self.questions.get(&id)?;
-        if self.node.now() > deadline {
-            self.questions.remove(&id);
-            return None;
-        }
-        Some(query)
     }
 
     /// Answers with nothing but a header; an empty error is success.
@@ -331,16 +334,10 @@ impl Connection {
             Next::Stream(record) => self.push_record(sequence, &record),
             Next::Query(record) => self.push_record(sequence, &record),
             Next::Question { query, deadline, mut record } => {
-                let number = self.next_question;
-                self.next_question += 1;
+                let number = self.questions.ask(self.node.now(), query, deadline);
                 if let StreamRecord::Query { id, .. } = &mut record {
                     *id = number;
                 }
-                if self.questions.len() >= QUESTIONS_BEFORE_CLEANING {
-                    let now = self.node.now();
-                    self.questions.retain(|_, (_, deadline)| now <= *deadline);
-                }
-                self.questions.insert(number, (query, deadline));
                 self.push_record(sequence, &record);
             }
             Next::Dropped(count) => self.node.log().line(
@@ -404,6 +401,42 @@ impl Connection {
 
     fn log_error(&self, what: std::fmt::Arguments<'_>) {
         self.node.log().line(Level::Err, "agent.ipc", what);
+    }
+}
+
+/// Queries that the client has been told of and may answer, by the numbers that it knows.
+#[derive(Default)]
+struct Questions {
+    open: BTreeMap<u64, (QueryId, Time)>,
+    last: u64,
+    /// So many may be remembered before those that are over are looked for.
+    clean_at: usize,
+}
+
+impl Questions {
+    /// Remembers a query and gives it a number. At the limit the oldest is forgotten.
+    fn ask(&mut self, now: Time, query: QueryId, deadline: Time) -> u64 {
+        if self.open.len() >= self.clean_at {
+            self.open.retain(|_, (_, deadline)| now <= *deadline);
+            if self.open.len() >= limits::RPC_QUESTIONS {
+                self.open.pop_first();
+            }
+            // Twice as many: the cost for each query stays the same, however many are open.
+            self.clean_at = (2 * self.open.len()).clamp(64, limits::RPC_QUESTIONS);
+        }
+        self.last += 1;
+        self.open.insert(self.last, (query, deadline));
+        self.last
+    }
+
+    /// The query behind a number, while it can be answered.
+    fn find(&mut self, now: Time, number: u64) -> Option<QueryId> {
+        let (query, deadline) = *self.open.get(&number)?;
+        if now > deadline {
+            self.open.remove(&number);
+            return None;
+        }
+        Some(query)
     }
 }
 

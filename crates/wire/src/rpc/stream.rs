@@ -40,9 +40,15 @@ impl RequestStream {
     /// At the start of a connection.
     pub fn new() -> Self {
         RequestStream {
-            values: Values::new(limits::RPC_REQUEST_BYTES),
+            values: Values::new(limits::RPC_GREETING_BYTES),
             header: RequestHeader::default(),
         }
+    }
+
+    /// The client has said who it is: from now on its requests may have
+    /// [`limits::RPC_REQUEST_BYTES`] instead of [`limits::RPC_GREETING_BYTES`].
+    pub fn trust(&mut self) {
+        self.values.limit = limits::RPC_REQUEST_BYTES;
     }
 
     /// Takes bytes that have arrived.

@@ -7,7 +7,7 @@ use serf::{Config, Profile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wire::rpc::{LogRecord, MembersReply, Request, ResponseHeader, ResponseStream, Stats};
-use wire::{Address, NodeName};
+use wire::{Address, LamportTime, NodeName};
 
 use super::*;
 use crate::log::Log;
@@ -226,10 +226,30 @@ async fn streams_with_one_number_exclude_each_other() {
         (2, "evidence", ""),
         (3, "user,evidence", ""),
         (4, "evidence,nonsense", "Invalid event filter"),
+        (
+            5,
+            &["*"; 65].join(","),
+            "Too many event filters: one stream may have 64, of 8192 bytes together",
+        ),
     ] {
         client.send(sequence, stream(filter)).await;
         assert_eq!(client.header().await, (sequence, error.to_owned()), "{filter}");
     }
+}
+
+#[test]
+fn only_so_many_questions_stay_open() {
+    let mut questions = Questions::default();
+    let id = QueryId { lamport_time: LamportTime(1), id: 1 };
+    let (now, later) = (Time::from_nanos(1), Time::from_nanos(2));
+    let most = limits::RPC_QUESTIONS as u64;
+    for _ in 0..2 * most {
+        questions.ask(now, id, later);
+        assert!(questions.open.len() <= limits::RPC_QUESTIONS);
+    }
+    assert_eq!(questions.find(now, 1), None, "the oldest have gone");
+    assert_eq!(questions.find(now, 2 * most), Some(id));
+    assert_eq!(questions.find(Time::from_nanos(3), 2 * most), None, "its time is over");
 }
 
 #[tokio::test(flavor = "current_thread")]
