@@ -78,12 +78,26 @@ impl View {
         self.others.iter().map(|other| other.record.claim).max().unwrap_or(0)
     }
 
-    /// The members that failed (and may only be frozen, or cut off) and still have a claim.
-    pub(crate) fn ghosts(&self) -> Vec<NodeName> {
+    /// Whether a member that failed (and may only be frozen, or cut off) still has a claim.
+    pub(crate) fn has_ghosts(&self) -> bool {
         self.others
             .iter()
-            .filter(|other| other.status == MemberStatus::Failed && other.record.claim > 0)
+            .any(|other| other.status == MemberStatus::Failed && other.record.claim > 0)
+    }
+
+    /// The failed members, at most `count` of them, `turn` for `turn`.
+    pub(crate) fn failed(&self, turn: usize, count: usize) -> Vec<NodeName> {
+        let mut failed: Vec<NodeName> = self
+            .others
+            .iter()
+            .filter(|other| other.status == MemberStatus::Failed)
             .map(|other| other.name.clone())
-            .collect()
+            .collect();
+        if failed.len() > count {
+            let first = turn.wrapping_mul(count) % failed.len();
+            failed.rotate_left(first);
+            failed.truncate(count);
+        }
+        failed
     }
 }

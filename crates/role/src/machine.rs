@@ -78,8 +78,8 @@ pub enum Output {
     Release,
     /// Announce the address to the neighbours once more.
     Reannounce,
-    /// Exchange states with these failed members, if they can be reached: they may be holders
-    /// behind a partition that has healed.
+    /// Exchange states with these failed members, if they can be reached: they may be behind a
+    /// partition that has healed, and have a holder there.
     Reach {
         /// Who.
         nodes: Vec<NodeName>,
@@ -165,17 +165,22 @@ pub struct RoleMachine {
     resigned: bool,
     seen_holder: Option<NodeName>,
     last_run: Time,
-    beats: u32,
+    next_beat: Time,
+    beats: usize,
     outputs: VecDeque<Output>,
 }
 
 /// How often a holder looks at the clock, to notice that it was paused.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// How many heartbeats lie between attempts to reach failed members that have a claim. Two
-/// exchanges make two sides believe each other, so this is half of the time that two holders can
-/// go on after a partition has healed.
-const REACH_BEATS: u32 = 5;
+/// How many heartbeats lie between attempts to reach failed members. Two exchanges make two sides
+/// believe each other, so this is half of the time that two holders can go on after a partition
+/// has healed.
+const REACH_BEATS: usize = 5;
+
+/// Failed members that one attempt tries, in turns: any of the other side will do, and the dead
+/// cost a connection each.
+const REACH_MEMBERS: usize = 8;
 
 impl RoleMachine {
     /// A standby that has announced itself. `healthy` says whether it is eligible before the first
@@ -193,6 +198,7 @@ impl RoleMachine {
             resigned: false,
             seen_holder: None,
             last_run: now,
+            next_beat: now,
             beats: 0,
             outputs: VecDeque::new(),
         };
@@ -221,7 +227,7 @@ impl RoleMachine {
             self.doubt(now, gap);
         }
         match input {
-            Input::Timeout => self.beat(),
+            Input::Timeout => self.beat(now),
             Input::Members(members) => self.look(members),
             Input::Settled => self.settled = true,
             Input::Healthy(healthy) => self.set_eligible(healthy),
@@ -246,7 +252,7 @@ impl RoleMachine {
         let phase = match self.phase {
             Phase::Standby => None,
             Phase::Claiming(at) | Phase::Doubting(at) => Some(at),
-            Phase::Holding => Some(self.last_run + HEARTBEAT),
+            Phase::Holding => Some(self.next_beat),
         };
         let resigning = self.resigning.filter(|_| !self.resigned);
         [phase, resigning].into_iter().flatten().min()
@@ -275,16 +281,22 @@ impl RoleMachine {
         }
     }
 
-    fn beat(&mut self) {
-        let nodes = self.view.ghosts();
-        if self.phase != Phase::Holding || nodes.is_empty() {
+    /// Once a second, however often the members change meanwhile.
+    fn beat(&mut self, now: Time) {
+        if self.phase != Phase::Holding || now < self.next_beat {
             return;
         }
-        self.outputs.push_back(Output::Reannounce);
-        self.beats = self.beats.wrapping_add(1);
-        if self.beats % REACH_BEATS == 1 {
-            self.outputs.push_back(Output::Reach { nodes });
+        self.next_beat = now + HEARTBEAT;
+        if self.view.has_ghosts() {
+            self.outputs.push_back(Output::Reannounce);
         }
+        if self.beats % REACH_BEATS == 0 {
+            let nodes = self.view.failed(self.beats / REACH_BEATS, REACH_MEMBERS);
+            if !nodes.is_empty() {
+                self.outputs.push_back(Output::Reach { nodes });
+            }
+        }
+        self.beats = self.beats.wrapping_add(1);
     }
 
     fn set_eligible(&mut self, healthy: bool) {
@@ -366,6 +378,7 @@ impl RoleMachine {
         match self.phase {
             Phase::Claiming(at) | Phase::Doubting(at) if at <= now => {
                 self.phase = Phase::Holding;
+                self.next_beat = now + HEARTBEAT;
                 self.outputs.push_back(Output::Acquire);
                 let fact = Fact::Acquired { claim: self.record.claim };
                 self.outputs.push_back(Output::Fact(fact));

@@ -349,6 +349,45 @@ fn a_pause_that_nobody_noticed_ends_with_the_same_holder() {
 }
 
 #[test]
+fn a_holder_looks_for_the_failed_however_often_the_members_change() {
+    let member = |index: usize, status| Member {
+        name: NodeName::from(format!("node{index}")),
+        address: Address::default(),
+        port: 7946,
+        // Without a claim: on its side of a partition another may hold the role.
+        tags: Arc::new(Tags::from([(Record::tag("primary"), "0:1:0".to_owned())])),
+        status,
+        versions: Versions::default(),
+    };
+    let mut members = vec![member(1, MemberStatus::Alive)];
+    members.extend((2..13).map(|index| member(index, MemberStatus::Failed)));
+    let mut machine = RoleMachine::new(config(0, Quorum::None), true, Time::ZERO);
+    machine.handle(Time::ZERO, Input::Settled);
+    let mut now = Time::ZERO;
+    let mut tries = Vec::new();
+    while now.since(Time::ZERO) < Duration::from_secs(13) {
+        now = now + STEP;
+        machine.handle(now, Input::Members(&members));
+        if machine.next_timeout().is_some_and(|at| at <= now) {
+            machine.handle(now, Input::Timeout);
+        }
+        while let Some(output) = machine.poll_output() {
+            if let Output::Reach { nodes } = output {
+                tries.push((now, nodes));
+            }
+        }
+    }
+    assert!(machine.is_holding());
+    let times: Vec<_> = tries.iter().map(|(at, _)| at.since(Time::ZERO).as_secs()).collect();
+    assert_eq!(times, [1, 6, 11]);
+    assert!(tries.iter().all(|(_, nodes)| nodes.len() == REACH_MEMBERS));
+    let mut reached: Vec<_> = tries.into_iter().take(2).flat_map(|(_, nodes)| nodes).collect();
+    reached.sort();
+    reached.dedup();
+    assert_eq!(reached.len(), 11, "everybody has had a turn");
+}
+
+#[test]
 fn nonsense_in_a_tag_is_no_participant() {
     for text in ["", "1", "1:1", "1:2:3", "x:1:1", "1:1:1:1", "-1:1:1", "1:1:99999999999999999999"]
     {
