@@ -191,7 +191,7 @@ def one_round(way, client):
     if way == "stop":
         new = wait("another primary", took_over, 30)
         takeover = time.monotonic() - begin
-        wait(f"{lost} has left", seen, 30)
+        wait(f"{lost} has left", lambda: members(observer)[lost]["status"] == "left", 30)
         detection = time.monotonic() - begin
     else:
         wait(f"{lost} is seen as failed", seen, 40)
@@ -201,6 +201,8 @@ def one_round(way, client):
     assert len(new) == 1, f"two primaries: {new}"
     wait("the page names the new primary", lambda: new[0] in page(observer), 20)
     status = members(observer)[lost]["status"]
+    expected = "left" if way == "stop" else "failed"
+    assert status == expected, f"{lost} is {status}, not {expected}"
     wait("a client gets the new page", lambda: any(
         new[0] in text for _, text in client.answers(mark)), 20)
     gap = client.gap(mark)
@@ -258,13 +260,38 @@ def seven_steps():
     assert holders() == ["serfnode0"]
 
 
-def zsh_reads_the_functions():
-    assert f"SERFNODE_ADDRESS={ADDRESS}" in shell("serfnode-settings", "zsh")
-    usage = subprocess.run(["zsh", "-c", ". docker/rcSerfnode && serf-start-node x"], cwd=ROOT,
-                           capture_output=True, text=True)
-    assert usage.returncode == 1 and "usage" in usage.stderr, usage
-    assert "role=" in shell("serf-start-node 1 >/dev/null; docker exec serfnode1 serf members",
-                            "zsh")
+def a_life_in(program):
+    """A small cluster in a network of its own, under `set -u`, from its start to nothing left."""
+    environment = {**os.environ, "SERFNODE_PREFIX": f"{program}-", "SERFNODE_NETWORK": "own",
+                   "SERFNODE_SUBNET": "10.99.0.0/24", "SERFNODE_ADDRESS": "10.99.0.99"}
+
+    def say(command, expect=0, **changes):
+        script = f"set -u; . docker/rcSerfnode; {command}"
+        done = subprocess.run([shutil.which(program), "-c", script], cwd=ROOT, text=True,
+                              capture_output=True, env={**environment, **changes})
+        assert done.returncode == expect, done
+        return done.stdout + done.stderr
+
+    assert "SERFNODE_ADDRESS=10.99.0.99" in say("serfnode-settings")
+    assert "usage" in say("serf-start-node x", expect=1)
+    for function in ("serf-start-cluster 2", "serf-start-node 1", "serf-stop-node 1", "serf-clean"):
+        assert "apt-get install docker.io" in say(function, expect=1, PATH="/nowhere"), function
+        nobody = say(function, expect=1, DOCKER_HOST="unix:///nowhere/socket")
+        assert "no Docker engine answers" in nobody, nobody
+    assert "docker build" in say("serf-start-cluster 2", expect=1, SERFNODE_IMAGE="missing")
+    subnet = say("serf-start-cluster 2", expect=1, SERFNODE_NETWORK="bridge")
+    assert "has the subnet 172.17.0.0/16" in subnet, subnet
+    table = say("serf-start-cluster 2")
+    assert len(re.findall(r"\balive\b", table)) == 2, table
+    assert "+ docker stop" in say("serf-stop-node 0")
+    page_ = say(f"docker exec {program}-1 curl -s -m 2 http://10.99.0.99/")
+    assert f"primary: {program}-1" in page_, page_
+    say("serf-start-node 0; serf-start-node 2")
+    wait("three are members again", lambda: len(re.findall(
+        r"\balive\b", run("docker", "exec", f"{program}-1", "serf", "members"))) == 3, 20)
+    say("serf-clean")
+    assert docker("ps", "-aq", "--filter", f"label=tribune.serfnode={program}-") == ""
+    assert "own" not in docker("network", "ls", "--format", "{{.Name}}").split()
 
 
 def another_address():
@@ -317,8 +344,9 @@ def main():
                 print(f"{way}: {len(rows)} rounds, min/mean/max s: detection {columns[0]}, "
                       f"takeover {columns[1]}, client's gap {columns[2]}", flush=True)
             check("a node that returns with another address", another_address)
-            if shutil.which("zsh"):
-                check("the functions in zsh", zsh_reads_the_functions)
+            for program in ("bash", "zsh"):
+                if shutil.which(program):
+                    check(f"the functions in {program}", lambda program=program: a_life_in(program))
             check("serf-clean leaves nothing", clean)
     finally:
         engine.__exit__()
