@@ -11,13 +11,15 @@ pub(crate) mod health;
 mod neighbours;
 pub(crate) mod settings;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use role::{Fact, Input, Output, Reason, Record, RoleMachine};
-use serf::{Member, MemberStatus, Tags};
+use serf::{Member, MemberStatus, Tags, Time};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use wire::NodeName;
 
@@ -34,10 +36,16 @@ const ANNOUNCEMENT_PAUSE: Duration = Duration::from_millis(300);
 /// Members asked for the state of things after a pause.
 const REFRESH_MEMBERS: usize = 3;
 
+/// How long a member whose address cannot be managed leaves the role to others before it tries
+/// again, and the longest time in which a holder notices that its address was taken away.
+const ADDRESS_RETRY: Duration = Duration::from_secs(10);
+const ADDRESS_LOOK: Duration = Duration::from_secs(5);
+
 /// Talks to the task of a role.
 #[derive(Clone)]
 pub(crate) struct FloatingRole {
     resign: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    tags: watch::Receiver<Tags>,
 }
 
 impl FloatingRole {
@@ -49,6 +57,13 @@ impl FloatingRole {
             // An error means that the task has ended, and with it the role.
             let _ = wait.await;
         }
+    }
+
+    /// Puts the tags of the role among tags that somebody else has set: without them for a moment,
+    /// the others would choose another holder.
+    pub(crate) fn keep_tags(&self, tags: &mut Tags) {
+        let own = self.tags.borrow();
+        tags.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 }
 
@@ -62,7 +77,7 @@ pub(crate) fn initial_tags(settings: &FloatingSettings, tags: &mut Tags) {
 }
 
 /// Starts the role. `changes` is notified of every fact about a member; `settled` completes when
-/// the joins of the start are over.
+/// the joins of the start are over. The task ends after the member, when the last command is over.
 pub(crate) fn start(
     settings: FloatingSettings,
     timing: Timing,
@@ -70,19 +85,45 @@ pub(crate) fn start(
     changes: Arc<Notify>,
     settled: impl Future<Output = ()> + Send + 'static,
     log: Log,
-) -> FloatingRole {
+) -> (FloatingRole, JoinHandle<()>) {
     let (resign, resignations) = mpsc::unbounded_channel();
     let (jobs, queue) = mpsc::unbounded_channel();
-    tokio::spawn(commands::run(queue, log.clone()));
+    let commands = commands::run(queue, log.clone());
     let (health, healthy) = watch::channel(Err("not checked yet".to_owned()));
     let has_check = settings.check.is_some();
     if let Some(check) = settings.check.clone() {
         tokio::spawn(check.run(health));
     }
-    let machine = RoleMachine::new(settings.machine(&node, timing), !has_check, node.now());
-    let driver = Driver { settings, node, log, machine, jobs, tags: None, waiting: Vec::new() };
-    tokio::spawn(driver.run(changes, settled, healthy, resignations));
-    FloatingRole { resign }
+    let machine = RoleMachine::new(settings.machine(&node, timing), !has_check, now());
+    let (tags, own_tags) = watch::channel(Tags::new());
+    let driver = Driver {
+        settings,
+        node,
+        log,
+        machine,
+        jobs,
+        tags,
+        waiting: Vec::new(),
+        check_passes: !has_check,
+        barred: None,
+        acquired: false,
+        looked: now(),
+    };
+    let driver = driver.run(changes, settled, healthy, resignations);
+    let task = tokio::spawn(async {
+        tokio::join!(driver, commands);
+    });
+    (FloatingRole { resign, tags: own_tags }, task)
+}
+
+/// The role's time. It goes on while the machine is suspended, unlike the member's.
+fn now() -> Time {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(clock);
+    Time::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 struct Driver {
@@ -92,8 +133,15 @@ struct Driver {
     machine: RoleMachine,
     jobs: mpsc::UnboundedSender<Job>,
     /// What the machine wants the own tags to say: record and visible value.
-    tags: Option<(String, String)>,
+    tags: watch::Sender<Tags>,
     waiting: Vec<oneshot::Sender<()>>,
+    check_passes: bool,
+    /// The address cannot be managed; to be tried again at this time.
+    barred: Option<Time>,
+    /// The role is held and acted upon: the address is here, the command was run.
+    acquired: bool,
+    /// When the address was last looked for.
+    looked: Time,
 }
 
 impl Driver {
@@ -113,45 +161,42 @@ impl Driver {
         tokio::pin!(ended);
         self.carry_out(&refreshed).await;
         loop {
-            let deadline = self.machine.next_timeout();
-            let pause = deadline.map(|at| at.since(self.node.now()));
+            let deadline = self.machine.next_timeout().into_iter().chain(self.barred).min();
+            let pause = deadline.map(|at| at.since(now()));
             tokio::select! {
                 () = changes.notified() => self.look().await,
                 () = sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => {
-                    self.machine.handle(self.node.now(), Input::Timeout);
+                    self.machine.handle(now(), Input::Timeout);
+                    self.look_for_address();
                 }
                 () = &mut settled, if !is_settled => {
                     is_settled = true;
                     self.look().await;
-                    self.machine.handle(self.node.now(), Input::Settled);
+                    self.machine.handle(now(), Input::Settled);
                 }
                 Ok(()) = health.changed() => self.take_health(&mut health),
                 Some(()) = refreshes.recv() => {
                     self.look().await;
-                    self.machine.handle(self.node.now(), Input::Refreshed);
+                    self.machine.handle(now(), Input::Refreshed);
                 }
                 Some(waiter) = resignations.recv() => {
                     self.waiting.push(waiter);
-                    self.machine.handle(self.node.now(), Input::Resign);
+                    self.machine.handle(now(), Input::Resign);
                 }
                 _ = &mut ended => break,
             }
             self.carry_out(&refreshed).await;
         }
-        if self.machine.is_holding() {
-            self.remove_address("the agent ends");
-        }
+        self.release("the agent ends");
     }
 
     async fn look(&mut self) {
         let members = self.node.members().await;
-        self.machine.handle(self.node.now(), Input::Members(&members));
+        self.machine.handle(now(), Input::Members(&members));
         let own = members.iter().find(|member| member.name == *self.node.name());
-        let Some((record, visible)) = &self.tags else { return };
         let intact = own.is_none_or(|own| {
             own.status != MemberStatus::Alive
-                || (own.tags.get(&Record::tag(&self.settings.name)) == Some(record)
-                    && own.tags.get(&self.settings.tag) == Some(visible))
+                || self.tags.borrow().iter().all(|(name, value)| own.tags.get(name) == Some(value))
         });
         if !intact {
             self.set_tags().await;
@@ -173,7 +218,59 @@ impl Driver {
                 format_args!("Health check of role '{role}' fails: {why}"),
             ),
         }
-        self.machine.handle(self.node.now(), Input::Healthy(result.is_ok()));
+        self.check_passes = result.is_ok();
+        self.judge();
+    }
+
+    /// Whether this member is fit for the role.
+    fn judge(&mut self) {
+        let fit = self.check_passes && self.barred.is_none();
+        self.machine.handle(now(), Input::Healthy(fit));
+    }
+
+    /// A member that cannot manage the address leaves the role to others for a while.
+    fn bar(&mut self, what: &str, error: &std::io::Error) {
+        let Some((address, interface)) = &self.settings.address else { return };
+        let cure = match error.kind() {
+            ErrorKind::PermissionDenied => "; the agent needs CAP_NET_ADMIN",
+            ErrorKind::NotFound => "; 'floating_role.interface' must be one of this machine's",
+            _ => "",
+        };
+        self.log.line(
+            Level::Err,
+            "agent",
+            format_args!(
+                "Cannot {what} '{interface}': {error}{cure}. Not fit for role '{}' without \
+                 {address}, next try in {} s",
+                self.settings.name,
+                ADDRESS_RETRY.as_secs()
+            ),
+        );
+        self.barred = Some(now() + ADDRESS_RETRY);
+        self.judge();
+    }
+
+    /// Tries again after the address could not be managed; puts it back if somebody else took it
+    /// away, as the system does with an IPv6 address when its link goes down.
+    fn look_for_address(&mut self) {
+        let now = now();
+        if self.barred.is_some_and(|until| until <= now) {
+            self.barred = None;
+            self.judge();
+        }
+        let Some((address, interface)) = &self.settings.address else { return };
+        if !self.acquired || now.since(self.looked) < ADDRESS_LOOK {
+            return;
+        }
+        self.looked = now;
+        if address.is_missing(interface) {
+            self.log.line(
+                Level::Warn,
+                "agent",
+                format_args!("{address} is gone from '{interface}': adding it again"),
+            );
+            self.take_address();
+        }
     }
 
     async fn carry_out(&mut self, refreshed: &mpsc::UnboundedSender<()>) {
@@ -182,11 +279,14 @@ impl Driver {
                 Output::Announce { record, holding } => {
                     let FloatingSettings { name, standby, .. } = &self.settings;
                     let visible = if holding { name } else { standby };
-                    self.tags = Some((record.to_string(), visible.clone()));
+                    self.tags.send_replace(Tags::from([
+                        (Record::tag(name), record.to_string()),
+                        (self.settings.tag.clone(), visible.clone()),
+                    ]));
                     self.set_tags().await;
                 }
                 Output::Acquire => self.acquire(),
-                Output::Release => self.release(),
+                Output::Release => self.release("released"),
                 Output::Reannounce => self.announce_address(),
                 Output::Refresh => self.refresh(refreshed.clone()),
                 Output::Reach { nodes } => self.reach(nodes),
@@ -202,11 +302,7 @@ impl Driver {
     }
 
     async fn set_tags(&self) {
-        let Some((record, visible)) = self.tags.clone() else { return };
-        let tags = Tags::from([
-            (Record::tag(&self.settings.name), record),
-            (self.settings.tag.clone(), visible),
-        ]);
+        let tags = self.tags.borrow().clone();
         let (node, log) = (self.node.clone(), self.log.clone());
         // The announcement is under way at once; only its last transmission would be waited for.
         tokio::spawn(async move {
@@ -216,14 +312,20 @@ impl Driver {
         });
     }
 
-    fn acquire(&self) {
+    fn acquire(&mut self) {
+        self.acquired = self.take_address();
+        if self.acquired {
+            self.command(self.settings.on_acquire.as_ref(), "acquire");
+        }
+    }
+
+    /// Puts the address on its interface and tells the neighbours. False if that cannot be done.
+    fn take_address(&mut self) -> bool {
         if let Some((address, interface)) = &self.settings.address {
+            self.looked = now();
             if let Err(error) = address.add(interface) {
-                self.log.line(
-                    Level::Err,
-                    "agent",
-                    format_args!("Cannot add {address} to '{interface}': {error}"),
-                );
+                self.bar(&format!("add {address} to"), &error);
+                return false;
             }
             let (ip, interface, log) = (address.ip, interface.clone(), self.log.clone());
             tokio::spawn(async move {
@@ -233,12 +335,14 @@ impl Driver {
                 }
             });
         }
-        self.command(self.settings.on_acquire.as_ref(), "acquire");
+        true
     }
 
-    fn release(&self) {
-        self.remove_address("released");
-        self.command(self.settings.on_release.as_ref(), "release");
+    fn release(&mut self, why: &str) {
+        if std::mem::take(&mut self.acquired) {
+            self.remove_address(why);
+            self.command(self.settings.on_release.as_ref(), "release");
+        }
     }
 
     fn announce_address(&self) {
@@ -247,7 +351,7 @@ impl Driver {
         }
     }
 
-    fn remove_address(&self, why: &str) {
+    fn remove_address(&mut self, why: &str) {
         let Some((address, interface)) = &self.settings.address else { return };
         match address.remove(interface) {
             Ok(true) => self.log.line(
@@ -256,11 +360,7 @@ impl Driver {
                 format_args!("Removed {address} from '{interface}': {why}"),
             ),
             Ok(false) => {}
-            Err(error) => self.log.line(
-                Level::Err,
-                "agent",
-                format_args!("Cannot remove {address} from '{interface}': {error}"),
-            ),
+            Err(error) => self.bar(&format!("remove {address} from"), &error),
         }
     }
 
@@ -306,6 +406,8 @@ impl Driver {
         let role = &self.settings.name;
         let text = match fact {
             Fact::Claimed { claim } => format!("Claiming role '{role}' (claim {claim})"),
+            // Said already why not.
+            Fact::Acquired { .. } if !self.acquired => return,
             Fact::Acquired { claim } => match &self.settings.address {
                 Some((address, interface)) => {
                     format!("Acquired role '{role}' (claim {claim}), {address} is on '{interface}'")
@@ -315,6 +417,9 @@ impl Driver {
             Fact::Released { reason } => {
                 let why = match reason {
                     Reason::NewerClaim(node) => format!("{node} has a newer claim"),
+                    Reason::Unhealthy if self.barred.is_some() => {
+                        "the address cannot be managed".to_owned()
+                    }
                     Reason::Unhealthy => "the health check fails".to_owned(),
                     Reason::NoQuorum => "less than a majority can be seen".to_owned(),
                     Reason::Resigned => "the agent leaves".to_owned(),

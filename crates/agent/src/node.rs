@@ -327,7 +327,11 @@ impl NodeHandle {
         self.change_tags(TagChange::Edit { delete, set }).await
     }
 
-    async fn change_tags(&self, change: TagChange) -> Result<(), String> {
+    async fn change_tags(&self, mut change: TagChange) -> Result<(), String> {
+        if let Some(role) = self.role.get() {
+            let (TagChange::Replace(tags) | TagChange::Edit { set: tags, .. }) = &mut change;
+            role.keep_tags(tags);
+        }
         let (reply, answer) = oneshot::channel();
         self.ask(Request::SetTags { change, reply }, answer).await.and_then(outcome_to_result)?;
         Ok(())

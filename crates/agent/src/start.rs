@@ -36,6 +36,7 @@ use crate::rpc;
 use crate::syslog::{Facility, Syslog};
 use crate::telemetry::{self, Gauge, Metrics, Sinks};
 use reload::LeaveRules;
+use role::Quorum;
 
 /// Helper threads for name look-ups and files; each lives for a moment only.
 const HELPER_THREADS: usize = 32;
@@ -115,6 +116,8 @@ struct Agent {
     signals: Signals,
     node: NodeHandle,
     rpc: JoinHandle<()>,
+    /// Ends after the member, when the last command of the role is over.
+    role: Option<JoinHandle<()>>,
     service: Option<Service>,
 }
 
@@ -147,8 +150,21 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     };
     let rules = LeaveRules::of(&layer);
     let output = output.clone();
-    start_role(&settings, &node, changes, &log)?;
-    Ok(Agent { output, log, metrics, flags, layer, settings, rules, signals, node, rpc, service })
+    let role = start_role(&settings, &node, changes, &log)?;
+    Ok(Agent {
+        output,
+        log,
+        metrics,
+        flags,
+        layer,
+        settings,
+        rules,
+        signals,
+        node,
+        rpc,
+        role,
+        service,
+    })
 }
 
 fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
@@ -239,21 +255,26 @@ fn start_role(
     node: &NodeHandle,
     changes: Arc<Notify>,
     log: &Log,
-) -> Outcome<()> {
-    let Some(role) = settings.floating_role.clone() else { return Ok(()) };
+) -> Outcome<Option<JoinHandle<()>>> {
+    let Some(role) = settings.floating_role.clone() else { return Ok(None) };
     let timing = Timing::of(&settings.machine()?.gossip);
     let waits = !settings.start_join.is_empty()
         || !settings.retry_join.is_empty()
         || settings.mdns.is_some()
         || settings.snapshot_path.as_ref().is_some_and(|path| path.exists());
+    // Who starts and reaches nobody would be its own majority.
+    let settle_limit = match role.quorum {
+        Quorum::None => SETTLE_LIMIT,
+        Quorum::Majority => Duration::MAX,
+    };
     let others = node.clone();
     let settled = async move {
-        let limit = if waits { SETTLE_LIMIT } else { Duration::ZERO };
+        let limit = if waits { settle_limit } else { Duration::ZERO };
         let _ = tokio::time::timeout(limit, others.meets_another()).await;
     };
-    let role = floating::start(role, timing, node.clone(), changes, settled, log.clone());
+    let (role, task) = floating::start(role, timing, node.clone(), changes, settled, log.clone());
     node.hand_over_first(role);
-    Ok(())
+    Ok(Some(task))
 }
 
 /// mDNS and RPC, and the banner in between.
@@ -324,6 +345,12 @@ impl Agent {
         self.node.shutdown().await;
         // Ends by itself once its clients have what they are owed.
         let _ = self.rpc.await;
+        if let Some(role) = self.role.take() {
+            tokio::select! {
+                _ = role => {}
+                () = another(&mut self.signals) => {}
+            }
+        }
         code
     }
 

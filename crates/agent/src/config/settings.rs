@@ -149,6 +149,10 @@ impl Settings {
         let path = |name| Some(layer.text(name)).filter(|p| !p.is_empty()).map(PathBuf::from);
         let period = |name| layer.duration(name).saturating_std();
         let size = |name| usize::try_from(layer.int(name)).unwrap_or(0);
+        let floating_role = FloatingSettings::check(layer)?;
+        if let Some(role) = &floating_role {
+            role.check_own([Some(bind.ip()), advertise.map(|address| address.ip())])?;
+        }
         Ok(Settings {
             node_name: layer.text("node_name").to_owned(),
             bind,
@@ -191,7 +195,7 @@ impl Settings {
             dead_node_reclaim_time: period("dead_node_reclaim_time"),
             eager_gossip: !layer.bool("disable_eager_gossip"),
             settle_exchange: !layer.bool("disable_settle_exchange"),
-            floating_role: FloatingSettings::check(layer)?,
+            floating_role,
         })
     }
 

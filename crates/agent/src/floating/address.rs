@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::str::FromStr;
 
 use crate::platform::netlink::{self, Request};
@@ -85,6 +85,17 @@ impl FloatingAddress {
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether no interface of this machine has the address. False where that cannot be told.
+    pub(crate) fn is_missing(&self, interface: &str) -> bool {
+        let scope = interface_index(interface).unwrap_or(0);
+        let here = match self.ip {
+            IpAddr::V4(ip) => SocketAddrV4::new(ip, 0).into(),
+            IpAddr::V6(ip) => std::net::SocketAddr::from(SocketAddrV6::new(ip, 0, 0, scope)),
+        };
+        let bound = UdpSocket::bind(here);
+        bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
     }
 
     fn request(&self, request: Request, interface: u32) -> Vec<u8> {

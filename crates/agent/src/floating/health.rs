@@ -36,6 +36,13 @@ impl Check {
         if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none_or(str::is_empty) {
             return Err(format!("'{url}' must be of the form http://HOST[:PORT]/PATH"));
         }
+        // The port is what is left of the authority, whatever it says.
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let host = uri.host().unwrap_or_default();
+        let has_port = authority.rsplit_once(host).is_some_and(|(_, rest)| !rest.is_empty());
+        if has_port && uri.port_u16().is_none_or(|port| port == 0) {
+            return Err(format!("'{url}' has a port that is no number from 1 to 65535"));
+        }
         Ok(Check { uri, interval, timeout, failures })
     }
 

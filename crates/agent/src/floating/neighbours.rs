@@ -29,7 +29,7 @@ pub(crate) fn announce(ip: IpAddr, interface: &str) -> io::Result<()> {
         }
         IpAddr::V6(v6) => {
             let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
-            socket.bind(&SocketAddrV6::new(v6, 0, 0, 0).into())?;
+            socket.bind(&SocketAddrV6::new(v6, 0, 0, index).into())?;
             socket.set_multicast_hops_v6(255)?;
             socket.set_multicast_if_v6(index)?;
             let to = SocketAddrV6::new(ALL_NODES, 0, 0, index);

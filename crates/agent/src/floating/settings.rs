@@ -1,8 +1,9 @@
 //! The keys `floating_role.*` of the configuration.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use role::Quorum;
+use role::{Quorum, Record};
 
 use super::address::FloatingAddress;
 use super::health::Check;
@@ -86,10 +87,25 @@ impl FloatingSettings {
             let why = "locks need servers with a key-value store, which are yet to come";
             return Err(wrong("lock", "is not supported", why));
         }
+        let tag = layer.text_or_default("floating_role.tag").to_owned();
+        if tag == Record::tag(&name) {
+            return Err(wrong("tag", "is the tag of the claims", "choose another word"));
+        }
+        if layer.tags().contains_key(&tag) {
+            let cure = format!("leave '{tag}' out of 'role' and 'tags', or choose another tag");
+            return Err(wrong("tag", &format!("is '{tag}', which is set already"), &cure));
+        }
         let command = |key| Some(layer.text(key).to_owned()).filter(|text| !text.is_empty());
+        if let Some(key) = ["check_interval", "check_timeout", "check_failures"]
+            .into_iter()
+            .find(|key| layer.is_set(&format!("floating_role.{key}")))
+            && layer.text("floating_role.check").is_empty()
+        {
+            return Err(wrong(key, "is set without a check", "set 'floating_role.check' too"));
+        }
         Ok(Some(FloatingSettings {
             name,
-            tag: layer.text_or_default("floating_role.tag").to_owned(),
+            tag,
             standby,
             priority: u32::try_from(layer.int("floating_role.priority"))
                 .map_err(|_| wrong("priority", "is out of range", &format!("0 to {}", u32::MAX)))?,
@@ -106,6 +122,18 @@ impl FloatingSettings {
             },
             preempt: layer.bool("floating_role.preempt"),
         }))
+    }
+
+    /// Whether the address is not one that the member itself lives at: it comes and goes.
+    pub(crate) fn check_own(&self, own: [Option<IpAddr>; 2]) -> Result<(), Failure> {
+        match &self.address {
+            Some((address, _)) if own.contains(&Some(address.ip)) => Err(wrong(
+                "address",
+                "is the agent's own ('bind' or 'advertise')",
+                "choose an address that no machine has",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The settings of the machine of this member.

@@ -24,6 +24,15 @@ fn addresses_and_their_prefixes() {
 }
 
 #[test]
+fn an_address_of_this_machine_is_not_missing() {
+    let is_missing = |text: &str| text.parse::<FloatingAddress>().unwrap().is_missing("lo");
+    assert!(!is_missing("127.0.0.99/8"));
+    // For documentation, and so nobody's.
+    assert!(is_missing("192.0.2.99/24"));
+    assert!(is_missing("2001:db8::99/64"));
+}
+
+#[test]
 fn an_interface_name_is_not_a_path() {
     for wrong in ["", "..", "../../proc", "a/b"] {
         assert!(interface_index(wrong).is_err());

@@ -34,6 +34,16 @@ fn everything_at_once() {
 }
 
 #[test]
+fn the_address_is_not_the_agents_own() {
+    let address = r#"{"floating_role": {"name": "p", "address": "10.0.0.9/8", "interface": "e"}}"#;
+    let settings = check(address).unwrap().unwrap();
+    let ip = |last| Some(IpAddr::from([10, 0, 0, last]));
+    assert!(settings.check_own([ip(1), None]).is_ok());
+    assert!(settings.check_own([ip(9), None]).is_err());
+    assert!(settings.check_own([ip(1), ip(9)]).is_err());
+}
+
+#[test]
 fn what_is_wrong_is_named_with_a_cure() {
     for (fields, key) in [
         (r#""priority": 1"#, "name"),
@@ -45,12 +55,17 @@ fn what_is_wrong_is_named_with_a_cure() {
         (r#""name": "p", "check": "http://x/", "check_failures": -1"#, "check_failures"),
         (r#""name": "p", "quorum": "two""#, "quorum"),
         (r#""name": "p", "standby": "p""#, "standby"),
+        (r#""name": "p", "tag": "_floating_p""#, "tag"),
+        (r#""name": "p", "check_interval": "2s""#, "check_interval"),
+        (r#""name": "p", "check": "http://x:99999/""#, "check"),
         (r#""name": "p", "lock": "k""#, "lock"),
     ] {
         let failure = check(&format!(r#"{{"floating_role": {{{fields}}}}}"#)).unwrap_err();
         assert!(failure.message.contains(&format!("'floating_role.{key}'")), "{failure:?}");
         assert!(failure.hint.is_some());
     }
+    let twice = check(r#"{"role": "web", "floating_role": {"name": "p"}}"#).unwrap_err();
+    assert!(twice.message.contains("'floating_role.tag' is 'role'"), "{twice:?}");
     let unknown = decode_text(br#"{"floating_role": {"nam": "p"}}"#).unwrap_err();
     assert!(unknown.contains("floating_role.name"), "{unknown}");
 }
