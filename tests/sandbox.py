@@ -6,14 +6,19 @@ says when an address is taken, and that nothing is left behind.
 """
 
 import argparse
+import fcntl
 import glob
 import os
+import pty
 import re
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import urllib.request
 
@@ -86,6 +91,50 @@ def taken(binary, _):
     assert "web page" in said and "is taken" in said and "-block" in said, said
 
 
+def terminal(binary, _):
+    """On a terminal of 80 columns and 12 rows: no line is wider, no table is higher, keys work, and
+    Ctrl-C is heard from the beginning on."""
+    for keys, seen in [("", ""), ("p", r"node0 \(primary\) paused")]:
+        child, screen = pty.fork()
+        if child == 0:
+            os.execv(binary, [binary, "cluster", "15", f"-block={BLOCK}"])
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 80, 0, 0))
+        said, typed = "", False
+        deadline = time.monotonic() + LIMIT
+        wait_for = "primary after" if keys else "started"
+        while time.monotonic() < deadline:
+            if not select.select([screen], [], [], 0.1)[0]:
+                continue
+            try:
+                said += os.read(screen, 65536).decode()
+            except OSError:  # the other end is closed
+                break
+            if not typed and re.search(wait_for, said):
+                typed = True
+                os.write(screen, keys.encode())
+                if not keys:
+                    os.write(screen, b"\x03")
+            elif keys and re.search(seen, said):
+                os.write(screen, b"\x03")
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(screen)
+        assert code == 0 and typed, (code, said)
+        assert re.search(seen, said), said
+        assert len(max(re.split(r"\r\n|\x1b\[\d*[A-Z]", said), key=len)) <= 80, said
+        rises = [int(rows) for rows in re.findall(r"\x1b\[(\d+)A", said)]
+        assert max(rises, default=0) < 12 and (rises or not keys), rises
+
+
+def unread(binary, _):
+    """Whoever reads the lines goes away: the cluster ends, and leaves nothing."""
+    with subprocess.Popen([binary, "cluster", "2", f"-block={BLOCK}"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(20) == 1 and said == "", said
+
+
 def misuse(binary, _):
     for arguments in [("0",), ("91",), ("3", "-quorum=some"), ("3", "-script", "explode"),
                       ("3", "-web-port=70000")]:
@@ -112,7 +161,8 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder
-        for test in (ways, majority, page, taken, misuse, nothing_left):
+        for test in (ways, majority, page, taken, terminal, unread, misuse,
+                     nothing_left):
             begin = time.monotonic()
             try:
                 test(options.binary, folder)

@@ -40,9 +40,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// No nodes yet. `program` is started with `cluster-node` for each.
-    pub(crate) fn new(layout: Layout, program: PathBuf, quorum: String) -> io::Result<Self> {
+    pub(crate) fn new(layout: Layout, program: PathBuf, quorum: String) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("tribune-cluster-{}", std::process::id()));
-        fs::create_dir(&folder)?;
+        fs::create_dir(&folder).map_err(|error| {
+            let folder = folder.display();
+            format!("Cannot make the folder {folder}: {error}. Set TMPDIR to one that can be used")
+        })?;
         Ok(Cluster { layout, nodes: Vec::new(), folder, program, quorum })
     }
 
@@ -117,6 +120,7 @@ impl Cluster {
 
     /// Lets a node hand over and leave.
     pub(crate) fn stop(&mut self, index: usize) -> Result<(), String> {
+        self.refuse_if_paused(index)?;
         self.signal(index, SIGINT)?;
         self.nodes[index].condition = Condition::Ended;
         Ok(())
@@ -124,6 +128,7 @@ impl Cluster {
 
     /// Freezes a node.
     pub(crate) fn pause(&mut self, index: usize) -> Result<(), String> {
+        self.refuse_if_paused(index)?;
         self.signal(index, SIGSTOP)?;
         self.nodes[index].condition = Condition::Paused;
         Ok(())
@@ -184,17 +189,26 @@ impl Cluster {
         let _ = self.nodes[index].process.wait();
     }
 
+    fn refuse_if_paused(&self, index: usize) -> Result<(), String> {
+        match self.nodes.get(index) {
+            Some(node) if node.condition == Condition::Paused => {
+                Err(format!("{} is paused: heal it first, or kill it", node.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn signal(&self, index: usize, signal: i32) -> Result<(), String> {
         let node = self.nodes.get(index).ok_or_else(|| format!("there is no node {index}"))?;
         if node.condition == Condition::Ended {
             return Err(format!("{} is not running", node.name));
         }
-        let pid = node.process.id().to_string();
-        let flag = format!("-{signal}");
-        let status = Command::new("/bin/kill")
-            .args([&flag, &pid])
+        // The shell's own: a small machine has no program of that name.
+        let kill = format!("kill -{signal} {}", node.process.id());
+        let status = Command::new("/bin/sh")
+            .args(["-c", &kill])
             .status()
-            .map_err(|error| format!("/bin/kill: {error}"))?;
+            .map_err(|error| format!("/bin/sh: {error}"))?;
         if status.success() { Ok(()) } else { Err(format!("{} could not be signalled", node.name)) }
     }
 }

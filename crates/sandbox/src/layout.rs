@@ -1,5 +1,6 @@
 //! Which addresses and ports the cluster takes, and whether they are free.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 /// Nodes at most: the last byte of their addresses, with room for the floating one.
@@ -22,10 +23,7 @@ pub struct Layout {
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// Something else listens where a node or the floating address would.
-    #[error(
-        "{address} ({use_}) is taken: {why}. Is another cluster running? Choose other addresses \
-         with -block=N (127.N.0.1 and up) or another port for the pages with -web-port=PORT"
-    )]
+    #[error("{address} ({use_}) {}", explain(.why))]
     Taken {
         /// What is taken.
         address: SocketAddr,
@@ -34,6 +32,18 @@ pub enum LayoutError {
         /// The system's word.
         why: std::io::Error,
     },
+}
+
+fn explain(why: &std::io::Error) -> String {
+    let cure = "Choose other addresses with -block=N (127.N.0.1 and up) or another port for the \
+                pages with -web-port=PORT";
+    match why.kind() {
+        ErrorKind::AddrInUse => format!("is taken: {why}. Is another cluster running? {cure}"),
+        ErrorKind::PermissionDenied => {
+            format!("is not for this user: {why}. Choose a port from 1024 on with -web-port=PORT")
+        }
+        _ => format!("cannot be listened on: {why}. {cure}"),
+    }
 }
 
 impl Layout {

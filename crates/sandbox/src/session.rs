@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::terminal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cluster::{Cluster, Condition};
 use crate::layout::Layout;
@@ -71,7 +72,7 @@ struct Session {
 impl Session {
     fn start(options: &Options) -> Result<Self, String> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register(signal, interrupted.clone())
                 .map_err(|error| error.to_string())?;
         }
@@ -79,8 +80,8 @@ impl Session {
             options.layout.check(index).map_err(|error| error.to_string())?;
         }
         let listener = options.layout.listen_floating().map_err(|error| error.to_string())?;
-        let cluster = Cluster::new(options.layout, options.program.clone(), options.quorum.clone())
-            .map_err(|error| error.to_string())?;
+        let cluster =
+            Cluster::new(options.layout, options.program.clone(), options.quorum.clone())?;
         let layout = options.layout;
         switch::start(listener, cluster.folder.clone(), move |name| {
             let index = name.strip_prefix("node")?.parse().ok()?;
@@ -109,13 +110,11 @@ impl Session {
     }
 
     fn run(&mut self, script: Option<Vec<Action>>) -> i32 {
-        let code = match self.wait().and_then(|()| match script {
-            Some(steps) => steps
-                .into_iter()
-                .take_while(|step| *step != Action::Quit)
-                .try_for_each(|step| self.take(step)),
+        let ended = match script {
+            Some(steps) => self.play(steps),
             None => self.interactive(),
-        }) {
+        };
+        let code = match ended {
             Ok(()) => 0,
             Err(why) => {
                 self.say(&why);
@@ -124,6 +123,14 @@ impl Session {
         };
         self.screen.leave();
         if self.interrupted.load(Ordering::Relaxed) { 130 } else { code }
+    }
+
+    fn play(&mut self, steps: Vec<Action>) -> Result<(), String> {
+        self.wait()?;
+        steps
+            .into_iter()
+            .take_while(|step| *step != Action::Quit)
+            .try_for_each(|step| self.take(step))
     }
 
     fn interactive(&mut self) -> Result<(), String> {
@@ -235,7 +242,7 @@ impl Session {
 
     /// Takes what the watcher saw, for at most `patience`.
     fn look(&mut self, patience: Duration) -> Result<(), String> {
-        if self.interrupted.load(Ordering::Relaxed) {
+        if self.interrupted.load(Ordering::Relaxed) || self.screen.closed {
             return Err("interrupted, cleaning up".to_owned());
         }
         for (index, status) in self.cluster.deaths() {
@@ -324,21 +331,22 @@ impl Session {
 struct Screen {
     raw: bool,
     drawn: u16,
+    /// Nobody reads any more.
+    closed: bool,
 }
 
 impl Screen {
     fn new(interactive: bool) -> Self {
         let terminal = interactive && io::stdin().is_terminal() && io::stdout().is_terminal();
         let raw = terminal && terminal::enable_raw_mode().is_ok();
-        Screen { raw, drawn: 0 }
+        Screen { raw, drawn: 0, closed: false }
     }
 
     fn help(&mut self) {
         if self.raw {
             self.clear();
             self.print(
-                "keys: 0-9 select a node (else the primary), k kill, s stop, p pause, h heal, \
-                        a add, q quit",
+                "0-9 select node (else primary)  k kill  s stop  p pause  h heal  a add  q quit",
             );
         }
     }
@@ -353,7 +361,11 @@ impl Screen {
             return;
         }
         self.clear();
-        for (index, node) in cluster.nodes.iter().enumerate() {
+        // What has scrolled away cannot be drawn anew: as many as fit, and a line for the rest.
+        let height = terminal::size().map_or(24, |(_, rows)| usize::from(rows));
+        let all = cluster.nodes.len();
+        let shown = if all + 1 < height { all } else { height.saturating_sub(3).max(1) };
+        for (index, node) in cluster.nodes.iter().enumerate().take(shown) {
             let row = view.members.get(&node.name);
             let status = row.map_or("unknown", |row| row.status.as_str());
             let role = row.map_or("", |row| row.role.as_str());
@@ -368,6 +380,11 @@ impl Screen {
                 "{mark} {:<8} {address:<18} {status:<8} {role:<8} {condition}",
                 node.name
             ));
+            self.drawn += 1;
+        }
+        if shown < all {
+            let rest = all - shown;
+            self.print(&format!("  and {rest} more: the window is too low to show them"));
             self.drawn += 1;
         }
     }
@@ -396,7 +413,7 @@ impl Screen {
 
     fn clear(&mut self) {
         if self.drawn > 0 {
-            print!("\x1b[{}A\x1b[J", self.drawn);
+            self.write(&format!("\x1b[{}A\x1b[J", self.drawn));
             self.drawn = 0;
         }
     }
@@ -404,9 +421,12 @@ impl Screen {
     fn print(&mut self, text: &str) {
         let end = if self.raw { "\r\n" } else { "\n" };
         let text = if self.raw { text.replace('\n', "\r\n") } else { text.to_owned() };
-        print!("{text}{end}");
-        // A closed standard output ends the session with the next key or signal.
-        let _ = io::stdout().flush();
+        self.write(&format!("{text}{end}"));
+    }
+
+    fn write(&mut self, text: &str) {
+        let mut out = io::stdout().lock();
+        self.closed |= out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err();
     }
 
     fn leave(&mut self) {
