@@ -290,7 +290,7 @@ impl RoleMachine {
         if self.view.has_ghosts() {
             self.outputs.push_back(Output::Reannounce);
         }
-        if self.beats % REACH_BEATS == 0 {
+        if self.beats.is_multiple_of(REACH_BEATS) {
             let nodes = self.view.failed(self.beats / REACH_BEATS, REACH_MEMBERS);
             if !nodes.is_empty() {
                 self.outputs.push_back(Output::Reach { nodes });
