@@ -19,6 +19,7 @@ use crate::evidence::Record;
 use crate::floating::FloatingRole;
 use crate::handlers::{self, HandlerSpec};
 use crate::log::{Level, Log};
+use crate::render::Plain;
 use crate::resolve;
 use crate::telemetry::Metrics;
 
@@ -192,7 +193,7 @@ impl NodeHandle {
     /// Joins through these members; `replay` delivers events older than the join. The number of
     /// members reached, or all that went wrong if none was.
     pub async fn join(&self, addresses: Vec<String>, replay: bool) -> Result<usize, String> {
-        let shown = addresses.join(" ");
+        let shown = Plain(addresses.join(" "));
         self.log.line(Level::Info, "agent", format_args!("joining: [{shown}] replay: {replay}"));
         let result = self.join_quietly(&addresses, replay).await;
         match &result {
@@ -262,7 +263,11 @@ impl NodeHandle {
     /// Declares a failed member left, or erases it.
     pub async fn force_leave(&self, name: &str, prune: bool) -> Result<(), String> {
         let how = if prune { " (prune)" } else { "" };
-        self.log.line(Level::Info, "agent", format_args!("Force leaving node{how}: {name}"));
+        self.log.line(
+            Level::Info,
+            "agent",
+            format_args!("Force leaving node{how}: {}", Plain(name)),
+        );
         let command = Command::ForceLeave { node: NodeName::from(name), prune };
         let result = self.command(command).await.map(drop);
         self.warn("failed to remove node", &result);
@@ -281,7 +286,8 @@ impl NodeHandle {
             Level::Debug,
             "agent",
             format_args!(
-                "Requesting user event send: {name}. Coalesced: {coalesce}. Payload: {quoted}"
+                "Requesting user event send: {}. Coalesced: {coalesce}. Payload: {quoted}",
+                Plain(&name)
             ),
         );
         let command = Command::UserEvent { name, payload, coalesce };
@@ -300,7 +306,7 @@ impl NodeHandle {
             return Err("Queries cannot contain the '_serf_' prefix".to_owned());
         }
         let quoted = gotext::quote_bytes(request.payload.as_deref().unwrap_or_default());
-        let name = &request.name;
+        let name = Plain(&request.name);
         self.log.line(
             Level::Debug,
             "agent",

@@ -16,6 +16,7 @@ use wire::NodeName;
 
 use crate::limits;
 use crate::log::{Level, Log};
+use crate::render::Plain;
 
 /// The addresses of one join, resolved as far as possible.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ pub(crate) async fn resolve_all(addresses: &[String], default_port: u16, log: &L
             }
             Err(why) => {
                 let line = format!("Failed to resolve {address}: {why}");
-                log.line(Level::Warn, "memberlist", &line);
+                log.line(Level::Warn, "memberlist", Plain(&line));
                 plan.steps.push(Step::Unresolved(line));
             }
         }

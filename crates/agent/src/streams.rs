@@ -218,7 +218,7 @@ impl Exchange {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(self.io("read", &error).into()),
             };
-            self.reserve(count)?;
+            self.reserve(count).await?;
             // Never closed, so this only waits.
             let turn = shared.turn.acquire().await.ok();
             let progress = decoder.feed(&chunk);
@@ -284,12 +284,21 @@ impl Exchange {
         StreamEnd::Io { verb, local: self.local, peer: self.peer, why }
     }
 
-    fn reserve(&mut self, count: usize) -> Result<(), StreamEnd> {
-        let budget = &self.settings.shared.budget;
+    /// Takes bytes from the common budget. While it is used up, those that have had their time
+    /// are asked to give way, as for places: else some half-sent requests would keep out
+    /// everybody, our own dials too.
+    async fn reserve(&mut self, count: usize) -> Result<(), StreamEnd> {
+        let shared = self.settings.shared.clone();
+        let patience = Instant::now() + limits::CROWDED_PATIENCE + limits::CROWDED_PAUSE;
+        let give_up = patience.min(self.deadline);
         let take = |left: usize| left.checked_sub(count);
-        budget
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .map_err(|_| StreamEnd::OverBudget)?;
+        while shared.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+            if Instant::now() >= give_up {
+                return Err(StreamEnd::OverBudget);
+            }
+            shared.ask_to_give_way();
+            tokio::time::sleep(limits::CROWDED_PAUSE).await;
+        }
         self.reserved += count;
         Ok(())
     }

@@ -25,6 +25,7 @@ use super::subscription::{Next, Subscription};
 use crate::limits;
 use crate::log::Level;
 use crate::node::NodeHandle;
+use crate::render::Plain;
 
 /// Bytes taken from a client at once.
 const CHUNK_BYTES: usize = 4 << 10;
@@ -42,6 +43,8 @@ pub(super) struct Connection {
     headed: Option<(RequestHeader, Command)>,
     shook_hands: bool,
     authenticated: bool,
+    /// That it sends commands before it has authenticated itself has been logged.
+    warned: bool,
     output: Vec<u8>,
     written: usize,
     subscriptions: Vec<Subscription>,
@@ -83,6 +86,7 @@ impl Connection {
             headed: None,
             shook_hands: false,
             authenticated: false,
+            warned: false,
             output: Vec::new(),
             written: 0,
             subscriptions: Vec::new(),
@@ -198,14 +202,19 @@ impl Connection {
         }
         let may_come_first = matches!(command, Some(Command::Handshake | Command::Auth));
         if !self.auth_key.is_empty() && !self.authenticated && !may_come_first {
-            self.node.log().line(Level::Warn, "agent.ipc", "Client sending commands before auth");
+            // Once for each client, however many it sends.
+            if !std::mem::replace(&mut self.warned, true) {
+                let log = self.node.log();
+                log.line(Level::Warn, "agent.ipc", "Client sending commands before auth");
+            }
+            self.node.metrics().count("agent.ipc.unauthenticated", 1);
             // Its body, if any, will be taken for the next header.
             self.refuse(header.sequence, AUTHENTICATION_REQUIRED);
             return Ok(None);
         }
         let Some(command) = command else {
             self.refuse(header.sequence, "Unsupported command");
-            let name = header.command;
+            let name = Plain(header.command);
             self.log_error(format_args!(
                 "Failed to evaluate request: command '{name}' not recognized"
             ));

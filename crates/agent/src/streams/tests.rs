@@ -138,6 +138,23 @@ async fn all_streams_together_hold_a_bounded_number_of_bytes() {
     assert_eq!(shared.budget.load(Ordering::Relaxed), 1000, "and gives them back");
 }
 
+/// Whoever holds bytes and does not go on makes room for the next one.
+#[tokio::test]
+async fn half_a_request_keeps_nobody_out() {
+    let shared = Shared { budget: Arc::new(AtomicUsize::new(1000)), ..Shared::new() };
+    let (ours, peer, mut half) = pair().await;
+    half.write_all(&push_pull(100)[..900]).await.unwrap();
+    let first = tokio::spawn(serve(ours, peer, LONG, settings(&shared, None), nobody));
+    tokio::time::sleep(SHORT).await;
+    let (ours, peer, mut theirs) = pair().await;
+    theirs.write_all(&push_pull(5)).await.unwrap();
+    let ask = |message, _| assert!(matches!(message, StreamMessage::PushPull(_)));
+    serve(ours, peer, LONG, settings(&shared, None), ask).await.unwrap();
+    let end = first.await.unwrap().unwrap_err();
+    assert!(matches!(end, StreamEnd::Crowded), "{end}");
+    assert_eq!(shared.budget.load(Ordering::Relaxed), 1000);
+}
+
 #[tokio::test]
 async fn exchanges_at_the_same_time_are_bounded() {
     let shared = Shared::new();
