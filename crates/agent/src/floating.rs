@@ -25,6 +25,7 @@ use wire::NodeName;
 
 use crate::log::{Level, Log};
 use crate::node::NodeHandle;
+use crate::platform;
 use commands::Job;
 pub use settings::FloatingSettings;
 pub(crate) use settings::{HANDOVER, Timing};
@@ -118,12 +119,7 @@ pub(crate) fn start(
 
 /// The role's time. It goes on while the machine is suspended, unlike the member's.
 fn now() -> Time {
-    #[cfg(target_os = "linux")]
-    let clock = rustix::time::ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
-    let clock = rustix::time::ClockId::Monotonic;
-    let time = rustix::time::clock_gettime(clock);
-    Time::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    Time::ZERO + platform::time_awake_or_not()
 }
 
 struct Driver {

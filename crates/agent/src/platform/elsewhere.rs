@@ -5,7 +5,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, PipeReader, Write};
 use std::os::windows::io::OwnedHandle;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::io::AsyncRead;
@@ -68,6 +69,12 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<usize> {
     stdout.write_all(bytes)?;
     stdout.flush()?;
     Ok(bytes.len())
+}
+
+/// The time since the first call.
+pub(crate) fn time_awake_or_not() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// A pipe's end for the asynchronous reader.

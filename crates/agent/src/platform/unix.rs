@@ -91,6 +91,16 @@ pub(crate) fn monotonic_micros() -> i64 {
     time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }
 
+/// The time since some moment in the past, that in suspension included where the system counts it.
+pub(crate) fn time_awake_or_not() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// The name of this machine, None if it has none that is text.
 pub(crate) fn host_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
