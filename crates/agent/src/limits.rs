@@ -85,8 +85,12 @@ pub const JOIN_ADDRESSES: usize = 4096;
 /// How long answers under way may take when the agent ends.
 pub const RPC_FLUSH: Duration = Duration::from_millis(500);
 
-/// Size that a pattern of a member filter may have when compiled.
-pub const PATTERN_BYTES: usize = 1 << 20;
+/// What one pattern of a member filter may cost ([`serf::Pattern::cost`]): it comes from a client
+/// of our own, so more than what members may ask of each other.
+pub const PATTERN_COST: usize = 1 << 20;
+
+/// What all patterns of one member filter may cost together: some milliseconds.
+pub const PATTERNS_COST: usize = 2 << 20;
 
 /// How long snapshot lines wait to be written together.
 pub const SNAPSHOT_FLUSH: Duration = Duration::from_millis(400);

@@ -91,16 +91,21 @@ impl Renderer {
     /// What goes wrong, or is only for those who look for faults.
     fn serf_trouble(&mut self, fact: &Fact) {
         match fact {
-            Fact::MessageDropped { why } => {
-                let text = format_args!("Dropped a message: {}", Plain(why));
+            Fact::MessageDropped { from, kind, why } => {
+                self.metrics.count("serf.messages.dropped", 1);
+                let (kind, from) = (kind.map_or("unknown", message_type), Sender(*from));
+                let why = Plain(why);
+                let text = format_args!("Dropped a message: {why} type={kind} from={from}");
                 self.limited("message dropped", Level::Warn, "serf", text);
             }
-            Fact::FilterUnsupported { expression, why, query, from } => {
+            Fact::FilterUnsupported { expression, why, query, asker, from } => {
                 let text = format_args!(
-                    "failed to compile filter regex ({}): {why}; in query '{}' from '{}'",
+                    "failed to compile filter regex ({}): {}; in query '{}' from '{}' from={}",
                     Plain(expression),
+                    Plain(why),
                     Plain(query),
-                    Plain(from)
+                    Plain(asker),
+                    Sender(*from)
                 );
                 self.limited("filter", Level::Warn, "serf", text);
             }
@@ -431,6 +436,18 @@ impl Display for Address {
         match self.0 {
             Some(address) => write!(f, "{address}"),
             None => f.write_str("an unknown address"),
+        }
+    }
+}
+
+/// Who sent a message, or passed it on.
+struct Sender(Option<SocketAddr>);
+
+impl Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("ourselves"),
         }
     }
 }

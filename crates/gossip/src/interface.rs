@@ -192,10 +192,17 @@ pub enum Event {
     Updated(NodeState),
     /// A member is dead or left; the layer above decides which (only intents make a leave).
     Departed(NodeState),
-    /// A message of the layer above, from its type byte.
-    UserMessage(Bytes),
+    /// A message of the layer above.
+    UserMessage {
+        /// Who sent it, or passed it on.
+        from: SocketAddr,
+        /// From its type byte.
+        message: Bytes,
+    },
     /// The user state of a push/pull; comes after the events of its nodes.
     RemoteState {
+        /// The peer.
+        from: SocketAddr,
         /// As the sender marked it.
         join: bool,
         /// The state, from its type byte.

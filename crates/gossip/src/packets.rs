@@ -46,7 +46,7 @@ impl Membership {
             Message::Alive(alive) => self.alive(now, alive, Origin::Packet),
             Message::Dead(dead) => self.dead(now, dead, Origin::Packet, None),
             Message::User(message) if message.is_empty() => {}
-            Message::User(message) => self.event(Event::UserMessage(message)),
+            Message::User(message) => self.event(Event::UserMessage { from, message }),
         }
     }
 

@@ -116,7 +116,7 @@ impl Membership {
             StreamMessage::User(message) => {
                 self.outputs.push_back(Output::Close { connection });
                 if !message.is_empty() {
-                    self.event(Event::UserMessage(message));
+                    self.event(Event::UserMessage { from, message });
                 }
             }
             StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::Error(_) => {
@@ -302,8 +302,8 @@ impl Membership {
             _ => None,
         };
         if !merge.user_state.is_empty() {
-            let PendingMerge { join, user_state: state, .. } = merge;
-            self.event(Event::RemoteState { join, state, token });
+            let PendingMerge { from, join, user_state: state, .. } = merge;
+            self.event(Event::RemoteState { from, join, state, token });
         }
         if let Some(token) = token {
             self.done(token, Ok(()));

@@ -39,7 +39,8 @@ fn spread(network: &mut Network) -> Vec<Duration> {
         network.step();
         for index in 1..network.hosts.len() {
             let events = &network.hosts[index].events;
-            let new = events[read[index]..].iter().any(|(_, e)| matches!(e, Event::UserMessage(_)));
+            let new =
+                events[read[index]..].iter().any(|(_, e)| matches!(e, Event::UserMessage { .. }));
             read[index] = events.len();
             if new && !reached.contains_key(&index) {
                 reached.insert(index, network.now.since(start));

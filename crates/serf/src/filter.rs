@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use regex::Regex;
 use wire::message::serf::Filter;
 use wire::planted::{Fault, planted};
 
 use crate::interface::Tags;
 use crate::limits;
+use crate::pattern::{Pattern, PatternError};
 
-/// Patterns compiled lately. They come from other members: length, size and number are bounded.
+/// Patterns compiled lately. They come from other members: length, cost and number are bounded.
 #[derive(Debug, Default)]
 pub(crate) struct FilterCache {
-    compiled: VecDeque<(String, Result<Regex, String>)>,
+    compiled: VecDeque<(String, Result<Pattern, PatternError>)>,
 }
 
 /// Whether a query is for us.
@@ -23,7 +23,7 @@ pub(crate) enum Selection {
     Selected,
     /// It is not.
     Excluded,
-    /// A pattern is not supported here, which counts as no match.
+    /// A pattern is none, or costs too much, which counts as no match.
     Unsupported {
         /// The pattern.
         expression: String,
@@ -35,58 +35,64 @@ pub(crate) enum Selection {
 }
 
 impl FilterCache {
-    /// Judges the encoded filters of a query: all must pass.
+    /// Judges the encoded filters of a query: all must pass. Names are compared before patterns are
+    /// tried, and short patterns before long ones.
     pub(crate) fn select(&mut self, filters: &[Bytes], name: &str, tags: &Tags) -> Selection {
+        let mut patterns = Vec::new();
         for encoded in filters {
-            let verdict = match Filter::decode(encoded) {
-                Ok(Filter::Nodes(names)) if names.iter().any(|n| n == name) => continue,
-                Ok(Filter::Nodes(_)) => Selection::Excluded,
-                Ok(Filter::Tag { tag, expression }) => {
-                    let value = tags.get(&tag).map_or("", String::as_str);
-                    match self.pattern(&expression) {
-                        Ok(pattern) if pattern.is_match(value) => continue,
-                        Ok(_) => Selection::Excluded,
-                        Err(why) => Selection::Unsupported { expression, why },
-                    }
+            match Filter::decode(encoded) {
+                Ok(Filter::Nodes(names)) if names.iter().any(|n| n == name) => {}
+                Ok(Filter::Nodes(_)) => return Selection::Excluded,
+                Ok(Filter::Tag { tag, expression }) => patterns.push((expression, tag)),
+                Err(error) => return Selection::Malformed(error.to_string()),
+            }
+        }
+        patterns.sort_by_key(|(expression, _)| expression.len());
+        let mut cost = 0;
+        for (expression, tag) in patterns {
+            let value = tags.get(&tag).map_or("", String::as_str);
+            let judged = match self.pattern(&expression) {
+                _ if cost > limits::FILTERS_COST => Err(PatternError::TooLarge),
+                Ok(pattern) => {
+                    cost += pattern.cost();
+                    Ok(pattern.is_match(value))
                 }
-                Err(error) => Selection::Malformed(error.to_string()),
+                Err(error) => Err(error.clone()),
             };
-            return verdict;
+            match judged {
+                Ok(true) => {}
+                Ok(false) => return Selection::Excluded,
+                Err(error) => {
+                    return Selection::Unsupported { expression, why: error.to_string() };
+                }
+            }
         }
         Selection::Selected
     }
 
-    /// The compiled pattern, or why it cannot be.
-    fn pattern(&mut self, expression: &str) -> Result<&Regex, String> {
-        if expression.len() > limits::FILTER_PATTERN_BYTES {
-            return Err(format!("longer than {} bytes", limits::FILTER_PATTERN_BYTES));
-        }
-        match self.compiled.iter().position(|(held, _)| held == expression) {
-            Some(index) => self.compiled.swap(0, index),
-            None => {
-                self.compiled.truncate(limits::FILTER_CACHE - 1);
-                let anchored = planted(Fault::FiltersAnchored).then(|| format!("^({expression})$"));
-                let compiled = regex::RegexBuilder::new(anchored.as_deref().unwrap_or(expression))
-                    .size_limit(limits::FILTER_PROGRAM_BYTES)
-                    .dfa_size_limit(limits::FILTER_PROGRAM_BYTES)
-                    .build();
-                let compiled = compiled.map_err(|error| reason(&error));
-                self.compiled.push_front((expression.to_owned(), compiled));
+    fn pattern(&mut self, expression: &str) -> &Result<Pattern, PatternError> {
+        let held = self.compiled.iter().position(|(held, _)| held == expression);
+        let entry = match held.and_then(|index| self.compiled.remove(index)) {
+            Some(entry) => entry,
+            None if expression.len() > limits::FILTER_PATTERN_BYTES => {
+                // Not worth its place.
+                return &Err(PatternError::TooLarge);
             }
-        }
-        self.compiled[0].1.as_ref().map_err(String::clone)
-    }
-}
-
-/// The gist of an error that shows the pattern over several lines.
-fn reason(error: &regex::Error) -> String {
-    match error {
-        regex::Error::CompiledTooBig(_) => "too big when compiled".to_owned(),
-        error => {
-            let text = error.to_string();
-            let gist = text.lines().last().unwrap_or_default();
-            gist.strip_prefix("error: ").unwrap_or(gist).to_owned()
-        }
+            None => {
+                let anchored = planted(Fault::FiltersAnchored).then(|| format!("^({expression})$"));
+                let text = anchored.as_deref().unwrap_or(expression);
+                (expression.to_owned(), Pattern::new(text, limits::FILTER_COST))
+            }
+        };
+        self.compiled.push_front(entry);
+        let mut cost = 0;
+        let within = self.compiled.iter().take(limits::FILTER_CACHE).take_while(|(_, pattern)| {
+            cost += pattern.as_ref().map_or(0, Pattern::cost);
+            cost <= limits::FILTER_CACHE_COST
+        });
+        let within = within.count().max(1);
+        self.compiled.truncate(within);
+        &self.compiled[0].1
     }
 }
 

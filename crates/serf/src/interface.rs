@@ -290,6 +290,12 @@ pub enum Error {
     /// A join after the end, or while leaving.
     #[error("Serf can't Join after Leave or Shutdown")]
     JoinAfterLeave,
+    /// An own event or query that this member would not take from another either.
+    #[error("dropped: {0}")]
+    Dropped(&'static str),
+    /// More filters than a query may have.
+    #[error("query exceeds limit of {0} filters")]
+    TooManyFilters(usize),
     /// Too many queries of this member wait for answers.
     #[error("too many queries in progress, try again later")]
     TooManyQueries,
@@ -606,21 +612,27 @@ pub enum Fact {
         /// A second one.
         duplicate: bool,
     },
-    /// A message of the Serf layer was not understood and dropped.
+    /// A message of the Serf layer was not understood, or is not believed, and dropped.
     MessageDropped {
+        /// Who sent it, or passed it on; None for what we say ourselves.
+        from: Option<SocketAddr>,
+        /// What it is, if that can be read; None also for state exchanges.
+        kind: Option<MessageKind>,
         /// Why.
         why: String,
     },
-    /// A filter's pattern is not supported here; it counts as no match.
+    /// A filter's pattern is none that is supported here; it counts as no match.
     FilterUnsupported {
         /// The pattern.
         expression: String,
         /// What is wrong with it.
         why: String,
-        /// The query that it came with.
+        /// The name of the query.
         query: String,
-        /// Who asks; empty from old members.
-        from: String,
+        /// Who asks, as the query says; empty from old members.
+        asker: String,
+        /// Who sent it, or passed it on; None for queries of our own.
+        from: Option<SocketAddr>,
     },
     /// Another member claims a name.
     NameConflict {

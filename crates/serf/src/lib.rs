@@ -56,6 +56,7 @@ mod lamport;
 pub mod limits;
 mod machine;
 mod open_queries;
+mod pattern;
 mod pipeline;
 pub mod snapshot;
 mod table;
@@ -70,5 +71,6 @@ pub use interface::{
     QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, TagChange, Tags,
 };
 pub use machine::{ConfigError, Serf, validate};
+pub use pattern::{Pattern, PatternError};
 pub use vivaldi::distance;
 pub use wire::message::Coordinate;

@@ -22,6 +22,20 @@ pub const META_BYTES: usize = 512;
 /// Longest node name where names are validated.
 pub const NODE_NAME_BYTES: usize = 128;
 
+/// Latest time of a message that is believed by a member whose own clock is far from it. A clock
+/// makes one step for each intent, event or query of its cluster: a million a second reach this in
+/// 146,000 years.
+pub const MESSAGE_TIME: u64 = 1 << 62;
+
+/// Latest clock of a peer (in a state exchange), or of the snapshot file, that is believed by a
+/// member whose own clock is far from it. As far above [`MESSAGE_TIME`] as that is above 0, so that
+/// who joins a cluster that was moved there by a forged message follows it.
+pub const CLOCK_TIME: u64 = 1 << 63;
+
+/// How far a message may be ahead of the own clock above [`MESSAGE_TIME`]: forged ones need a
+/// thousand million to move a clock from there to the end of time.
+pub const TIME_LEAP: u64 = 1 << 32;
+
 /// Intents remembered for members not known yet; the oldest goes first. One gossip round trip
 /// separates an intent from its member, so a few thousand are a storm of joins.
 pub const RECENT_INTENTS: usize = 4096;
@@ -71,15 +85,28 @@ pub const CERTIFICATES: usize = 8192;
 /// Events held by a coalescer before it flushes early.
 pub const COALESCED_EVENTS: usize = 4096;
 
-/// Compiled filter patterns kept: a query travels to a member several times, and dashboards
-/// repeat theirs.
-pub const FILTER_CACHE: usize = 32;
+/// Filters of one query. A query of the default size limit (1024 bytes) has room for some sixty of
+/// the shortest; one with more is ignored, because each costs work before it is known for whom the
+/// query is.
+pub const FILTERS: usize = 64;
 
 /// Longest filter pattern; a query of 1024 bytes cannot hold more.
 pub const FILTER_PATTERN_BYTES: usize = 1024;
 
-/// Memory of one compiled pattern.
-pub const FILTER_PROGRAM_BYTES: usize = 1 << 18;
+/// What one filter pattern may cost ([`crate::Pattern::cost`]): `^.{1,255}$` and `^[\w.-]{1,255}$`
+/// have room, and the most costly takes a fraction of a millisecond.
+pub const FILTER_COST: usize = 128 << 10;
+
+/// What the patterns that are tried for one query may cost together, the last one apart: the work
+/// that one datagram can cause.
+pub const FILTERS_COST: usize = 256 << 10;
+
+/// Compiled filter patterns kept: a query travels to a member several times, and dashboards
+/// repeat theirs.
+pub const FILTER_CACHE: usize = 32;
+
+/// What the kept patterns may cost together; the oldest go first.
+pub const FILTER_CACHE_COST: usize = 512 << 10;
 
 /// Fewest bytes that one key takes in a key response; gives the first guess of how many fit.
 pub const KEY_RESPONSE_ENTRY_BYTES: usize = 25;

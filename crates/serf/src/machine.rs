@@ -136,6 +136,15 @@ struct Coordinates {
     others: BTreeMap<NodeName, Coordinate>,
 }
 
+/// What is being taken in, for facts about it.
+#[derive(Debug, Default)]
+struct Source {
+    from: Option<std::net::SocketAddr>,
+    kind: Option<MessageKind>,
+    /// Whether a time in it was found to be absurd: one fact is enough.
+    is_absurd: bool,
+}
+
 /// One member of a Serf cluster, without I/O.
 #[derive(Debug)]
 pub struct Serf {
@@ -146,6 +155,7 @@ pub struct Serf {
     outputs: VecDeque<Output>,
     /// Messages to ourselves: they do not need the network.
     loopback: VecDeque<Bytes>,
+    source: Source,
     phase: Phase,
     timers: Timers<Timer>,
     clocks: Clocks,
@@ -197,9 +207,9 @@ impl Serf {
         };
         let (mut event_minimum, mut query_minimum) = (LamportTime(0), LamportTime(0));
         if let Some(state) = &snapshot {
-            clocks.member.witness(state.clock);
-            clocks.event.witness(state.event_clock);
-            clocks.query.witness(state.query_clock);
+            clocks.member.restore(state.clock);
+            clocks.event.restore(state.event_clock);
+            clocks.query.restore(state.query_clock);
             event_minimum = LamportTime(state.event_clock.0.saturating_add(1));
             query_minimum = LamportTime(state.query_clock.0.saturating_add(1));
         }
@@ -209,6 +219,7 @@ impl Serf {
             rng,
             outputs: VecDeque::new(),
             loopback: VecDeque::new(),
+            source: Source::default(),
             phase: Phase::Running,
             timers: Timers::new(),
             clocks,
@@ -391,6 +402,7 @@ impl Serf {
             self.drain_gossip(now);
             if let Some(message) = self.loopback.pop_front() {
                 self.on_user_message(now, message);
+                self.source = Source::default();
             } else if let Some(timer) = self.timers.expired(now) {
                 self.on_timer(now, timer);
             } else {
@@ -439,9 +451,15 @@ impl Serf {
             gossip::Event::Joined(node) => self.on_joined(now, &node),
             gossip::Event::Updated(node) => self.on_updated(now, &node),
             gossip::Event::Departed(node) => self.on_departed(now, &node),
-            gossip::Event::UserMessage(message) => self.on_user_message(now, message),
-            gossip::Event::RemoteState { join, state, token } => {
+            gossip::Event::UserMessage { from, message } => {
+                self.source = Source { from: Some(from), ..Source::default() };
+                self.on_user_message(now, message);
+                self.source = Source::default();
+            }
+            gossip::Event::RemoteState { from, join, state, token } => {
+                self.source = Source { from: Some(from), ..Source::default() };
                 self.on_remote_state(now, join, &state, token);
+                self.source = Source::default();
             }
             gossip::Event::Conflict { existing, other } => self.on_conflict(now, &existing, &other),
             gossip::Event::RoundTrip { node, rtt, payload } => {
@@ -451,6 +469,7 @@ impl Serf {
     }
 
     fn on_user_message(&mut self, now: Time, bytes: Bytes) {
+        self.source = Source { from: self.source.from, ..Source::default() };
         let limit = match bytes.first() {
             Some(&(kind::QUERY_RESPONSE | kind::RELAY)) => limits::ANSWER_BYTES,
             _ => limits::MESSAGE_BYTES,
@@ -516,6 +535,7 @@ impl Serf {
             | SerfMessage::KeyRequest(_)
             | SerfMessage::KeyResponse(_) => return,
         };
+        self.source.kind = Some(kind);
         self.fact(Fact::MessageReceived { kind, subject, bytes });
     }
 
@@ -697,7 +717,15 @@ impl Serf {
     }
 
     fn dropped(&mut self, why: String) {
-        self.fact(Fact::MessageDropped { why });
+        let (from, kind) = (self.source.from, self.source.kind);
+        self.fact(Fact::MessageDropped { from, kind, why });
+    }
+
+    /// A time that is not believed. Of all in one message or exchange the first is a fact.
+    fn dropped_as_absurd(&mut self, time: LamportTime) {
+        if !std::mem::replace(&mut self.source.is_absurd, true) {
+            self.dropped(format!("nothing has reached its Lamport time, {}", time.0));
+        }
     }
 
     fn done(&mut self, token: Token, outcome: Outcome) {

@@ -141,6 +141,28 @@ fn streams_that_bring_nothing_are_counted_and_logged_once() {
 }
 
 #[test]
+fn what_is_dropped_is_told_with_its_sender() {
+    let from = Some("127.0.0.1:9".parse().unwrap());
+    let why = "nothing has reached its Lamport time, 7".to_owned();
+    assert_eq!(
+        lines(&[Fact::MessageDropped { from, kind: Some(MessageKind::UserEvent), why }]),
+        ["[WARN] serf: Dropped a message: nothing has reached its Lamport time, 7 \
+          type=messageUserEventType from=127.0.0.1:9"]
+    );
+    let filter = |from| Fact::FilterUnsupported {
+        expression: "a**".to_owned(),
+        why: "invalid".to_owned(),
+        query: "load".to_owned(),
+        asker: "web-1".to_owned(),
+        from,
+    };
+    let line = "[WARN] serf: failed to compile filter regex (a**): invalid; in query 'load' from \
+                'web-1' from=";
+    assert_eq!(lines(&[filter(from)]), [format!("{line}127.0.0.1:9")]);
+    assert_eq!(lines(&[filter(None)]), [format!("{line}ourselves")]);
+}
+
+#[test]
 fn what_was_left_out_is_told_once_a_minute() {
     let mut limit = Limit::default();
     let start = Instant::now();

@@ -1,7 +1,6 @@
 //! Which members `members-filtered` shows.
 
-use regex::{Regex, RegexBuilder};
-use serf::Member;
+use serf::{Member, Pattern};
 use wire::rpc::MembersFilter;
 
 use crate::limits;
@@ -9,80 +8,46 @@ use crate::limits;
 /// The compiled patterns.
 #[derive(Debug)]
 pub(super) struct MemberFilter {
-    tags: Vec<(String, Regex)>,
-    status: Option<Regex>,
-    name: Option<Regex>,
+    tags: Vec<(String, Pattern)>,
+    status: Option<Pattern>,
+    name: Option<Pattern>,
 }
 
 impl MemberFilter {
     /// Compiles the patterns; the error is for the client.
     pub(super) fn new(filter: &MembersFilter) -> Result<Self, String> {
-        let optional = |text: &str| (!text.is_empty()).then(|| compile(text)).transpose();
+        let mut left = limits::PATTERNS_COST;
+        let mut compile = |text: &str| compile(text, &mut left);
         let tags = filter
             .tags
             .iter()
             .map(|(name, pattern)| Ok((name.clone(), compile(pattern)?)))
             .collect::<Result<_, String>>()?;
+        let mut optional = |text: &str| (!text.is_empty()).then(|| compile(text)).transpose();
         Ok(MemberFilter { tags, status: optional(&filter.status)?, name: optional(&filter.name)? })
     }
 
     /// Whether the member passes all patterns. A tag that it lacks counts as empty.
     pub(super) fn passes(&self, member: &Member) -> bool {
-        let matches = |regex: &Option<Regex>, text: &str| {
-            regex.as_ref().is_none_or(|regex| regex.is_match(text))
+        let matches = |pattern: &Option<Pattern>, text: &str| {
+            pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
         };
         matches(&self.status, member.status.as_str())
             && matches(&self.name, member.name.as_str())
-            && self.tags.iter().all(|(name, regex)| {
-                regex.is_match(member.tags.get(name).map(String::as_str).unwrap_or_default())
+            && self.tags.iter().all(|(name, pattern)| {
+                pattern.is_match(member.tags.get(name).map(String::as_str).unwrap_or_default())
             })
     }
 }
 
 /// The pattern between `^` and `$`, deliberately without a group: `a|b` is `^a` or `b$`, as in
-/// the real agent.
-fn compile(pattern: &str) -> Result<Regex, String> {
-    let anchored = format!("^{}$", plain_quotes(pattern));
-    RegexBuilder::new(&anchored)
-        .size_limit(limits::PATTERN_BYTES)
-        .dfa_size_limit(limits::PATTERN_BYTES)
-        .build()
-        .map_err(|error| format!("Failed to compile regex: {}", one_line(&error)))
-}
-
-/// RE2's `\Q...\E`, which the `regex` crate lacks, as single escapes.
-fn plain_quotes(pattern: &str) -> String {
-    let mut plain = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(at) = find_quote(rest) {
-        plain.push_str(&rest[..at]);
-        let quoted = &rest[at + 2..];
-        let (literal, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-        plain.push_str(&regex::escape(literal));
-        rest = after;
-    }
-    plain.push_str(rest);
-    plain
-}
-
-/// Where the next `\Q` is whose backslash is not itself escaped.
-fn find_quote(pattern: &str) -> Option<usize> {
-    let mut characters = pattern.char_indices();
-    while let Some((at, character)) = characters.next() {
-        if character == '\\'
-            && let Some((_, 'Q')) = characters.next()
-        {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// The last line says what is wrong; those before only point at it.
-fn one_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+/// the real agent. What it costs is taken from `left`.
+fn compile(pattern: &str, left: &mut usize) -> Result<Pattern, String> {
+    let limit = limits::PATTERN_COST.min(*left);
+    let pattern = Pattern::new(&format!("^{pattern}$"), limit)
+        .map_err(|error| format!("Failed to compile regex: {error}"))?;
+    *left -= pattern.cost();
+    Ok(pattern)
 }
 
 #[cfg(test)]
@@ -121,11 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn quotes_of_re2_are_understood() {
+    fn patterns_are_read_as_in_go() {
         assert!(passes(r"\Qa.b\E.*", "a.bc"));
         assert!(!passes(r"\Qa.b\E", "axb"));
-        assert!(passes(r"x\Q(", "x("));
-        assert_eq!(plain_quotes(r"\\Qa"), r"\\Qa");
+        // The quote goes on to the end, which is our own.
+        assert!(!passes(r"x\Q(", "x("));
+        assert!(passes(r"a{b", "a{b"));
+        assert!(passes(r"\w{1,63}", "web-1".trim_end_matches("-1")));
+        assert!(!passes(r"\w+", "é"));
     }
 
     #[test]

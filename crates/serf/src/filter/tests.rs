@@ -53,20 +53,46 @@ fn what_cannot_be_read_is_no_match() {
             "{bad:?}: {verdict:?}"
         );
     }
-    for (unsupported, why) in [
-        ("(", "unclosed group"),
-        ("\\C", "unrecognized escape sequence"),
-        (&"a{1000}".repeat(100), "too big when compiled"),
-        (&"x".repeat(limits::FILTER_PATTERN_BYTES + 1), "longer than 1024 bytes"),
-    ] {
-        let expected =
-            Selection::Unsupported { expression: unsupported.to_owned(), why: why.to_owned() };
+    let long = "x".repeat(limits::FILTER_PATTERN_BYTES + 1);
+    for unsupported in ["(", "\\C", "a**", &"a{1000}".repeat(100), &long] {
         let verdict = cache.select(&[tag("role", unsupported)], "me", &tags());
-        assert_eq!(verdict, expected);
-        // As it is remembered.
-        let verdict = cache.select(&[tag("role", unsupported)], "me", &tags());
-        assert_eq!(verdict, expected);
+        let Selection::Unsupported { expression, why } = verdict else { panic!("{verdict:?}") };
+        assert_eq!(expression, unsupported);
+        assert!(why.starts_with("error parsing regexp: "), "{why}");
     }
+    assert!(!cache.compiled.iter().any(|(held, _)| *held == long));
+}
+
+#[test]
+fn patterns_are_read_as_in_go() {
+    let mut cache = FilterCache::default();
+    let tags = Tags::from([("host".to_owned(), "web12345".to_owned())]);
+    for pattern in [r"^\w{8}$", r"^\w{1,16}$", r"^web\d+$", r"\Q12\E", "x{b|web"] {
+        let verdict = cache.select(&[tag("host", pattern)], "me", &tags);
+        assert_eq!(verdict, Selection::Selected, "{pattern}");
+    }
+    let foreign = Tags::from([("host".to_owned(), "é٣".to_owned())]);
+    assert_eq!(cache.select(&[tag("host", r"\w|\d")], "me", &foreign), Selection::Excluded);
+}
+
+#[test]
+fn what_the_patterns_of_one_query_cost_is_bounded() {
+    let mut cache = FilterCache::default();
+    // Each fits, all together do not.
+    let dear = |index: usize| tag("role", &format!("^.{{0,250}}$|{index}"));
+    let some: Vec<Bytes> = (0..2).map(dear).collect();
+    assert_eq!(cache.select(&some, "me", &tags()), Selection::Selected);
+    let many: Vec<Bytes> = (0..limits::FILTERS).map(dear).collect();
+    let verdict = cache.select(&many, "me", &tags());
+    assert!(matches!(verdict, Selection::Unsupported { .. }), "{verdict:?}");
+    // Nor is more than a few kept, or tried before the names and the short ones.
+    assert!(cache.compiled.len() < 10);
+    let cheap = [dear(100), tag("role", "db"), nodes(&["me"])];
+    assert_eq!(cache.select(&cheap, "me", &tags()), Selection::Excluded);
+    assert_eq!(cache.compiled[0].0, "db");
+    let others = [dear(101), nodes(&["you"])];
+    assert_eq!(cache.select(&others, "me", &tags()), Selection::Excluded);
+    assert_eq!(cache.compiled[0].0, "db");
 }
 
 #[test]

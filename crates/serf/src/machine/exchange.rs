@@ -87,14 +87,26 @@ impl Serf {
             }
             Err(error) => return self.dropped(format!("a peer's state cannot be read: {error}")),
         };
-        self.clocks.member.witness_clock(state.lamport_time);
-        self.clocks.event.witness_clock(state.event_lamport_time);
-        self.clocks.query.witness_clock(state.query_lamport_time);
+        let mut absurd = None;
+        let clocks = &mut self.clocks;
+        for (clock, theirs) in [
+            (&mut clocks.member, state.lamport_time),
+            (&mut clocks.event, state.event_lamport_time),
+            (&mut clocks.query, state.query_lamport_time),
+        ] {
+            if !clock.witness_clock(theirs) {
+                absurd.get_or_insert(theirs);
+            }
+        }
+        if let Some(time) = absurd {
+            self.dropped_as_absurd(time);
+        }
         self.answer_hidden_leave(now, token, &state);
         self.merge_members(now, &state);
         // Before the events: they are what is not wanted. Only for our own joins.
         if join && self.ignores_old_events(token) && !planted(Fault::OldEventsTaken) {
-            self.events.raise_minimum(state.event_lamport_time);
+            let minimum = state.event_lamport_time.min(self.clocks.event.time());
+            self.events.raise_minimum(minimum);
         }
         for slot in state.events.into_iter().flatten().flatten() {
             for event in slot.events {
@@ -119,10 +131,13 @@ impl Serf {
         let Some(theirs) = state.status_lamport_times.get(&self.name).copied() else { return };
         let known = own.is_some_and(|own| own != LamportTime::default() && theirs > own);
         let listed = state.left_members.contains(&self.name);
-        if self.phase == Phase::Running && known && !listed && self.join_under_way(token).is_none()
+        if self.phase == Phase::Running
+            && known
+            && !listed
+            && self.join_under_way(token).is_none()
+            && self.clocks.member.witness(theirs)
         {
             self.fact(Fact::LeaveRefuted);
-            self.clocks.member.witness(theirs);
             self.broadcast_join(now);
         }
     }

@@ -23,7 +23,10 @@ impl Serf {
 
     /// Returns whether the intent is news, to be passed on.
     pub(super) fn on_join_intent(&mut self, now: Time, intent: &JoinIntent) -> bool {
-        self.clocks.member.witness(intent.lamport_time);
+        if !self.clocks.member.witness(intent.lamport_time) {
+            self.dropped_as_absurd(intent.lamport_time);
+            return false;
+        }
         let Some(entry) = self.table.get(intent.node.as_str()) else {
             return self.on_strangers_join(now, intent);
         };
@@ -97,16 +100,17 @@ impl Serf {
             Some(entry) => Some(entry.status_time),
             None => self.intents.get(now, node.as_str()).map(|(_, time)| time),
         };
-        if known == Some(time) {
-            self.clocks.member.witness(time);
-        } else {
+        if known != Some(time) || !self.clocks.member.witness(time) {
             let join = JoinIntent { lamport_time: time, node: node.clone() };
             self.on_join_intent(now, &join);
         }
     }
 
     fn on_leave(&mut self, now: Time, intent: &LeaveIntent, direction: IntentDirection) -> bool {
-        self.clocks.member.witness(intent.lamport_time);
+        if !self.clocks.member.witness(intent.lamport_time) {
+            self.dropped_as_absurd(intent.lamport_time);
+            return false;
+        }
         let name = &intent.node;
         let Some(entry) = self.table.get(name.as_str()) else {
             return self.intents.put(now, name, direction, intent.lamport_time);

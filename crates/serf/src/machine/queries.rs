@@ -78,12 +78,16 @@ impl Serf {
         if taken || self.own_queries.len() >= limits::OWN_QUERIES {
             return Err(Error::TooManyQueries);
         }
+        if request.filters.len() > limits::FILTERS {
+            return Err(Error::TooManyFilters(limits::FILTERS));
+        }
         let query = self.compose_query(request);
         let message = Bytes::from(SerfMessage::Query(query.clone()).encode());
         if message.len() > self.config.query_size_limit {
             return Err(Error::QueryTooBig(self.config.query_size_limit));
         }
         let id = QueryId { lamport_time: query.lamport_time, id: query.id };
+        self.admit_query(&query).map_err(Error::Dropped)?;
         let deadline = deadline(now, query.timeout_ns);
         self.own_queries.insert(
             query.lamport_time,
@@ -98,7 +102,7 @@ impl Serf {
             },
         );
         self.timers.set(Timer::OwnQuery(query.lamport_time), deadline);
-        self.on_query(now, query);
+        self.take_query(now, query);
         self.pass_on(now, Priority::Query, message);
         Ok(id)
     }
@@ -132,38 +136,58 @@ impl Serf {
 
     /// Returns whether the query is to be passed on.
     pub(super) fn on_query(&mut self, now: Time, query: Query) -> bool {
-        self.clocks.query.witness(query.lamport_time);
-        match self.queries.see(query.lamport_time, query.id, self.clocks.query.time()) {
-            Verdict::Fresh => {}
-            Verdict::Old | Verdict::Repeated => return false,
-            Verdict::Crowded => {
-                self.dropped("a query, because too many share its time".to_owned());
-                return false;
-            }
+        if self.admit_query(&query).is_err() {
+            return false;
         }
-        self.fact(Fact::Query { name: query.name.clone() });
         // Also where it is not for us: it may be for those behind us.
         let pass_on = query.flags & Query::FLAG_NO_BROADCAST == 0;
+        self.take_query(now, query);
+        pass_on
+    }
+
+    /// Whether the query is a fresh one; otherwise the error says why not.
+    fn admit_query(&mut self, query: &Query) -> Result<(), &'static str> {
+        let time = query.lamport_time;
+        if !self.clocks.query.witness(time) {
+            self.dropped_as_absurd(time);
+            return Err("its time is too far ahead");
+        }
+        let why = match self.queries.see(time, query.id, self.clocks.query.time()) {
+            Verdict::Old => return Err("its time has passed"),
+            Verdict::Repeated => return Err("it was seen before"),
+            Verdict::Crowded => "too many queries share its time",
+            Verdict::Fresh if filters(query).len() > limits::FILTERS => "it has too many filters",
+            Verdict::Fresh => return Ok(()),
+        };
+        self.dropped(format!("{why}, asked by '{}'", query.source_node));
+        Err(why)
+    }
+
+    fn take_query(&mut self, now: Time, query: Query) {
+        self.fact(Fact::Query { name: query.name.clone() });
         if !self.is_selected(&query) {
-            return pass_on;
+            return;
         }
         if query.flags & Query::FLAG_ACK != 0 {
             self.acknowledge(&query);
         }
         self.deliver_query(now, query);
-        pass_on
     }
 
     fn is_selected(&mut self, query: &Query) -> bool {
-        let filters = query.filters.as_deref().unwrap_or_default();
-        match self.filters.select(filters, self.name.as_str(), &self.config.tags) {
+        match self.filters.select(filters(query), self.name.as_str(), &self.config.tags) {
             Selection::Selected => return true,
             Selection::Excluded => {}
-            Selection::Unsupported { expression, why } => {
-                let (query, from) = (query.name.clone(), query.source_node.clone());
-                self.fact(Fact::FilterUnsupported { expression, why, query, from });
+            Selection::Unsupported { expression, why } => self.fact(Fact::FilterUnsupported {
+                expression,
+                why,
+                query: query.name.clone(),
+                asker: query.source_node.clone(),
+                from: self.source.from,
+            }),
+            Selection::Malformed(why) => {
+                self.dropped(format!("a filter, asked by '{}': {why}", query.source_node));
             }
-            Selection::Malformed(why) => self.dropped(format!("a filter of a query: {why}")),
         }
         false
     }
@@ -366,6 +390,10 @@ impl Serf {
             Purpose::Conflict(vote) => self.vote_ended(vote),
         }
     }
+}
+
+fn filters(query: &Query) -> &[Bytes] {
+    query.filters.as_deref().unwrap_or_default()
 }
 
 fn socket_address(address: Address, port: u16) -> Option<SocketAddr> {

@@ -27,27 +27,37 @@ impl Serf {
             return Err(Error::EncodedEventTooBig(limit));
         }
         self.clocks.event.stamp();
-        self.on_user_event(now, event);
+        self.take_user_event(now, event).map_err(Error::Dropped)?;
         self.pass_on(now, Priority::Event, message);
         Ok(())
     }
 
     /// Returns whether the event is fresh, to be passed on.
     pub(super) fn on_user_event(&mut self, now: Time, event: UserEvent) -> bool {
-        self.clocks.event.witness(event.lamport_time);
+        if !self.clocks.event.witness(event.lamport_time) {
+            self.dropped_as_absurd(event.lamport_time);
+            return false;
+        }
+        self.take_user_event(now, event).is_ok()
+    }
+
+    /// Delivers a fresh event; otherwise the error says why not.
+    fn take_user_event(&mut self, now: Time, event: UserEvent) -> Result<(), &'static str> {
         let buffered = BufferedEvent { name: event.name, payload: event.payload };
         match self.events.see(event.lamport_time, &buffered, self.clocks.event.time()) {
             Verdict::Fresh => {}
-            Verdict::Old | Verdict::Repeated => return false,
+            Verdict::Old => return Err("its time has passed"),
+            Verdict::Repeated => return Err("it was seen before"),
             Verdict::Crowded => {
-                self.dropped("a user event, because the event buffer is full".to_owned());
-                return false;
+                let why = "the event buffer is full";
+                self.dropped(why.to_owned());
+                return Err(why);
             }
         }
         let BufferedEvent { name, payload } = buffered;
         self.fact(Fact::UserEvent { name: name.clone() });
         let (lamport_time, coalesce) = (event.lamport_time, event.coalesce);
         self.emit_user(now, Event::User { lamport_time, name, payload, coalesce });
-        true
+        Ok(())
     }
 }

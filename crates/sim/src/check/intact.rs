@@ -32,7 +32,7 @@ impl Checker for Intact {
                     return Err(format!("{to} dropped a datagram of {from}: {why}"));
                 }
             }
-            What::Fact(Fact::MessageDropped { why })
+            What::Fact(Fact::MessageDropped { why, .. })
                 if why.contains("cannot be read") && self.0.contains_key(&seen.host) =>
             {
                 return Err(format!("{} dropped {why}", who(world, seen.host)));

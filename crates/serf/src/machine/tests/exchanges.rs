@@ -273,6 +273,32 @@ fn old_events_are_ignored_only_by_own_joins_that_want_it() {
 }
 
 #[test]
+fn a_state_with_absurd_times_is_told_once_and_moves_nothing() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    outputs(&mut serf);
+    let before = serf.encoded_state();
+    let end = time(u64::MAX);
+    let event = BufferedEvent { name: "x".into(), payload: None };
+    let state = SerfPushPull {
+        lamport_time: end,
+        event_lamport_time: end,
+        query_lamport_time: end,
+        status_lamport_times: [(name("alpha"), end), (name("bravo"), end)].into(),
+        left_members: vec![name("bravo")],
+        events: Some(vec![Some(UserEvents { lamport_time: end, events: vec![event] })]),
+    };
+    let token = joining(&mut serf, true);
+    let out = merge(&mut serf, true, state, Some(token));
+    let told = facts(&out).iter().filter(|f| matches!(f, Fact::MessageDropped { .. })).count();
+    assert_eq!(told, 1, "{out:?}");
+    assert_eq!(serf.encoded_state(), before);
+    // Nor is every event to come an old one.
+    serf.send_user_event(at(0), "own".into(), None, false).unwrap();
+    assert_eq!(user_events(&outputs(&mut serf)), [(1, "own".to_owned())]);
+}
+
+#[test]
 fn events_of_a_state_are_not_coalescable() {
     let mut serf = serf();
     let out = merge(&mut serf, false, state_with_events(), None);

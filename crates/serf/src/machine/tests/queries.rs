@@ -5,7 +5,7 @@ use wire::message::serf::{Filter, MemberRecord, Query, QueryResponse, Relay};
 
 use super::super::conflict::Vote;
 use super::*;
-use crate::interface::{QueryId, QueryProgress, QueryRequest, QueryTimeout};
+use crate::interface::{MessageKind, QueryId, QueryProgress, QueryRequest, QueryTimeout};
 use crate::limits;
 
 /// A query from a member at 127.0.0.9.
@@ -375,12 +375,37 @@ fn what_is_longer_than_any_message_is_dropped() {
     assert_eq!(serf.statistics().query_time, time(6));
 }
 
-/// A forged clock at the end of time: the second query would take the place of the first, whose
+#[test]
+fn a_query_with_too_many_filters_is_ignored() {
+    let mut serf = serf();
+    let filter = |index: usize| Filter::Tag { tag: "t".into(), expression: format!("|{index}") };
+    let with = |id: u32, count: usize| {
+        let filters = (0..count).map(|index| filter(index).encode()).collect();
+        SerfMessage::Query(Query { filters: Some(filters), ..query(5, id) })
+    };
+    let delivered =
+        |out: &[Output]| out.iter().any(|o| matches!(o, Output::Event(Event::Query { .. })));
+    assert!(delivered(&receive(&mut serf, at(0), with(1, limits::FILTERS))));
+    let out = receive(&mut serf, at(0), with(2, limits::FILTERS + 1));
+    assert!(!delivered(&out));
+    assert!(facts(&out).iter().any(|fact| matches!(
+        fact,
+        Fact::MessageDropped { kind: Some(MessageKind::Query), why, .. }
+            if why.starts_with("it has too many filters")
+    )));
+    let filters = (0..=limits::FILTERS).map(filter).collect();
+    let request = QueryRequest { name: "q".into(), filters, ..QueryRequest::default() };
+    let why = failure(&command(&mut serf, at(0), Command::Query(request)));
+    assert_eq!(why.as_deref(), Some("query exceeds limit of 64 filters"));
+    assert!(serf.own_queries.is_empty());
+}
+
+/// A clock at the end of time: the second query would take the place of the first, whose
 /// caller would wait for ever.
 #[test]
 fn at_the_end_of_time_one_query_runs_at_a_time() {
     let mut serf = serf();
-    serf.clocks.query.witness(time(u64::MAX));
+    serf.clocks.query.restore(time(u64::MAX));
     let ask = || Command::Query(QueryRequest { name: "q".into(), ..QueryRequest::default() });
     let first = command(&mut serf, at(0), ask());
     assert!(matches!(outcome(&first), Some(Outcome::QuerySent { .. })));

@@ -71,3 +71,67 @@ fn marked_events_are_coalesced_and_others_pass() {
     assert_eq!(user_events(&wake(&mut serf, at(999))), []);
     assert_eq!(user_events(&wake(&mut serf, at(1000))), [(6, "a".into())]);
 }
+
+#[test]
+fn an_own_event_that_is_dropped_is_no_success() {
+    let mut serf = serf();
+    // At the end of time the times are all the same.
+    serf.clocks.event.restore(time(u64::MAX));
+    let send = || Command::UserEvent { name: "deploy".into(), payload: None, coalesce: true };
+    assert_eq!(failure(&command(&mut serf, at(0), send())), None);
+    let out = command(&mut serf, at(0), send());
+    assert_eq!(failure(&out).as_deref(), Some("dropped: it was seen before"));
+    assert!(user_events(&out).is_empty());
+}
+
+#[test]
+fn a_time_that_nothing_has_reached_is_not_believed() {
+    use wire::message::serf::{JoinIntent, LeaveIntent, Query};
+    let end = time(u64::MAX - 1);
+    let forged = [
+        SerfMessage::UserEvent(UserEvent { lamport_time: end, ..event(0, "x", "", false) }),
+        SerfMessage::Join(JoinIntent { lamport_time: end, node: name("bravo") }),
+        SerfMessage::Leave(LeaveIntent { lamport_time: end, node: name("bravo"), prune: true }),
+        SerfMessage::Query(Query {
+            lamport_time: end,
+            id: 1,
+            address: ip(9),
+            port: 7946,
+            source_node: "asker".into(),
+            filters: None,
+            flags: 0,
+            relay_factor: 0,
+            timeout_ns: 1_000_000_000,
+            name: "uptime".into(),
+            payload: None,
+        }),
+    ];
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    outputs(&mut serf);
+    let before = serf.statistics();
+    for message in forged {
+        let source = "127.0.0.66:7946".parse().unwrap();
+        serf.source.from = Some(source);
+        let out = receive(&mut serf, at(0), message);
+        let told: Vec<_> = facts(&out)
+            .into_iter()
+            .filter_map(|fact| match fact {
+                Fact::MessageDropped { from, kind, why } => Some((*from, kind.is_some(), why)),
+                _ => None,
+            })
+            .collect();
+        let [(from, true, why)] = told[..] else { panic!("{told:?}") };
+        assert_eq!(from, Some(source));
+        assert!(why.ends_with("Lamport time, 18446744073709551614"), "{why}");
+        assert!(
+            !out.iter().any(|output| matches!(output, Output::Event(_) | Output::Packet { .. }))
+        );
+    }
+    let after = serf.statistics();
+    assert_eq!(
+        (after.member_time, after.event_time, after.query_time),
+        (before.member_time, before.event_time, before.query_time)
+    );
+    assert_eq!(serf.member("bravo").unwrap().status, MemberStatus::Alive);
+}
