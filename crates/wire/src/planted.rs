@@ -101,6 +101,8 @@ faults! {
     RefuteWithoutBump: "own",
     /// An accusation counts whatever the incarnation that it names.
     OldAccusationCounts: "own",
+    /// Nobody tries to reach the failed again.
+    NeverReconnects: "own",
     /// Death certificates are not looked at.
     CertificateIgnored: "own",
     /// An event is delivered as often as it comes.

@@ -212,7 +212,7 @@ impl Serf {
     /// Now and then tries one of the failed members, the more often the more of them there are.
     pub(super) fn reconnect(&mut self, now: Time) {
         let failed = self.table.failed().len();
-        if failed == 0 {
+        if failed == 0 || planted(Fault::NeverReconnects) {
             return;
         }
         self.arm_reconnect(now);
