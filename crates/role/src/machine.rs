@@ -350,7 +350,9 @@ impl RoleMachine {
             }
         };
         if takes_over {
-            self.highest_claim += 1;
+            // A tag may say anything. At the end of the range claims are alike, and priority and
+            // name decide.
+            self.highest_claim = self.highest_claim.saturating_add(1);
             self.record.claim = self.highest_claim;
             self.phase = Phase::Claiming(now + self.config.settle);
             self.announce();

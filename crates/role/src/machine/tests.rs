@@ -399,6 +399,27 @@ fn nonsense_in_a_tag_is_no_participant() {
     assert_eq!(Record::from_tags(&tags, "primary"), Some(record));
 }
 
+#[test]
+fn a_claim_at_the_end_of_the_range_does_not_end_the_role() {
+    let mut machine = RoleMachine::new(config(0, Quorum::None), true, Time::ZERO);
+    machine.handle(Time::from_nanos(1), Input::Settled);
+    let record = Record { priority: 0, eligible: false, claim: u64::MAX };
+    let mut dead = Member {
+        name: "node1".into(),
+        address: Address::default(),
+        port: 7946,
+        tags: Arc::new(Tags::from([(Record::tag("primary"), record.to_string())])),
+        status: MemberStatus::Alive,
+        versions: Versions::default(),
+    };
+    machine.handle(Time::from_nanos(2), Input::Members(std::slice::from_ref(&dead)));
+    assert_eq!(machine.next_timeout(), None, "the other one holds the role");
+    dead.status = MemberStatus::Failed;
+    machine.handle(Time::from_nanos(3), Input::Members(std::slice::from_ref(&dead)));
+    machine.handle(machine.next_timeout().unwrap(), Input::Timeout);
+    assert!(machine.is_holding());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
