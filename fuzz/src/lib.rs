@@ -11,7 +11,4 @@ const MEMORY_BYTES: usize = 256 << 20;
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, MEMORY_BYTES);
 
-/// Runs one input of a target.
-pub fn run(target: &str, input: &[u8]) {
-    fuzzing::run(target, input);
-}
+pub use fuzzing::*;

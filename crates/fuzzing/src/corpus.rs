@@ -1,4 +1,7 @@
-//! The first inputs of every target, made from the recorded vectors.
+//! The inputs of every target: the first ones, made from the recorded vectors; those that were
+//! kept because they reach what others do not; those that once failed.
+
+mod handmade;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,17 +25,48 @@ pub fn shared_folder() -> PathBuf {
     )
 }
 
+/// The folder of the kept inputs, of the failures, and of libFuzzer's work.
+fn fuzz_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}
+
 /// The inputs that once failed, by the name of their target.
 pub fn regressions() -> io::Result<Seeds> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/regressions");
     let mut seeds = Seeds::new();
     for target in TARGETS {
-        let inputs = seeds.entry(target.name).or_default();
-        for path in files(&folder.join(target.name)).unwrap_or_default() {
-            inputs.push(fs::read(path)?);
-        }
+        let folder = fuzz_folder().join("regressions").join(target.name);
+        seeds.insert(target.name, if folder.exists() { unpacked(&folder)? } else { Vec::new() });
     }
     Ok(seeds)
+}
+
+/// The kept inputs of a target: `fuzz/corpora/TARGET.hex`, one a line.
+pub fn kept(target: &str) -> io::Result<Vec<Vec<u8>>> {
+    let path = kept_path(target);
+    let text = fs::read_to_string(&path)?;
+    let damaged = || io::Error::other(format!("{} has a line that is not hex", path.display()));
+    text.lines().map(|line| unhex(line).ok_or_else(damaged)).collect()
+}
+
+/// Replaces the kept inputs of a target, each input once.
+pub fn keep(target: &str, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
+    inputs.sort();
+    inputs.dedup();
+    fs::write(kept_path(target), inputs.iter().map(|input| hex(input) + "\n").collect::<String>())
+}
+
+fn kept_path(target: &str) -> PathBuf {
+    fuzz_folder().join("corpora").join(target).with_extension("hex")
+}
+
+/// All files of a folder, as libFuzzer has its inputs.
+pub fn unpacked(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
+    files(folder)?.into_iter().map(fs::read).collect()
+}
+
+/// An input as text.
+pub fn hex(input: &[u8]) -> String {
+    input.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the recordings in this folder have for each target, each input once. Every target gets
@@ -48,7 +82,7 @@ pub fn seeds(shared: &Path) -> io::Result<Seeds> {
     for path in files(&shared.join("vectors/serf-cli"))? {
         maker.command_line_file(&path)?;
     }
-    maker.texts();
+    maker.handmade();
     maker.machine();
     for inputs in maker.0.values_mut() {
         inputs.retain(|input| input.len() <= LONGEST);
@@ -77,8 +111,7 @@ fn list<'a>(json: &'a Json, key: &str) -> &'a [Json] {
     json[key].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn unhex(json: &Json) -> Option<Vec<u8>> {
-    let text = json.as_str()?;
+fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
@@ -99,10 +132,10 @@ impl Maker {
             if let Some(text) = vector["text"].as_str() {
                 self.add("snapshot", &[text.as_bytes()]);
             }
-            if let Some(message) = unhex(&vector["message_hex"]) {
+            if let Some(message) = vector["message_hex"].as_str().and_then(unhex) {
                 self.message(&message, serf);
             }
-            let Some(bytes) = unhex(&vector["hex"]) else { continue };
+            let Some(bytes) = vector["hex"].as_str().and_then(unhex) else { continue };
             match vector["transport"].as_str() {
                 Some("udp") => {
                     self.add("datagram", &[&[0], &bytes]);
@@ -149,11 +182,11 @@ impl Maker {
         let (mut client, mut header) = (Vec::new(), Vec::new());
         for step in list(&recording, "steps") {
             if step["from"] == "client" {
-                client.extend(unhex(&step["hex"]).unwrap_or_default());
+                client.extend(step["hex"].as_str().and_then(unhex).unwrap_or_default());
                 continue;
             }
             for value in list(step, "values") {
-                let bytes = unhex(&value["hex"]).unwrap_or_default();
+                let bytes = value["hex"].as_str().and_then(unhex).unwrap_or_default();
                 match body_kind(&value["json"]) {
                     None => header = bytes,
                     Some(kind) => self.add("rpc_response", &[&[kind, 5], &header, &bytes]),
@@ -175,24 +208,6 @@ impl Maker {
         Ok(())
     }
 
-    fn texts(&mut self) {
-        let texts = [
-            "1h2m3.5s",
-            "-9223372036854775808ns",
-            "1.5µs",
-            "[fe80::1%eth0]:7946",
-            "10.0.0.1:http",
-            ":7946",
-            "yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5uc=",
-            "[1e3, -0.5, \"\\u00e9\\ud83d\\ude00\", {\"a\": null}, true]",
-            "9223372036854775807",
-        ];
-        for text in texts {
-            self.add("gotext", &[text.as_bytes()]);
-        }
-        self.add("config", &[br#"{"mdns": {"iface": "lo"}, "retry_interval": "30s"}"#]);
-    }
-
     /// Short stories: others join, then one thing happens, then time passes.
     fn machine(&mut self) {
         let stories: &[&[u8]] = &[
@@ -207,7 +222,7 @@ impl Maker {
             &[15, 6, 4, 12, 1, 15, 14, 4, 12, 1, 15, 30, 1, 16],
             // Events, and floods of everything.
             &[15, 2, 1, b'e', 1, b'p', 6, 2, 1, 9, 1, b'e', 1, b'p'],
-            &[13, 0, 32, 2, 13, 1, 255, 1, 2, 13, 2, 255, 1, 2, 13, 3, 255, 1, 2, 1, 10],
+            &[13, 64, 32, 2, 13, 65, 255, 1, 2, 13, 66, 255, 1, 2, 13, 67, 255, 1, 2, 1, 10],
             // A join, its answer, and a leave.
             &[15, 0, 1, 9, 0, 1, 2, 1, 1, 0, 0, 3, 1, 1, 2, 1, 5, 1, 1, b'e', 0, 4, 1, 2, 15, 225],
             // Clocks at the end of time.

@@ -44,41 +44,44 @@ impl Target {
     }
 }
 
-const fn row(name: &'static str, input: &'static str, run: fn(&[u8])) -> Target {
-    Target { name, input, run }
+/// A function for each target, so that a binary holds no more than its own; and the list of all.
+macro_rules! targets {
+    ($($name:ident = $run:path, $input:literal;)*) => {
+        $(
+            #[doc = concat!("Runs one input: ", $input, ".")]
+            ///
+            /// # Panics
+            ///
+            /// As [`Target::run`].
+            pub fn $name(input: &[u8]) {
+                $run(input);
+            }
+        )*
+
+        /// All targets.
+        pub const TARGETS: &[Target] =
+            &[$(Target { name: stringify!($name), input: $input, run: $name }),*];
+    };
 }
 
-/// All targets.
-pub const TARGETS: &[Target] = &[
-    row("datagram", "flags, then a datagram or the body of one", wire_targets::datagram),
-    row("gossip_message", "a message from its type byte", wire_targets::gossip_message),
-    row("serf_message", "a Serf message from its type byte", wire_targets::serf_message),
-    row("msgpack", "a value", wire_targets::msgpack),
-    row("lzw", "the base-2 logarithm of the budget, then compressed bytes", wire_targets::lzw),
-    row("stream", "flags, size of the pieces, then a stream or its content", wire_targets::stream),
-    row("push_pull", "a push/pull behind its type byte", wire_targets::push_pull),
-    row("rpc_request", "size of the pieces, then what a client sends", wire_targets::rpc_request),
-    row(
-        "rpc_response",
-        "kind of the bodies, size of the pieces, then what an agent sends",
-        wire_targets::rpc_response,
-    ),
-    row("snapshot", "the content of a snapshot file", text::snapshot),
-    row("gotext", "a text: JSON, a duration, base64, an address, a number", text::gotext),
-    row("config", "the content of a configuration file", text::config),
-    row("machine", "settings, then a sequence of inputs", machine::run),
-];
+targets! {
+    datagram = wire_targets::datagram, "flags, then a datagram or the body of one";
+    gossip_message = wire_targets::gossip_message, "a message from its type byte";
+    serf_message = wire_targets::serf_message, "a Serf message from its type byte";
+    msgpack = wire_targets::msgpack, "a value";
+    lzw = wire_targets::lzw, "the base-2 logarithm of the budget, then compressed bytes";
+    stream = wire_targets::stream, "flags, size of the pieces, then a stream or its content";
+    push_pull = wire_targets::push_pull, "a push/pull behind its type byte";
+    rpc_request = wire_targets::rpc_request, "size of the pieces, then what a client sends";
+    rpc_response = wire_targets::rpc_response,
+        "kind of the bodies, size of the pieces, then what an agent sends";
+    snapshot = text::snapshot, "the content of a snapshot file";
+    gotext = text::gotext, "a text: JSON, a duration, base64, an address, a number";
+    config = text::config, "the content of a configuration file";
+    machine = machine::run, "settings, then a sequence of inputs";
+}
 
 /// The target of that name.
 pub fn target(name: &str) -> Option<Target> {
     TARGETS.iter().find(|target| target.name == name).copied()
-}
-
-/// Runs one input of the target of that name.
-///
-/// # Panics
-///
-/// As [`Target::run`]; and where there is no such target.
-pub fn run(name: &str, input: &[u8]) {
-    target(name).unwrap_or_else(|| panic!("no target is called {name:?}")).run(input);
 }

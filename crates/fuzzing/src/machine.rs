@@ -34,6 +34,9 @@ const STEPS: usize = 400;
 /// speaks of a few thousand members, and a few outputs concern each.
 const OUTPUTS_PER_INPUT: usize = 1 << 16;
 
+/// Floods of up to 2,040 messages in one run; more of them have at most 255. Three fill a queue.
+const GREAT_FLOODS: usize = 3;
+
 /// How often a machine may want to be woken again at one and the same time. Merges come in slices.
 const WAKES_AT_ONCE: usize = 256;
 
@@ -126,6 +129,8 @@ struct Harness {
     before: Statistics,
     shut_down: bool,
     left: bool,
+    /// Great floods so far.
+    floods: usize,
 }
 
 pub(crate) fn run(input: &[u8]) {
@@ -155,6 +160,7 @@ pub(crate) fn run(input: &[u8]) {
         own_queries: BTreeMap::new(),
         shut_down: false,
         left: false,
+        floods: 0,
     };
     harness.check();
     for _ in 0..STEPS {
@@ -346,9 +352,14 @@ impl Harness {
         self.input(Input::Persisted { id, result });
     }
 
-    /// Many messages that differ in a number, in packets as full as a real sender makes them.
+    /// Many messages that differ in a number, in packets as full as a real sender makes them; a
+    /// few times in a run as many as fill queues, which takes its time.
     fn flood(&mut self, tape: &mut Tape<'_>) {
-        let (kind, count) = (tape.byte(), usize::from(tape.byte()) * 8);
+        let (kind, mut count) = (tape.byte(), usize::from(tape.byte()));
+        if kind & 64 != 0 && self.floods < GREAT_FLOODS {
+            self.floods += 1;
+            count *= 8;
+        }
         let first = lamport(tape).0;
         let messages: Vec<Vec<u8>> = (0..count as u64)
             .map(|number| {
@@ -526,7 +537,7 @@ impl Harness {
                 assert!(warnings.is_empty(), "{line:?}: {warnings:?}");
             }
             Output::Event(event) => self.event(event),
-            Output::Fact(fact) => assert!(!format!("{fact:?}").is_empty()),
+            Output::Fact(_) => {}
             Output::QueryProgress { query, progress } => self.progress(query, progress),
             Output::Done { token, outcome } => {
                 assert!(self.unanswered.remove(&token), "{token:?} is answered twice");

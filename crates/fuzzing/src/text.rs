@@ -1,5 +1,6 @@
 //! The readers of texts: files, and the notations of Go.
 
+use agent::event_filter::EventFilter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gotext::decode::{Value, first_value, whole_value};
@@ -69,6 +70,7 @@ fn json(input: &[u8]) {
     let (first, whole) = (first_value(input), whole_value(input));
     if let Ok(value) = &whole {
         assert_eq!(first.as_ref(), Ok(value));
+        shown(value);
         let json = to_json(value);
         for written in [json.compact(), json.indented()] {
             let again = whole_value(written.as_bytes()).map(|value| to_json(&value));
@@ -90,6 +92,19 @@ fn json(input: &[u8]) {
             _ => {}
         }
     }
+}
+
+/// As errors show it.
+fn shown(value: &Value) {
+    let text = value.to_string();
+    match value {
+        Value::Number(number) => assert_eq!(text.parse(), Ok(*number)),
+        Value::List(_) => assert!(text.starts_with('[') && text.ends_with(']')),
+        Value::Object(_) => assert!(text.starts_with("map[") && text.ends_with(']')),
+        _ => {}
+    }
+    let kinds = [value.go_kind(), value.go_type(), value.json_kind()];
+    assert!(kinds.iter().all(|kind| !kind.is_empty()));
 }
 
 /// Numbers that are not whole become null.
@@ -141,5 +156,13 @@ pub(crate) fn config(input: &[u8]) {
     let list = String::from_utf8_lossy(input);
     if let Ok(filters) = agent::event_filter::parse(&list) {
         assert_eq!(filters.len(), list.split(',').count());
+        for filter in filters.iter().filter(|filter| is_named(filter)) {
+            let again = agent::event_filter::parse(&filter.to_string());
+            assert_eq!(again.as_deref(), Ok(std::slice::from_ref(filter)));
+        }
     }
+}
+
+fn is_named(filter: &EventFilter) -> bool {
+    matches!(filter, EventFilter::User(Some(_)) | EventFilter::Query(Some(_)))
 }

@@ -1,6 +1,7 @@
 //! The decoders of `wire`.
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use wire::message::gossip::{Message, PushPull, StreamMessage, kind};
@@ -38,12 +39,16 @@ const COMPRESS: u8 = 32;
 const PADDED: u8 = 64;
 const DIALER: u8 = 128;
 
+/// The key of the recorded vectors.
+static KEY: LazyLock<Key> = LazyLock::new(|| {
+    let key = Key::new(&std::array::from_fn::<u8, 16, _>(|index| index as u8));
+    key.expect("16 bytes are a key")
+});
+
 /// The key and the label of the recorded vectors.
 fn security(flags: u8) -> Security {
-    let key = Key::new(&std::array::from_fn::<u8, 16, _>(|index| index as u8));
-    let key = key.expect("16 bytes are a key");
     Security {
-        keyring: (flags & KEYRING != 0).then(|| Keyring::new(key)),
+        keyring: (flags & KEYRING != 0).then(|| Keyring::new(KEY.clone())),
         label: if flags & LABEL != 0 { Bytes::from_static(b"blue-dc") } else { Bytes::new() },
         verify_incoming: flags & LAX == 0,
         verify_outgoing: true,
@@ -215,7 +220,7 @@ fn typed_reads(input: &[u8], dialect: Dialect) {
 
 pub(crate) fn lzw(input: &[u8]) {
     let mut tape = Tape::new(input);
-    let limit = 1_usize << (tape.byte() % 21);
+    let limit = 1_usize << (tape.byte() % 17);
     let bytes = tape.rest();
     let mut budget = limit;
     if let Ok(out) = wire::lzw::decompress(bytes, &mut budget) {

@@ -1,5 +1,6 @@
-//! Every target takes its first inputs, the inputs that once failed, and some that differ from
-//! them at random; always the same ones. `TRIBUNE_FUZZ_ROUNDS` asks for more of the last kind.
+//! Every target takes its kept inputs, the inputs that once failed, the recorded vectors, and some
+//! that differ from them at random; always the same ones. `TRIBUNE_FUZZ_ROUNDS` asks for more of
+//! the last kind; with 0 of them this is a replay of what is there.
 #![allow(clippy::unwrap_used)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +20,7 @@ fn rounds() -> usize {
 fn run(target: &Target, input: &[u8]) {
     let result = catch_unwind(AssertUnwindSafe(|| target.run(input)));
     if result.is_err() {
-        let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-        panic!("{} fails on {hex}", target.name);
+        panic!("{} fails on {}", target.name, corpus::hex(input));
     }
 }
 
@@ -63,9 +63,14 @@ fn changed(rng: &mut SmallRng, seeds: &[Vec<u8>]) -> Vec<u8> {
 
 fn smoke(name: &str) {
     let target = fuzzing::target(name).unwrap();
-    let mut seeds = corpus::seeds(&corpus::shared_folder()).unwrap().remove(name).unwrap();
-    assert!(!seeds.is_empty(), "{name} begins with nothing");
+    let mut seeds = corpus::kept(name).unwrap();
+    assert!(!seeds.is_empty(), "{name} has no kept inputs");
     seeds.extend(corpus::regressions().unwrap().remove(name).unwrap());
+    if std::env::var_os("TRIBUNE_FUZZ_KEPT_ONLY").is_none() {
+        let recorded = corpus::seeds(&corpus::shared_folder()).unwrap().remove(name).unwrap();
+        assert!(!recorded.is_empty(), "{name} has no recorded inputs");
+        seeds.extend(recorded);
+    }
     for seed in &seeds {
         run(&target, seed);
     }
