@@ -162,6 +162,10 @@ impl Maker {
     }
 
     fn message(&mut self, message: &[u8], serf: bool) {
+        if let [kind, body @ ..] = message {
+            let newer = [&[*kind], &with_unknown_field(body)[..]].concat();
+            self.add(if serf { "serf_message" } else { "gossip_message" }, &[&newer]);
+        }
         let body = message.get(1..).unwrap_or_default();
         self.add("msgpack", &[body]);
         self.add("lzw", &[&[20], &wire::lzw::compress(message)]);
@@ -189,7 +193,11 @@ impl Maker {
                 let bytes = value["hex"].as_str().and_then(unhex).unwrap_or_default();
                 match body_kind(&value["json"]) {
                     None => header = bytes,
-                    Some(kind) => self.add("rpc_response", &[&[kind, 5], &header, &bytes]),
+                    Some(kind) => {
+                        self.add("rpc_response", &[&[kind, 5], &header, &bytes]);
+                        let newer = [&header, &bytes].map(|part| with_unknown_field(part));
+                        self.add("rpc_response", &[&[kind, 5], &newer.concat()]);
+                    }
                 }
             }
         }
@@ -233,6 +241,14 @@ impl Maker {
                 self.add("machine", &[&settings, &[14, 255], story, &[2, 2, 0, 99, 1, 5, 1, 19]]);
             }
         }
+    }
+}
+
+/// The record as a newer sender may have it: with one field more.
+fn with_unknown_field(record: &[u8]) -> Vec<u8> {
+    match record {
+        [map @ 0x80..0x8f, fields @ ..] => [&[map + 1], fields, &[0xa1, b'Z', 0xc0]].concat(),
+        other => other.to_vec(),
     }
 }
 
