@@ -1,19 +1,27 @@
 //! The readers of texts: files, and the notations of Go.
 
+use std::net::SocketAddr;
+
 use agent::event_filter::EventFilter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gotext::decode::{Value, first_value, whole_value};
 use gotext::{GoDuration, Json};
+use serf::SnapshotRecord;
 use serf::snapshot::{SnapshotState, SnapshotWarning};
+use wire::NodeName;
 
 /// Deepest nesting that two readers of JSON can be expected to agree on.
 const SHALLOW: usize = 100;
+
+/// Lines of an input that are taken for names.
+const NAMES: usize = 4;
 
 /// Largest whole number up to which every one is a 64-bit float.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 pub(crate) fn snapshot(input: &[u8]) {
+    snapshot_names(input);
     for rejoin in [false, true] {
         let (state, warnings) = SnapshotState::replay(input, rejoin);
         let lines = input.iter().filter(|&&byte| byte == b'\n').count();
@@ -26,6 +34,20 @@ pub(crate) fn snapshot(input: &[u8]) {
         // A write that was cut off costs the line it was in, and nothing before it.
         let torn = format!("{compacted}alive: torn 10.0.0.1:79");
         assert_eq!(SnapshotState::replay(torn, rejoin).0, state);
+    }
+}
+
+/// Whatever a member is called, as long as it stays on its line.
+fn snapshot_names(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for name in text.lines().take(NAMES) {
+        let (node, address) = (NodeName::from(name), SocketAddr::from(([10, 0, 0, 1], 7946)));
+        let alive = SnapshotRecord::Alive { node: node.clone(), address };
+        let (state, warnings) = SnapshotState::replay(alive.to_line(), false);
+        assert_eq!((state.alive.get(&node), &warnings[..]), (Some(&address), &[][..]));
+        let gone = alive.to_line() + &SnapshotRecord::NotAlive { node }.to_line();
+        let expected = (SnapshotState::default(), Vec::new());
+        assert_eq!(SnapshotState::replay(gone, false), expected);
     }
 }
 

@@ -350,6 +350,7 @@ pub(crate) fn rpc_request(input: &[u8]) {
     let bytes = tape.rest();
     let whole = requests(bytes, bytes.len());
     assert_eq!(requests(bytes, piece), whole, "it matters how it is cut");
+    assert_ne!(whole.1, Some(DecodeError::Incomplete), "a value was taken too soon");
     let mut written = Vec::new();
     let mut expected = Vec::new();
     for (header, request) in whole.0 {
@@ -392,6 +393,7 @@ fn responses<B: Frame + Debug>(bytes: &[u8], piece: usize) -> (Vec<u8>, Option<D
 fn check_responses<B: Frame + Debug>(bytes: &[u8], piece: usize) {
     let whole = responses::<B>(bytes, bytes.len());
     assert_eq!(responses::<B>(bytes, piece), whole, "it matters how it is cut");
+    assert_ne!(whole.1, Some(DecodeError::Incomplete), "a value was taken too soon");
     let written = whole.0;
     assert_eq!(responses::<B>(&written, written.len()), (written.clone(), None));
 }
