@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wire::Incarnation;
+use wire::message::gossip::{Ack, IndirectPing, Message, Nack, Ping};
 use wire::rpc::{Evidence, EvidenceKind, EvidenceReply, Frame, ResponseHeader, StreamRecord};
+use wire::{Incarnation, SequenceNumber};
 
 use super::Maker;
 
@@ -142,6 +143,27 @@ impl Maker {
             self.add("msgpack", &[&[marker, 0, 0, 0, 1, b'a', 0, 0, 0, 0, 0]]);
         }
         self.evidence();
+        self.gossip();
+    }
+
+    /// One of each message: the recordings have some only inside packets.
+    fn gossip(&mut self) {
+        let number = SequenceNumber(7);
+        let messages = [
+            Message::Ping(Ping { sequence_number: number, source_port: 7946, ..Ping::default() }),
+            Message::IndirectPing(IndirectPing {
+                sequence_number: number,
+                port: 7946,
+                node: "a".to_owned(),
+                nack: true,
+                ..IndirectPing::default()
+            }),
+            Message::Ack(Ack { sequence_number: number, payload: None }),
+            Message::Nack(Nack { sequence_number: SequenceNumber(70_000) }),
+        ];
+        for message in messages {
+            self.message(&message.encode(), false);
+        }
     }
 
     /// Only Tribune's own agents send it, so there is no recording.
