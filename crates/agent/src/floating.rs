@@ -12,12 +12,12 @@ mod neighbours;
 pub(crate) mod settings;
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use role::{Fact, Input, Output, Reason, Record, RoleMachine};
-use serf::{Member, MemberStatus, Tags, Time};
+use role::{Fact, Input, Output, Reason, Record, Seat, Timing};
+use serf::{Tags, Time};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -28,14 +28,10 @@ use crate::node::NodeHandle;
 use crate::platform;
 use commands::Job;
 pub use settings::FloatingSettings;
-pub(crate) use settings::{HANDOVER, Timing};
 
 /// Announcements of a newly taken address, and the pause between them: neighbours may miss one.
 const ANNOUNCEMENTS: u32 = 3;
 const ANNOUNCEMENT_PAUSE: Duration = Duration::from_millis(300);
-
-/// Members asked for the state of things after a pause.
-const REFRESH_MEMBERS: usize = 3;
 
 /// How long a member whose address cannot be managed leaves the role to others before it tries
 /// again, and the longest time in which a holder notices that its address was taken away.
@@ -73,8 +69,7 @@ impl FloatingRole {
 pub(crate) fn initial_tags(settings: &FloatingSettings, tags: &mut Tags) {
     let eligible = settings.check.is_none();
     let record = Record { priority: settings.priority, eligible, claim: 0 };
-    tags.insert(Record::tag(&settings.name), record.to_string());
-    tags.insert(settings.tag.clone(), settings.standby.clone());
+    settings.words().put(record, false, tags);
 }
 
 /// Starts the role. `changes` is notified of every fact about a member; `settled` completes when
@@ -95,13 +90,14 @@ pub(crate) fn start(
     if let Some(check) = settings.check.clone() {
         tokio::spawn(check.run(health));
     }
-    let machine = RoleMachine::new(settings.machine(&node, timing), !has_check, now());
+    let machine = settings.machine(&node, timing);
+    let seat = Seat::new(machine, settings.words(), !has_check, now());
     let (tags, own_tags) = watch::channel(Tags::new());
     let driver = Driver {
         settings,
         node,
         log,
-        machine,
+        seat,
         jobs,
         tags,
         waiting: Vec::new(),
@@ -126,7 +122,7 @@ struct Driver {
     settings: FloatingSettings,
     node: NodeHandle,
     log: Log,
-    machine: RoleMachine,
+    seat: Seat,
     jobs: mpsc::UnboundedSender<Job>,
     /// What the machine wants the own tags to say: record and visible value.
     tags: watch::Sender<Tags>,
@@ -157,27 +153,27 @@ impl Driver {
         tokio::pin!(ended);
         self.carry_out(&refreshed).await;
         loop {
-            let deadline = self.machine.next_timeout().into_iter().chain(self.barred).min();
+            let deadline = self.seat.machine().next_timeout().into_iter().chain(self.barred).min();
             let pause = deadline.map(|at| at.since(now()));
             tokio::select! {
                 () = changes.notified() => self.look().await,
                 () = sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => {
-                    self.machine.handle(now(), Input::Timeout);
+                    self.seat.handle(now(), Input::Timeout);
                     self.look_for_address();
                 }
                 () = &mut settled, if !is_settled => {
                     is_settled = true;
                     self.look().await;
-                    self.machine.handle(now(), Input::Settled);
+                    self.seat.handle(now(), Input::Settled);
                 }
                 Ok(()) = health.changed() => self.take_health(&mut health),
                 Some(()) = refreshes.recv() => {
                     self.look().await;
-                    self.machine.handle(now(), Input::Refreshed);
+                    self.seat.handle(now(), Input::Refreshed);
                 }
                 Some(waiter) = resignations.recv() => {
                     self.waiting.push(waiter);
-                    self.machine.handle(now(), Input::Resign);
+                    self.seat.handle(now(), Input::Resign);
                 }
                 _ = &mut ended => break,
             }
@@ -188,13 +184,7 @@ impl Driver {
 
     async fn look(&mut self) {
         let members = self.node.members().await;
-        self.machine.handle(now(), Input::Members(&members));
-        let own = members.iter().find(|member| member.name == *self.node.name());
-        let intact = own.is_none_or(|own| {
-            own.status != MemberStatus::Alive
-                || self.tags.borrow().iter().all(|(name, value)| own.tags.get(name) == Some(value))
-        });
-        if !intact {
+        if self.seat.look(now(), &members) {
             self.set_tags().await;
         }
     }
@@ -221,7 +211,7 @@ impl Driver {
     /// Whether this member is fit for the role.
     fn judge(&mut self) {
         let fit = self.check_passes && self.barred.is_none();
-        self.machine.handle(now(), Input::Healthy(fit));
+        self.seat.handle(now(), Input::Healthy(fit));
     }
 
     /// A member that cannot manage the address leaves the role to others for a while.
@@ -270,15 +260,10 @@ impl Driver {
     }
 
     async fn carry_out(&mut self, refreshed: &mpsc::UnboundedSender<()>) {
-        while let Some(output) = self.machine.poll_output() {
+        while let Some(output) = self.seat.poll_output() {
             match output {
-                Output::Announce { record, holding } => {
-                    let FloatingSettings { name, standby, .. } = &self.settings;
-                    let visible = if holding { name } else { standby };
-                    self.tags.send_replace(Tags::from([
-                        (Record::tag(name), record.to_string()),
-                        (self.settings.tag.clone(), visible.clone()),
-                    ]));
+                Output::Announce { .. } => {
+                    self.tags.send_replace(self.seat.tags().unwrap_or_default());
                     self.set_tags().await;
                 }
                 Output::Acquire => self.acquire(),
@@ -378,12 +363,8 @@ impl Driver {
     fn refresh(&self, refreshed: mpsc::UnboundedSender<()>) {
         let node = self.node.clone();
         tokio::spawn(async move {
-            let mut others = node.members().await;
-            others.retain(|member| {
-                member.status == MemberStatus::Alive && member.name != *node.name()
-            });
-            others.truncate(REFRESH_MEMBERS);
-            node.exchange(others.iter().filter_map(contact).collect()).await;
+            let others = Seat::to_refresh(node.name(), &node.members().await);
+            node.exchange(others).await;
             // The task has ended if nobody listens.
             let _ = refreshed.send(());
         });
@@ -392,9 +373,8 @@ impl Driver {
     fn reach(&self, nodes: Vec<NodeName>) {
         let node = self.node.clone();
         tokio::spawn(async move {
-            let mut others = node.members().await;
-            others.retain(|member| nodes.contains(&member.name));
-            node.exchange(others.iter().filter_map(contact).collect()).await;
+            let others = Seat::to_reach(&nodes, &node.members().await);
+            node.exchange(others).await;
         });
     }
 
@@ -447,8 +427,4 @@ fn announce(ip: IpAddr, interface: &str, log: &Log) {
             format_args!("Cannot announce {ip} on '{interface}': {error}"),
         );
     }
-}
-
-fn contact(member: &Member) -> Option<SocketAddr> {
-    Some(SocketAddr::new(member.address.to_ip()?, member.port))
 }

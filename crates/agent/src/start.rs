@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Failure, FlagSetting, Layer, Settings};
-use crate::floating::{self, HANDOVER, Timing};
+use crate::floating;
 use crate::log::{Level, Log};
 use crate::mdns::{Discovery, Responder, Service};
 use crate::node::{Ended, Node, NodeHandle, NodeSettings};
@@ -257,7 +257,7 @@ fn start_role(
     log: &Log,
 ) -> Outcome<Option<JoinHandle<()>>> {
     let Some(role) = settings.floating_role.clone() else { return Ok(None) };
-    let timing = Timing::of(&settings.machine()?.gossip);
+    let timing = role::Timing::of(&settings.machine()?);
     let waits = !settings.start_join.is_empty()
         || !settings.retry_join.is_empty()
         || settings.mdns.is_some()
@@ -447,7 +447,8 @@ impl Agent {
         notify::notify(State::Stopping);
         // Two broadcasts and the time for the leave to spread, and for a role to be handed over;
         // and a moment, so that a leave that takes all of it still ends well.
-        let handover = self.settings.floating_role.as_ref().map_or(Duration::ZERO, |_| HANDOVER);
+        let handover =
+            self.settings.floating_role.as_ref().map_or(Duration::ZERO, |_| role::HANDOVER);
         let leave = self.settings.broadcast_timeout * 2 + Duration::from_secs(1);
         let longest = leave + handover + LEAVE_GRACE;
         let leave = async {

@@ -32,6 +32,10 @@
 mod claim;
 mod election;
 mod machine;
+mod seat;
 
 pub use claim::Record;
-pub use machine::{Config, Fact, Input, Output, Quorum, Reason, RoleMachine};
+pub use machine::{
+    Config, Fact, HANDOVER, Input, Output, Quorum, REACH_INTERVAL, Reason, RoleMachine, Timing,
+};
+pub use seat::{Seat, Words};

@@ -33,16 +33,40 @@ pub struct Config {
     pub quorum: Quorum,
     /// Whether to take the role from a live holder of lower priority.
     pub preempt: bool,
+    /// How long it waits for what.
+    pub timing: Timing,
+}
+
+/// How long a participant waits for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
     /// Wait between announcing a claim and acting on it, for competing claims to be seen: one
     /// gossip interval.
     pub settle: Duration,
     /// A holder that was not run for this long has been paused and must ask before it goes on:
     /// the shortest time in which the others can have declared it dead.
     pub pause_limit: Duration,
-    /// Longest wait for an answer after a pause before the claim is trusted again.
+    /// Longest wait for an answer after a pause before the claim is trusted again: one probe
+    /// interval.
     pub doubt: Duration,
     /// Longest wait for a successor when resigning.
     pub handover: Duration,
+}
+
+/// Longest wait of a leaving holder for its successor.
+pub const HANDOVER: Duration = Duration::from_secs(3);
+
+impl Timing {
+    /// What the settings of the member say about it.
+    pub fn of(config: &serf::Config) -> Self {
+        let gossip = &config.gossip;
+        Timing {
+            settle: gossip.gossip_interval,
+            pause_limit: gossip.probe_interval * gossip.suspicion_mult,
+            doubt: gossip.probe_interval,
+            handover: HANDOVER,
+        }
+    }
 }
 
 /// What the driver tells the machine.
@@ -182,6 +206,9 @@ const REACH_BEATS: usize = 5;
 /// cost a connection each.
 const REACH_MEMBERS: usize = 8;
 
+/// Time between those attempts.
+pub const REACH_INTERVAL: Duration = Duration::from_secs(REACH_BEATS as u64 * HEARTBEAT.as_secs());
+
 impl RoleMachine {
     /// A standby that has announced itself. `healthy` says whether it is eligible before the first
     /// word of the health check (true where there is none).
@@ -223,7 +250,8 @@ impl RoleMachine {
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         let gap = now.since(self.last_run);
         self.last_run = now;
-        if self.phase == Phase::Holding && gap >= self.config.pause_limit.max(2 * HEARTBEAT) {
+        if self.phase == Phase::Holding && gap >= self.config.timing.pause_limit.max(2 * HEARTBEAT)
+        {
             self.doubt(now, gap);
         }
         match input {
@@ -233,7 +261,7 @@ impl RoleMachine {
             Input::Healthy(healthy) => self.set_eligible(healthy),
             Input::Refreshed => {
                 if let Phase::Doubting(until) = &mut self.phase {
-                    *until = (*until).min(now + self.config.settle);
+                    *until = (*until).min(now + self.config.timing.settle);
                 }
             }
             Input::Resign => self.resign(now),
@@ -311,7 +339,7 @@ impl RoleMachine {
 
     fn resign(&mut self, now: Time) {
         if self.resigning.is_none() {
-            self.resigning = Some(now + self.config.handover);
+            self.resigning = Some(now + self.config.timing.handover);
             self.set_eligible(false);
         }
     }
@@ -322,7 +350,7 @@ impl RoleMachine {
         self.outputs.push_back(Output::Fact(Fact::Paused { length }));
         self.outputs.push_back(Output::Release);
         self.outputs.push_back(Output::Refresh);
-        self.phase = Phase::Doubting(now + self.config.doubt);
+        self.phase = Phase::Doubting(now + self.config.timing.doubt);
     }
 
     fn decide(&mut self, now: Time) {
@@ -354,7 +382,7 @@ impl RoleMachine {
             // name decide.
             self.highest_claim = self.highest_claim.saturating_add(1);
             self.record.claim = self.highest_claim;
-            self.phase = Phase::Claiming(now + self.config.settle);
+            self.phase = Phase::Claiming(now + self.config.timing.settle);
             self.announce();
             self.outputs.push_back(Output::Fact(Fact::Claimed { claim: self.record.claim }));
         }

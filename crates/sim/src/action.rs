@@ -82,6 +82,8 @@ pub enum Action {
     FutureEvent(HostId),
     /// An operator has a member join again.
     Join(HostId),
+    /// The health check of a host fails, or passes again.
+    Health(HostId, bool),
 }
 
 /// The text that marks what a member of a later version sends.
@@ -164,7 +166,9 @@ impl World {
             Action::Retag(host) => self.retag(*host, count),
             Action::Leave(host) => {
                 count.leaves += 1;
-                self.command_for(*host, Command::Leave, Purpose::Leave);
+                if !self.resign(*host) {
+                    self.command_for(*host, Command::Leave, Purpose::Leave);
+                }
             }
             Action::ForceLeave(from, node, prune) => {
                 count.force_leaves += 1;
@@ -179,6 +183,7 @@ impl World {
                 self.key_step(*host, KeyOperation::Install(key), count);
             }
             Action::FutureEvent(host) => self.future_event(*host, count),
+            Action::Health(host, healthy) => self.set_healthy(*host, *healthy),
             _ => {}
         }
     }
@@ -247,6 +252,7 @@ impl World {
         count.clones += 1;
         let number = self.hosts.len();
         let host = &self.hosts[original.0];
+        let role = host.role;
         let mut config = host.config.clone();
         let address = scenario::address(number, 200);
         config.gossip.advertise_address = std::net::IpAddr::V4(address).into();
@@ -261,6 +267,7 @@ impl World {
             clock_rate: 1.0,
         };
         let clone = self.add_host(plan);
+        self.hosts[clone.0].role = role;
         count.clone_hosts.push(clone);
         self.switch_on(clone, true, count);
     }

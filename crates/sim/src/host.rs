@@ -13,6 +13,7 @@ use wire::message::gossip::StreamMessage;
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::old_agent::OldAgent;
+use crate::role::{Errand, Player, RolePlan};
 
 /// Names a host of a world; hosts are numbered from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,10 @@ pub struct Host {
     pub habits: Habits,
     /// Whether it keeps a snapshot file.
     pub(crate) snapshot: bool,
+    /// How it takes part in the floating role, if it does.
+    pub role: Option<RolePlan>,
+    /// Whether its health check would pass.
+    pub(crate) healthy: bool,
     pub(crate) process: Option<Process>,
     pub(crate) runs: u32,
     pub(crate) clock: Clock,
@@ -93,6 +98,7 @@ pub struct Process {
     /// It has been told to leave.
     pub leaving: bool,
     pub(crate) old_agent: Option<OldAgent>,
+    pub(crate) player: Option<Player>,
 }
 
 /// Why a command was given: what to do with its end.
@@ -102,6 +108,8 @@ pub(crate) enum Purpose {
     Join { ignore_old_events: bool },
     /// The process ends after it.
     Leave,
+    /// The task of the role waits for it.
+    Exchange,
     /// Somebody outside waits for it.
     Reported,
     /// Nobody looks at it.
@@ -117,6 +125,7 @@ pub(crate) enum Delivery {
     DialFailed { dial: DialId, why: &'static str },
     Persisted { id: PersistId, failed: bool },
     Command { token: Token, command: Box<Command> },
+    Role(Errand),
 }
 
 /// A datagram on its way.
@@ -145,6 +154,8 @@ impl Host {
             keyring: plan.keyring,
             habits: plan.habits,
             snapshot: plan.snapshot,
+            role: None,
+            healthy: true,
             process: None,
             runs: 0,
             clock: Clock::new(now, plan.clock_start, plan.clock_rate),

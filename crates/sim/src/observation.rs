@@ -36,6 +36,12 @@ pub enum What {
     Progress(QueryId, QueryProgress),
     /// A command has ended.
     Done(Token, Outcome),
+    /// A fact of its floating role.
+    Role(role::Fact),
+    /// It takes the address of the floating role, or gives it back.
+    Address(bool),
+    /// It takes the address while another has it.
+    TwoHolders,
     /// It sends a datagram.
     Sent {
         /// To whom, if anybody is there.

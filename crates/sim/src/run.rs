@@ -222,6 +222,7 @@ impl Run {
         self.deeds.rotation = None;
         for host in self.world.host_ids().collect::<Vec<_>>() {
             self.world.release(host);
+            self.world.set_healthy(host, true);
         }
         self.act(&Action::EndClones)?;
         self.repair_keys();
@@ -303,7 +304,23 @@ impl Run {
             run.events_have_arrived()
         };
         self.until(rule, 1, everything)?;
-        self.until(rule, 3, |run| agreement::on_the_departed(&run.world, &run.left))
+        self.until(rule, 3, |run| agreement::on_the_departed(&run.world, &run.left))?;
+        self.until_one_holder()
+    }
+
+    /// All agree on who is there; the holders of the floating role that have met by that are one.
+    fn until_one_holder(&mut self) -> Result<(), Violation> {
+        let (rule, began) = ("there is one holder of the floating role", self.world.now());
+        let config = &self.world.hosts()[0].config;
+        let hosts = self.world.hosts().len();
+        let bound = check::meeting_bound(config).max(check::takeover_bound(config, hosts, hosts));
+        while let Err(what) = check::one_holder(&self.world) {
+            if self.world.now().since(began) > bound.mul_f64(1.06) {
+                return Err(violation(rule, what, &self.world));
+            }
+            self.advance(self.world.now() + LOOK)?;
+        }
+        Ok(())
     }
 
     fn until(
@@ -371,7 +388,8 @@ impl Run {
             self.left.insert(self.world.host(host).name.clone());
             self.act(&Action::Leave(host))?;
             // Those who are to crash may be the only ones whom it told so far.
-            self.advance(self.world.now() + Duration::from_secs(2))?;
+            let handover = self.world.host(host).role.map_or(Duration::ZERO, |_| role::HANDOVER);
+            self.advance(self.world.now() + Duration::from_secs(2) + handover)?;
         }
         if let Some(host) = crashing {
             self.wanted.remove(&host);

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gossip::{Profile, Time};
+use role::Quorum;
 use serf::{Config, Keyring, Tags};
 use wire::{Address, Key, NodeName};
 
@@ -11,6 +12,7 @@ use crate::action::Action;
 use crate::chance::Chance;
 use crate::host::{Habits, HostId, HostPlan};
 use crate::network::{Jitter, Network, Weather};
+use crate::role::RolePlan;
 use crate::story;
 use crate::world::{Watch, World, WorldOptions};
 
@@ -30,6 +32,8 @@ pub struct Scenario {
     /// Whether members are erased so soon that the parts of a partition may forget each other;
     /// an operator then joins them again.
     pub forgetful: bool,
+    /// How the hosts take part in the floating role, if this seed has one.
+    pub(crate) roles: Vec<Option<RolePlan>>,
     zones: Vec<Vec<Duration>>,
     bandwidth: Option<u64>,
     weather: Weather,
@@ -92,6 +96,7 @@ impl Scenario {
             actions: Vec::new(),
             heal_at,
             forgetful,
+            roles: Vec::new(),
         };
         for number in 0..members {
             let at = Time::ZERO + start_by.mul_f64(chance.share() * chance.share());
@@ -101,6 +106,12 @@ impl Scenario {
         }
         let (from, until) = (Time::ZERO + Duration::from_secs(5), heal_at);
         story::write(&mut scenario, chance, from, until);
+        if seed % 4 == 1 {
+            // Of its own, so that the rest of a seed's plan does not depend on it.
+            let chance = &mut Chance::new(seed, 4);
+            scenario.roles = roles(chance, &scenario.hosts);
+            story::write_role(&mut scenario, chance, from, until);
+        }
         // Sorting keeps the order of what happens at one time.
         scenario.actions.sort_by_key(|(at, _)| *at);
         scenario
@@ -118,6 +129,11 @@ impl Scenario {
         let mut world = World::new(options, network);
         for plan in &self.hosts {
             world.add_host(plan.clone());
+        }
+        for (number, role) in self.roles.iter().enumerate() {
+            if let Some(role) = role {
+                world.take_part(HostId(number), *role);
+            }
         }
         world
     }
@@ -141,6 +157,12 @@ impl Scenario {
             first.gossip.udp_buffer_bytes,
             self.weather,
         )];
+        let take_part: Vec<String> = (self.roles.iter().enumerate())
+            .filter_map(|(number, role)| Some(format!("n{number} {:?}", role.as_ref()?)))
+            .collect();
+        if !take_part.is_empty() {
+            lines.push(format!("the floating role: {}", take_part.join(", ")));
+        }
         let action =
             |(at, action): &(Time, Action)| format!("{} {action:?}", crate::trace::Stamp(*at));
         lines.extend(self.actions.iter().map(action));
@@ -202,6 +224,25 @@ fn hosts(chance: &mut Chance, profile: Profile, members: usize, forgetful: bool)
                 clock_start: Time::from_nanos(chance.number() >> 20),
                 clock_rate: rate,
             }
+        })
+        .collect()
+}
+
+/// Who takes part in the floating role: most members that are not old agents.
+fn roles(chance: &mut Chance, hosts: &[HostPlan]) -> Vec<Option<RolePlan>> {
+    let quorum = if chance.happens(0.5) { Quorum::Majority } else { Quorum::None };
+    let preempting = chance.happens(0.3);
+    let share = if chance.happens(0.7) { 1.0 } else { 0.5 };
+    hosts
+        .iter()
+        .map(|host| {
+            let plan = RolePlan {
+                priority: chance.below(3) as u32,
+                quorum,
+                preempt: preempting && chance.happens(0.7),
+                checked: chance.happens(0.4),
+            };
+            (host.habits != Habits::OldAgent && chance.happens(share)).then_some(plan)
         })
         .collect()
 }

@@ -85,7 +85,35 @@ pub(crate) fn write(scenario: &mut Scenario, chance: &mut Chance, from: Time, un
     }
 }
 
+/// Writes what befalls the floating role between two times.
+pub(crate) fn write_role(scenario: &mut Scenario, chance: &mut Chance, from: Time, until: Time) {
+    let mut author = Author { scenario, chance, from, until, moves: 100 };
+    for _ in 0..author.chance.range(1, 4) {
+        match author.chance.below(5) {
+            0 | 1 => author.flap(),
+            2 => author.leave(),
+            3 => author.pause(),
+            _ => author.partition(),
+        }
+    }
+}
+
 impl Author<'_> {
+    /// The health check of some hosts fails and passes again, sometimes for moments only.
+    fn flap(&mut self) {
+        for host in self.hosts(4) {
+            for _ in 0..self.chance.range(1, 3) {
+                let (begin, end) = if self.chance.happens(0.5) {
+                    self.span(Duration::from_secs(3))
+                } else {
+                    self.long_span()
+                };
+                self.plan(begin, Action::Health(host, false));
+                self.plan(end, Action::Health(host, true));
+            }
+        }
+    }
+
     fn plan(&mut self, at: Time, action: Action) {
         let at = at.min(self.until);
         self.scenario.actions.push((at, action));

@@ -16,6 +16,7 @@ use crate::host::{Delivery, Habits, Host, HostId, HostPlan, Packet, Process, Pur
 use crate::network::Network;
 use crate::observation::{Observation, What};
 use crate::old_agent::{self, OldAgent};
+use crate::role::{self, Errand};
 use crate::streams::Streams;
 use crate::trace::{self, Trace};
 
@@ -264,17 +265,22 @@ impl World {
         let host = &mut self.hosts[id.0];
         host.runs += 1;
         let snapshot = host.snapshot.then(|| host.disk.replay());
+        if let Some(plan) = host.role {
+            role::initial_tags(plan, &mut host.config.tags);
+        }
         let local = host.clock.local(self.now);
         let keyring = host.keyring.clone();
         let serf = Serf::new(host.config.clone(), keyring, snapshot, seed, local)
             .expect("the plans of hosts are valid");
         let old_agent = (host.habits == Habits::OldAgent).then(OldAgent::default);
         let (run, started) = (host.runs, self.now);
-        host.process = Some(Process { serf, run, started, leaving: false, old_agent });
+        host.process =
+            Some(Process { serf, run, started, leaving: false, old_agent, player: None });
         host.disturbed_at = self.now;
         self.note(id, || "starts".to_owned());
         self.observe(id, What::Began);
         self.drain(id);
+        self.start_role(id);
         self.reschedule(id);
     }
 
@@ -422,6 +428,7 @@ impl World {
 
     /// Enters when the host has something to do next.
     fn reschedule(&mut self, id: HostId) {
+        self.wake_role(id);
         let host = &mut self.hosts[id.0];
         let Some(process) = &host.process else { return };
         let free = host.free_at().max(self.now);
@@ -464,6 +471,7 @@ impl World {
                     if failed { Err("no space left on device".to_owned()) } else { Ok(()) };
                 self.input(id, Input::Persisted { id: write, result });
             }
+            Delivery::Role(errand) => self.handle_errand(id, errand),
             Delivery::Command { token, command } => {
                 self.note(id, || format!("is told: {}", describe_command(&command)));
                 self.input(id, Input::Command { token, command: *command });
@@ -525,6 +533,9 @@ impl World {
                         (&mut process.old_agent, &fact)
                 {
                     old.note(process.serf.membership(), name);
+                }
+                if matches!(fact, serf::Fact::Member { .. }) {
+                    self.members_changed(id);
                 }
                 self.observe(id, What::Fact(fact));
             }
@@ -602,6 +613,7 @@ impl World {
                 self.observe(id, What::Done(token, outcome));
                 self.end(id, now);
             }
+            Some(Purpose::Exchange) => self.errand(id, Duration::ZERO, Errand::Exchanged(token)),
             Some(Purpose::Reported) => {
                 self.note(id, || format!("  done: {outcome:?}"));
                 self.observe(id, What::Done(token, outcome));

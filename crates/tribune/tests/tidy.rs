@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-wire", &[]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
-    ("tribune-sim", &["tribune-gossip", "tribune-serf", "tribune-wire"]),
+    ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-role", &["tribune-serf", "tribune-wire"]),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use role::{Quorum, Record};
+use role::{Quorum, Record, Timing, Words};
 
 use super::address::FloatingAddress;
 use super::health::Check;
@@ -34,31 +34,6 @@ pub struct FloatingSettings {
     /// Take the role from a live holder of lower priority.
     pub preempt: bool,
 }
-
-/// What the gossip settings say about the role's timing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    /// Between gossip ticks.
-    pub(crate) gossip_interval: Duration,
-    /// Between probes.
-    pub(crate) probe_interval: Duration,
-    /// Shortest suspicion in probe intervals.
-    pub(crate) suspicion_mult: u32,
-}
-
-impl Timing {
-    /// From the settings of the machine.
-    pub(crate) fn of(gossip: &gossip::Config) -> Self {
-        Timing {
-            gossip_interval: gossip.gossip_interval,
-            probe_interval: gossip.probe_interval,
-            suspicion_mult: gossip.suspicion_mult,
-        }
-    }
-}
-
-/// Longest wait of a leaving holder for its successor.
-pub(crate) const HANDOVER: Duration = Duration::from_secs(3);
 
 /// Longest name of a role: it is a tag's value and part of a tag's name, and tags have 512 bytes.
 const NAME_BYTES: usize = 64;
@@ -144,11 +119,13 @@ impl FloatingSettings {
             priority: self.priority,
             quorum: self.quorum,
             preempt: self.preempt,
-            settle: timing.gossip_interval,
-            pause_limit: timing.probe_interval * timing.suspicion_mult,
-            doubt: timing.probe_interval,
-            handover: HANDOVER,
+            timing,
         }
+    }
+
+    /// What the tags of this member are called and say.
+    pub(crate) fn words(&self) -> Words {
+        Words { role: self.name.clone(), tag: self.tag.clone(), standby: self.standby.clone() }
     }
 }
 

@@ -45,10 +45,12 @@ fn config(index: usize, quorum: Quorum) -> Config {
         priority: 0,
         quorum,
         preempt: false,
-        settle: SETTLE,
-        pause_limit: Duration::from_secs(4),
-        doubt: Duration::from_secs(1),
-        handover: Duration::from_secs(2),
+        timing: Timing {
+            settle: SETTLE,
+            pause_limit: Duration::from_secs(4),
+            doubt: Duration::from_secs(1),
+            handover: Duration::from_secs(2),
+        },
     }
 }
 

@@ -39,6 +39,14 @@ pub struct Counts {
     pub queries: u64,
     /// Leaves of ourselves that are not ours, answered.
     pub leaves_refuted: u64,
+    /// Acquisitions of the floating role.
+    pub takeovers: u64,
+    /// Releases of the floating role.
+    pub releases: u64,
+    /// Acquisitions while another member held it.
+    pub two_holders: u64,
+    /// Holders that found out that they had been paused.
+    pub doubts: u64,
 }
 
 impl Counts {
@@ -47,6 +55,10 @@ impl Counts {
             match &observation.what {
                 What::Fact(fact) => self.fact(fact),
                 What::Event(Event::Query { .. }) => self.queries += 1,
+                What::TwoHolders => self.two_holders += 1,
+                What::Role(role::Fact::Acquired { .. }) => self.takeovers += 1,
+                What::Role(role::Fact::Released { .. }) => self.releases += 1,
+                What::Role(role::Fact::Paused { .. }) => self.doubts += 1,
                 _ => {}
             }
         }
@@ -78,7 +90,7 @@ impl Counts {
     }
 
     /// The counters by name.
-    pub fn named(&self) -> [(&'static str, u64); 16] {
+    pub fn named(&self) -> [(&'static str, u64); 20] {
         [
             ("suspicions", self.suspicions),
             ("deaths", self.deaths),
@@ -96,6 +108,10 @@ impl Counts {
             ("events", self.events),
             ("queries", self.queries),
             ("leaves refuted", self.leaves_refuted),
+            ("takeovers", self.takeovers),
+            ("releases", self.releases),
+            ("two holders", self.two_holders),
+            ("doubts", self.doubts),
         ]
     }
 
@@ -118,5 +134,9 @@ impl Counts {
         sum(&mut self.events, other.events);
         sum(&mut self.queries, other.queries);
         sum(&mut self.leaves_refuted, other.leaves_refuted);
+        sum(&mut self.takeovers, other.takeovers);
+        sum(&mut self.releases, other.releases);
+        sum(&mut self.two_holders, other.two_holders);
+        sum(&mut self.doubts, other.doubts);
     }
 }

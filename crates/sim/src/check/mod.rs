@@ -4,6 +4,7 @@ mod death;
 mod event;
 mod exchange;
 mod filter;
+mod holder;
 mod incarnation;
 mod intact;
 mod lamport;
@@ -28,6 +29,7 @@ use crate::observation::Observation;
 use crate::world::World;
 
 pub use counts::Counts;
+pub(crate) use holder::{meeting_bound, one_holder, takeover_bound};
 pub(crate) use refute::scaled_push_pull;
 pub use refute::{agreement_bound, refute_bound};
 
@@ -86,6 +88,7 @@ impl Checks {
             Box::new(vote::Votes),
             Box::new(opaque::Opaque),
             Box::new(peer::Peers),
+            Box::new(holder::Holders::default()),
         ])
     }
 

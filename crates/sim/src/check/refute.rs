@@ -1,6 +1,6 @@
 //! A live member that can be reached is never dead for longer than the refute bound.
 //!
-//! The bounds are derived in `docs/simulator.md`.
+//! The bounds are derived in `docs/sim.md`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn longest_suspicion(config: &Config, members: usize) -> Duration {
 }
 
 /// The time for a message to reach everybody by ticks alone: the sends that it has.
-fn dissemination(config: &Config, members: usize) -> Duration {
+pub(crate) fn dissemination(config: &Config, members: usize) -> Duration {
     let digits = (members as f64 + 1.0).log10().ceil() as u32;
     config.gossip.gossip_interval * config.gossip.retransmit_mult * digits
 }
