@@ -2,7 +2,7 @@
 //!
 //! A component, here, are running hosts that all hear each other and nobody else. As long as
 //! anything about it changes or stands in somebody's way, nothing is asked of it. The bounds are
-//! derived in `docs/sim.md` and promised in `docs/floating-role.md`.
+//! derived in `docs/simulator.md` and promised in `docs/floating-role.md`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A live member that can be reached is never dead for longer than the refute bound.
 //!
-//! The bounds are derived in `docs/sim.md`.
+//! The bounds are derived in `docs/simulator.md`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
