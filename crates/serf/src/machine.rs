@@ -175,6 +175,8 @@ pub struct Serf {
     persisting: BTreeMap<PersistId, Persisting>,
     key_tasks: KeyTasks,
     tag_tasks: TagTasks,
+    /// Others have told us a time of ours since the start.
+    was_told_own_time: bool,
     rejoin: Vec<(NodeName, std::net::SocketAddr)>,
     leave_waiter: Option<Token>,
     /// Whether a broadcast of our own leave was not through in time.
@@ -241,6 +243,7 @@ impl Serf {
             persisting: BTreeMap::new(),
             key_tasks: KeyTasks::default(),
             tag_tasks: TagTasks::default(),
+            was_told_own_time: false,
             rejoin: Vec::new(),
             leave_waiter: None,
             leave_is_late: false,

@@ -34,6 +34,8 @@ fn seeds_that_once_failed() {
     for seed in [30, 62, 223] {
         play(seed);
     }
+    // A member that has never joined itself did not answer a leave that others had made up.
+    play(899);
     // A join that ended after a leave had begun took the leave back.
     play(672);
 }

@@ -124,12 +124,14 @@ impl Serf {
     /// Only we ourselves raise the time of our joins: who has a later one for us, and does not
     /// list us as left, has heard of a leave, which may be one that others have made up (the
     /// time of a listed leave is a guess). It takes us for leaving, and would do so for ever.
-    /// A join under way ends with an intent anyway, and before the first one in a run all times
-    /// are from the run before.
+    /// A join under way ends with an intent anyway. The first time that we are told in a run, if we
+    /// have none yet, is from the run before.
     fn answer_hidden_leave(&mut self, now: Time, token: Option<Token>, state: &SerfPushPull) {
         let own = self.table.get(self.name.as_str()).map(|entry| entry.status_time);
         let Some(theirs) = state.status_lamport_times.get(&self.name).copied() else { return };
-        let known = own.is_some_and(|own| own != LamportTime::default() && theirs > own);
+        let told_before = std::mem::replace(&mut self.was_told_own_time, true);
+        let known =
+            own.is_some_and(|own| theirs > own && (told_before || own != LamportTime::default()));
         let listed = state.left_members.contains(&self.name);
         if self.phase == Phase::Running
             && known

@@ -198,6 +198,22 @@ fn a_later_time_of_ours_is_a_leave_that_nobody_told_us_of() {
     assert_eq!(status_time(&serf, "alpha"), 600, "the join that is under way will tell them");
 }
 
+/// Found by the simulator: a member that others have joined, and that never joined itself, has no
+/// time of its own. Once it was told so, a time that others have for it is one that they made up.
+#[test]
+fn who_never_joined_answers_a_hidden_leave_as_well() {
+    let mut serf = serf();
+    let told = |at| SerfPushPull {
+        status_lamport_times: [(name("alpha"), time(at))].into(),
+        ..SerfPushPull::default()
+    };
+    merge(&mut serf, false, told(0), None);
+    assert_eq!((status_time(&serf, "alpha"), queued(&serf)), (0, [0, 0, 0]));
+    let out = merge(&mut serf, false, told(9), None);
+    assert!(facts(&out).iter().any(|fact| matches!(fact, Fact::LeaveRefuted)));
+    assert_eq!((status_time(&serf, "alpha"), queued(&serf)), (10, [1, 0, 0]));
+}
+
 /// Found by the simulator: whoever guessed the very time of a join never took in that join.
 #[test]
 fn a_join_counts_against_the_guessed_time_of_a_leave() {
