@@ -36,6 +36,7 @@ mod seat;
 
 pub use claim::Record;
 pub use machine::{
-    Config, Fact, HANDOVER, Input, Output, Quorum, REACH_INTERVAL, Reason, RoleMachine, Timing,
+    Config, Fact, HANDOVER, Input, Output, Quorum, REACH_INTERVAL, REACH_MEMBERS, Reason,
+    RoleMachine, Timing,
 };
 pub use seat::{Seat, Words};

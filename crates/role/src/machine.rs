@@ -204,7 +204,7 @@ const REACH_BEATS: usize = 5;
 
 /// Failed members that one attempt tries, in turns: any of the other side will do, and the dead
 /// cost a connection each.
-const REACH_MEMBERS: usize = 8;
+pub const REACH_MEMBERS: usize = 8;
 
 /// Time between those attempts.
 pub const REACH_INTERVAL: Duration = Duration::from_secs(REACH_BEATS as u64 * HEARTBEAT.as_secs());

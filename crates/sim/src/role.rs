@@ -36,9 +36,10 @@ pub(crate) struct Player {
     pub(crate) seat: Seat,
     /// Whether it has the address that goes with the role.
     pub(crate) has_address: bool,
-    /// When the role's joins have ended, or have taken too long.
-    settled: bool,
-    gives_up_at: Time,
+    /// The joins of the start are over.
+    pub(crate) settled: bool,
+    /// When they have taken too long, if they can.
+    gives_up_at: Option<Time>,
     looking: bool,
     wake_at: Option<Time>,
     /// The exchanges of a refresh that are not over.
@@ -115,11 +116,18 @@ impl World {
             timing: Timing::of(&host.config),
         };
         let local = host.clock.local(self.now);
+        // As the agent does it: who starts and reaches nobody would be its own majority.
+        let waits = host.snapshot || self.joined.iter().any(|other| *other != id);
+        let gives_up_at = match plan.quorum {
+            _ if !waits => Some(self.now),
+            Quorum::None => Some(self.now + SETTLE_LIMIT),
+            Quorum::Majority => None,
+        };
         process.player = Some(Player {
             seat: Seat::new(config, words(), !plan.checked, local),
             has_address: false,
             settled: false,
-            gives_up_at: self.now + SETTLE_LIMIT,
+            gives_up_at,
             looking: false,
             wake_at: None,
             refreshing: BTreeSet::new(),
@@ -189,7 +197,8 @@ impl World {
             Errand::Settle => {
                 let members: Vec<Member> = process.serf.members().cloned().collect();
                 let other = |m: &Member| m.status == MemberStatus::Alive && m.name != host.name;
-                if members.iter().any(other) || self.now >= player.gives_up_at {
+                if members.iter().any(other) || player.gives_up_at.is_some_and(|at| at <= self.now)
+                {
                     player.settled = true;
                     put_tags = player.seat.look(local, &members);
                     player.seat.handle(local, Input::Settled);

@@ -313,7 +313,8 @@ impl Run {
         let (rule, began) = ("there is one holder of the floating role", self.world.now());
         let config = &self.world.hosts()[0].config;
         let hosts = self.world.hosts().len();
-        let bound = check::meeting_bound(config).max(check::takeover_bound(config, hosts, hosts));
+        let bound =
+            check::meeting_bound(config, hosts).max(check::takeover_bound(config, hosts, hosts));
         while let Err(what) = check::one_holder(&self.world) {
             if self.world.now().since(began) > bound.mul_f64(1.06) {
                 return Err(violation(rule, what, &self.world));

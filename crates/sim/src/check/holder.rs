@@ -40,10 +40,11 @@ const TOLERANCE: Duration = Duration::from_secs(2);
 /// For what tasks and links take.
 const TASKS: Duration = Duration::from_millis(300);
 
-/// How long two holders that can reach each other again may go on.
-pub(crate) fn meeting_bound(config: &Config) -> Duration {
-    let gossip = &config.gossip;
-    role::REACH_INTERVAL * 2 + gossip.tcp_timeout + gossip.gossip_interval
+/// How long two holders that can reach each other again may go on: each looks for those that it
+/// takes for failed, in turns.
+pub(crate) fn meeting_bound(config: &Config, hosts: usize) -> Duration {
+    let (gossip, turns) = (&config.gossip, hosts.div_ceil(role::REACH_MEMBERS) as u32);
+    role::REACH_INTERVAL * 2 * turns + gossip.tcp_timeout + gossip.gossip_interval
 }
 
 /// How long two holders may last where nothing is wrong.
@@ -135,8 +136,8 @@ impl Holders {
         let still = weather.loss == 0.0
             && weather.corrupt == 0.0
             && matches!(weather.jitter, Jitter::None | Jitter::Uniform(_));
-        let config = &world.host(a).config;
-        let bound = slack(meeting_bound(config) + takeover_bound(config, 1, world.hosts().len()));
+        let (config, hosts) = (&world.host(a).config, world.hosts().len());
+        let bound = slack(meeting_bound(config, hosts) + takeover_bound(config, 1, hosts));
         let since = self.component_of(world, a, b);
         still && since.is_some_and(|since| world.now().since(since) > bound)
     }
@@ -179,7 +180,7 @@ impl Holders {
                 };
                 let since = self.pairs.get(&(a, b)).copied().unwrap_or(now);
                 pairs.insert((a, b), since);
-                let bound = slack(meeting_bound(&world.host(a).config));
+                let bound = slack(meeting_bound(&world.host(a).config, world.hosts().len()));
                 if now.since(since.max(quiet)) > bound {
                     let (a, b) = (who(world, a), who(world, b));
                     return Err(format!("{a} and {b} both hold it for {bound:?}"));
@@ -295,8 +296,8 @@ fn has_none(world: &World, component: &Component) -> bool {
         if plan.quorum == Quorum::Majority && !sees_majority(world, *id) {
             return false;
         }
-        let leaving = process.player.as_ref().is_none_or(|player| player.leaving);
-        could |= !leaving && (host.healthy || !plan.checked);
+        let ready = process.player.as_ref().is_some_and(|p| p.settled && !p.leaving);
+        could |= ready && (host.healthy || !plan.checked);
     }
     could
 }
