@@ -168,10 +168,11 @@ pub(crate) enum IntentDirection {
 
 impl IntentDirection {
     /// Whether an intent of a certain time is news where one of this direction and another time
-    /// is known. Of a real join and a guess of the same time the real one counts.
+    /// is known. Of a join and a leave of the same time the join counts: no member gives both of
+    /// its own the same time, so the leave is a guess, or an operator's who did not know of it.
     pub(crate) fn gives_way(self, held: LamportTime, to: IntentDirection, at: LamportTime) -> bool {
-        let guess = self == IntentDirection::ListedLeave && to == IntentDirection::Join;
-        at > held || (guess && at == held)
+        let refuted = self != IntentDirection::Join && to == IntentDirection::Join;
+        at > held || (refuted && at == held)
     }
 }
 

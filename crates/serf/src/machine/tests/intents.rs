@@ -82,6 +82,20 @@ fn only_a_later_intent_counts_and_a_join_cancels_a_leave() {
     assert!(member_events(&outputs(&mut serf)).is_empty());
 }
 
+/// Found by the simulator: an operator's leave and the member's own join, neither knowing of the
+/// other. Whichever came first stood, and members disagreed for ever.
+#[test]
+fn of_a_join_and_a_leave_of_one_time_the_join_counts_in_any_order() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    assert!(serf.on_leave_intent(at(0), &leave("bravo", 5, false)));
+    assert!(serf.on_join_intent(at(0), &join("bravo", 5)));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+    assert!(!serf.on_leave_intent(at(0), &leave("bravo", 5, false)));
+    assert!(!serf.on_join_intent(at(0), &join("bravo", 5)), "neither goes on for ever");
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+}
+
 /// Trap 18: two members would pass each other's leaves on for ever.
 #[test]
 fn a_leave_raises_the_status_time_of_a_member_that_is_leaving_or_left() {
