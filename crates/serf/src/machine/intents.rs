@@ -113,6 +113,11 @@ impl Serf {
         }
         let name = &intent.node;
         let Some(entry) = self.table.get(name.as_str()) else {
+            // The leave that erased the member, once more: it is done.
+            let certified = self.certificates.status_time(now, name.as_str());
+            if certified.is_some_and(|until| intent.lamport_time <= until) {
+                return false;
+            }
             return self.intents.put(now, name, direction, intent.lamport_time);
         };
         if intent.lamport_time <= entry.status_time {

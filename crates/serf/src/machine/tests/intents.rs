@@ -145,6 +145,20 @@ fn a_failed_member_is_pruned_at_once() {
     assert!(facts(&out).iter().any(certified));
 }
 
+/// Found by the simulator: copies of the leave that had erased a member were kept for it, and it
+/// was taken for leaving when it came back.
+#[test]
+fn the_leave_that_erased_a_member_is_not_kept_for_it() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 3));
+    serf.on_departed(at(1), &node("bravo", 2, 3));
+    assert!(serf.on_leave_intent(at(2), &leave("bravo", 5, true)));
+    assert!(serf.member("bravo").is_none());
+    assert!(!serf.on_leave_intent(at(2), &leave("bravo", 5, true)));
+    serf.on_joined(at(3), &node("bravo", 2, 4));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+}
+
 #[test]
 fn a_live_member_that_is_pruned_gets_the_time_to_refute() {
     let mut serf = serf();
