@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use role::{Config, Fact, Input, Output, Quorum, Record, RoleMachine};
+use role::{Config, Fact, Input, Output, Quorum, Record, RoleMachine, Timing};
 use serf::{Member, MemberStatus, Tags, Time};
 use wire::{Address, Versions};
 
@@ -101,10 +101,12 @@ impl Run {
             priority,
             quorum,
             preempt,
-            settle: SETTLE,
-            pause_limit: Duration::from_secs(4),
-            doubt: DOUBT,
-            handover: HANDOVER,
+            timing: Timing {
+                settle: SETTLE,
+                pause_limit: Duration::from_secs(4),
+                doubt: DOUBT,
+                handover: HANDOVER,
+            },
         };
         let now = Time::from_nanos(1);
         let mut run = Run {
