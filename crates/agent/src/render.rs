@@ -145,6 +145,11 @@ impl Renderer {
                 let text = format_args!("Failed to decode key query response of {}", Plain(node));
                 self.limited("key response", Level::Err, "serf", text);
             }
+            Fact::TableFull => {
+                self.metrics.count("serf.members.full", 1);
+                let text = "Too many members: those that have been gone for longest are forgotten";
+                self.limited("members", Level::Warn, "serf", text);
+            }
             Fact::LeaveRefuted => self.serf(Level::Debug, "Refuting an older leave intent"),
             Fact::LeaveBroadcastTimeout => {
                 self.serf(Level::Warn, "timeout while waiting for graceful leave; leaving on");
@@ -336,6 +341,13 @@ impl Renderer {
                      exchanges only, if at all"
                 );
                 self.limited("broadcast", Level::Warn, "memberlist", text);
+            }
+            F::TableFull { node } => {
+                self.metrics.count("memberlist.members.full", 1);
+                let limit = gossip::limits::MEMBERS;
+                let text =
+                    format_args!("Ignored {}: there are {limit} members already", Plain(node));
+                self.limited("table", Level::Warn, "memberlist", text);
             }
             F::ResurrectionIgnored { node, .. } => {
                 let text = format_args!("Ignored hearsay that {} is alive", Plain(node));

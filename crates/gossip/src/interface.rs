@@ -365,6 +365,11 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// A member is ignored, because the table is full.
+    TableFull {
+        /// Who.
+        node: NodeName,
+    },
     /// An alive was ignored because a death certificate covers it.
     ResurrectionIgnored {
         /// Who.

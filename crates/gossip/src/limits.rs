@@ -9,9 +9,9 @@ pub const META_BYTES: usize = 512;
 /// packet. Who has a longer one could not be told of, and would only fill memory.
 pub const NAME_BYTES: usize = 512;
 
-/// Members in the table, in any state: as many as one push/pull may carry. A further name is
-/// ignored.
-pub const MEMBERS: usize = wire::limits::PUSH_PULL_NODES;
+/// Members in the table, in any state: several times the largest known clusters, and 200 MB if
+/// somebody invents that many with the longest names and tags. A further name is ignored.
+pub const MEMBERS: usize = 1 << 16;
 
 /// Probes relayed for others at one time. A member asks three helpers a second at most, so this
 /// serves hundreds of troubled members; a further request is dropped, which costs the asker one

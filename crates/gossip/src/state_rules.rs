@@ -326,7 +326,11 @@ impl Membership {
             state: State::Dead,
             changed: now,
         };
-        self.table.insert(node, &mut self.rng)
+        let slot = self.table.insert(node, &mut self.rng);
+        if slot.is_none() {
+            self.fact(Fact::TableFull { node: alive.node.clone() });
+        }
+        slot
     }
 
     /// Whether the name may come from another address now.

@@ -577,6 +577,8 @@ pub enum Fact {
         /// Where; None if its address has an odd length.
         address: Option<IpAddr>,
     },
+    /// The table is full, so that those that have been gone for longest are erased.
+    TableFull,
     /// A member came back so soon after its failure that it is said to flap.
     Flapped {
         /// Who.

@@ -36,6 +36,14 @@ pub const CLOCK_TIME: u64 = 1 << 63;
 /// thousand million to move a clock from there to the end of time.
 pub const TIME_LEAP: u64 = 1 << 32;
 
+/// Members in the table, in any state: as many as the layer below has alive at most. Beyond it those
+/// that have been gone for longest are erased.
+pub const MEMBERS: usize = gossip::limits::MEMBERS;
+
+/// How many of the gone are erased at a time, so that a flood of names does not search the table
+/// for each.
+pub const MEMBERS_ERASED: usize = MEMBERS / 64;
+
 /// Intents remembered for members not known yet; the oldest goes first. One gossip round trip
 /// separates an intent from its member, so a few thousand are a storm of joins.
 pub const RECENT_INTENTS: usize = 4096;

@@ -118,6 +118,15 @@ impl Table {
         Some(entry)
     }
 
+    /// Those of the failed and left that have been gone for longest, `count` at most.
+    pub(crate) fn longest_gone(&self, count: usize) -> Vec<NodeName> {
+        let gone = self.failed.iter().chain(&self.left);
+        let since = |name: &NodeName| self.entries.get(name).and_then(|entry| entry.gone_since);
+        let mut gone: Vec<_> = gone.map(|name| (since(name), name)).collect();
+        gone.sort();
+        gone.into_iter().take(count).map(|(_, name)| name.clone()).collect()
+    }
+
     /// When the first of the failed and left is to be erased.
     pub(crate) fn next_expiry(&self, failed_for: Duration, left_for: Duration) -> Option<Time> {
         let expiry = |names: &BTreeSet<NodeName>, after| {

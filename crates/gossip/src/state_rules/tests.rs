@@ -30,6 +30,20 @@ fn an_alive_of_incarnation_zero_makes_an_entry_and_is_ignored() {
 }
 
 #[test]
+fn a_full_table_ignores_a_further_name() {
+    let mut bench = Bench::new();
+    for number in bench.machine.table.len()..limits::MEMBERS {
+        let known = alive(&format!("m{number}"), 0);
+        assert!(bench.machine.create_entry(bench.now, &known).is_some());
+    }
+    let out = bench.alive(alive("late", 1));
+    let told = |output: &Output| matches!(output, Output::Fact(Fact::TableFull { node }) if node.as_str() == "late");
+    assert!(out.iter().any(told), "{out:?}");
+    assert!(events(&out).is_empty());
+    assert_eq!(bench.state("late"), None);
+}
+
+#[test]
 fn only_a_higher_incarnation_changes_a_known_member() {
     let mut bench = Bench::new();
     bench.alive(alive("a", 3));

@@ -39,7 +39,12 @@ impl Serf {
         }
         self.certificates.withdraw(name);
         match old_status {
-            None => self.insert_member(now, node),
+            None => {
+                if self.table.len() >= limits::MEMBERS {
+                    self.make_room(now);
+                }
+                self.insert_member(now, node);
+            }
             Some(_) => {
                 self.table.set_status(name, MemberStatus::Alive);
                 self.timers.cancel(&Timer::Prune(name.clone()));
@@ -191,6 +196,13 @@ impl Serf {
             // One more nanosecond: members go strictly after their time.
             let due = next + Duration::from_nanos(1);
             self.timers.set_earlier(Timer::Reap, due.max(now + self.config.reap_interval));
+        }
+    }
+
+    fn make_room(&mut self, now: Time) {
+        self.fact(Fact::TableFull);
+        for name in self.table.longest_gone(limits::MEMBERS_ERASED) {
+            self.erase(now, &name, false);
         }
     }
 

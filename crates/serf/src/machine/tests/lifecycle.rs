@@ -152,6 +152,29 @@ fn a_return_renews_address_and_tags_and_keeps_the_status_time() {
 }
 
 #[test]
+fn a_full_table_forgets_those_gone_for_longest() {
+    let mut serf = serf();
+    let known = serf.table.get("alpha").unwrap().clone();
+    for number in 1..limits::MEMBERS {
+        let mut entry = known.clone();
+        entry.member.name = name(&format!("m{number}"));
+        entry.member.status = [MemberStatus::Failed, MemberStatus::Left][number % 2];
+        entry.gone_since = Some(at(number as u64));
+        serf.table.insert(entry);
+    }
+    serf.on_joined(at(99_999), &node("bravo", 2, 1));
+    let full = |out: &[Output]| facts(out).iter().any(|fact| matches!(fact, Fact::TableFull));
+    assert!(full(&outputs(&mut serf)));
+    assert_eq!(serf.table.len(), limits::MEMBERS - limits::MEMBERS_ERASED + 1);
+    let first_kept = limits::MEMBERS_ERASED + 1;
+    assert!(serf.member("bravo").is_some() && serf.member("alpha").is_some());
+    assert!(serf.member(&format!("m{}", first_kept - 1)).is_none());
+    assert!(serf.member(&format!("m{first_kept}")).is_some());
+    serf.on_joined(at(99_999), &node("carol", 3, 1));
+    assert!(!full(&outputs(&mut serf)));
+}
+
+#[test]
 fn tags_are_on_disk_before_they_are_announced() {
     let mut serf = serf();
     let new = tags(&[("role", "db")]);
