@@ -94,6 +94,15 @@ async fn resolve(address: &str, default_port: u16, log: &Log) -> Result<Vec<Join
         .collect())
 }
 
+/// Whether this can be an address to join; names are not looked up.
+pub(crate) fn check_form(address: &str) -> Result<(), String> {
+    match parse(address, 1) {
+        Ok(parsed) if parsed.host.is_empty() => Err("there is no host".to_owned()),
+        Ok(_) => Ok(()),
+        Err(why) => Err(why),
+    }
+}
+
 /// One address, its parts not yet looked at.
 #[derive(Debug, PartialEq, Eq)]
 struct ParsedAddress {

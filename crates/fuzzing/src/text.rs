@@ -173,7 +173,7 @@ pub(crate) fn config(input: &[u8]) {
             let _ = agent::config::log_level(&layer);
             assert!(layer.changes_ignored_by_reload(&layer).is_empty());
         }
-        Err(why) => assert!(!why.is_empty()),
+        Err(failure) => assert!(!failure.message.is_empty()),
     }
     let list = String::from_utf8_lossy(input);
     if let Ok(filters) = agent::event_filter::parse(&list) {

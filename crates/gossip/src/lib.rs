@@ -86,7 +86,7 @@ pub use interface::{
     Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, IntentKind, Outcome,
     Output, Priority, StreamRequest, Subject, Token, UserBroadcast,
 };
-pub use membership::{ConfigError, Membership};
+pub use membership::{ConfigError, Membership, validate};
 pub use node::Node;
 pub use time::Time;
 pub use wire::{Keyring, Security};

@@ -402,7 +402,11 @@ pub(crate) fn next_tick(due: Time, interval: Duration, now: Time) -> Time {
     if next > now { next } else { now + interval }
 }
 
-fn validate(config: &Config) -> Result<(), ConfigError> {
+/// Whether a member can start with these settings; [`Membership::new`] asks, too.
+///
+/// # Errors
+/// The first setting that is out of its range.
+pub fn validate(config: &Config) -> Result<(), ConfigError> {
     if config.name.as_str().is_empty() {
         return Err(ConfigError::EmptyName);
     }

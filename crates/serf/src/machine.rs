@@ -761,5 +761,5 @@ pub fn validate(config: &Config) -> Result<(), ConfigError> {
     if tags::encode(config.protocol, &config.tags).len() > limits::META_BYTES {
         return Err(ConfigError::TagsTooBig);
     }
-    Ok(())
+    Ok(gossip::validate(&config.gossip)?)
 }

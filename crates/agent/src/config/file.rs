@@ -6,16 +6,22 @@ use gotext::GoDuration;
 use gotext::decode::{self, Value};
 use serf::Tags;
 
+use super::Failure;
 use super::layer::Layer;
 use super::options::{Kind, OPTIONS, OptionRow};
 
-/// Reads the text of a file. The error is the REASON behind `Error decoding 'PATH': `, and lines
-/// with suggestions for mistyped keys.
-pub fn decode(text: &[u8]) -> Result<Layer, String> {
-    let fields = match decode::first_value(text).map_err(|error| error.to_string())? {
-        Value::Null => return Ok(Layer::default()),
-        Value::Object(fields) => fields,
-        other => return Err(format!("'' expected a map, got '{}'", other.go_kind())),
+/// Reads the text of a file. The failure's message is the REASON behind `Error decoding 'PATH': `,
+/// and lines with suggestions for mistyped keys.
+pub fn decode(text: &[u8]) -> Result<Layer, Failure> {
+    const FORM: &str = "a configuration file is one JSON object of keys and values";
+    let fields = match decode::first_value(text) {
+        Ok(Value::Null) => return Ok(Layer::default()),
+        Ok(Value::Object(fields)) => fields,
+        Ok(other) => {
+            let why = format!("'' expected a map, got '{}'", other.go_kind());
+            return Err(Failure::new(why).hint(FORM));
+        }
+        Err(error) => return Err(Failure::new(error.to_string()).hint(FORM)),
     };
     let mut decoder = Decoder::default();
     decoder.object("", fields);
@@ -124,7 +130,7 @@ impl Decoder {
         self.problems.push(format!("'{path}' expected a map, got '{}'", value.go_kind()));
     }
 
-    fn finish(mut self) -> Result<Layer, String> {
+    fn finish(mut self) -> Result<Layer, Failure> {
         if !self.problems.is_empty() {
             self.problems.sort();
             let mut text = format!("{} error(s) decoding:\n", self.problems.len());
@@ -132,15 +138,21 @@ impl Decoder {
                 text.push_str("\n* ");
                 text.push_str(line);
             }
-            return Err(text);
+            return Err(Failure::new(text));
         }
         // In the order of the table, so that the same file always gets the same complaint.
         for row in OPTIONS {
             if let Some((row, text)) = self.durations.remove(row.name()) {
-                let duration = GoDuration::parse(&text);
-                if !text.is_empty() {
-                    self.layer.set_duration(row, duration.map_err(|error| error.to_string())?);
+                if text.is_empty() {
+                    continue;
                 }
+                let duration = GoDuration::parse(&text).map_err(|error| {
+                    let name = row.name();
+                    Failure::new(error.to_string()).hint(format!(
+                        "'{name}' is '{text}'; write a duration with its unit, such as 30s or 1h"
+                    ))
+                })?;
+                self.layer.set_duration(row, duration);
             }
         }
         Ok(self.layer)

@@ -97,7 +97,10 @@ fn read_flags(settings: &[FlagSetting]) -> Result<Layer, Failure> {
 fn read_file(path: &Path) -> Result<Layer, Failure> {
     let shown = path.display().to_string();
     let text = fs::read(path).map_err(|error| cannot_read(&shown, "open", &error))?;
-    file::decode(&text).map_err(|why| Failure::new(format!("Error decoding '{shown}': {why}")))
+    file::decode(&text).map_err(|failure| Failure {
+        message: format!("Error decoding '{shown}': {}", failure.message),
+        ..failure
+    })
 }
 
 /// A file, or the files of a directory; both flags take both.
@@ -125,6 +128,7 @@ fn read_path(path: &str, layer: &mut Layer) -> Result<(), Failure> {
 fn cannot_read(path: &str, operation: &str, error: &std::io::Error) -> Failure {
     let why = gotext::path_error(operation, path, error);
     Failure::new(format!("Error reading '{path}': {why}"))
+        .hint("-config-file and -config-dir name a file, or a directory of files ending in .json")
 }
 
 fn check_event_handlers(layer: &Layer) -> Result<(), Failure> {

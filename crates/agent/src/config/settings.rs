@@ -243,6 +243,9 @@ impl Settings {
                     "change 'node_name' (-node), or switch 'validate_node_names' off"
                 }
                 ConfigError::TagsTooBig => "shorten 'tags' (-tag), or remove some",
+                ConfigError::Gossip(gossip::ConfigError::NameTooLong(_)) => {
+                    "shorten 'node_name' (-node)"
+                }
                 _ => return start_failure(error),
             };
             start_failure(error).hint(hint)

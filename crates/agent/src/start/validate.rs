@@ -3,6 +3,7 @@
 use crate::config::{self, Failure, FlagSetting, Layer, Settings};
 use crate::log::Log;
 use crate::output::Output;
+use crate::resolve;
 use crate::syslog::Facility;
 
 use super::files;
@@ -14,22 +15,25 @@ const WITHOUT_EFFECT: [(&str, &str); 3] = [
     ("msgpackusenewtimeformat", "it has no effect"),
 ];
 
-/// Says what is wrong, or that nothing is; the exit code.
+/// Says all that is wrong, or that nothing is; the exit code.
 pub(super) fn run(output: &Output, flags: &[FlagSetting]) -> i32 {
-    match check(output, flags) {
-        Ok(()) => {
-            output.message("The configuration is valid");
-            0
-        }
-        Err(failure) => {
-            super::show(output, &failure);
-            1
-        }
+    let failures = check(output, flags);
+    for failure in &failures {
+        super::show(output, failure);
     }
+    if failures.is_empty() {
+        output.message("The configuration is valid");
+    }
+    i32::from(!failures.is_empty())
 }
 
-fn check(output: &Output, flags: &[FlagSetting]) -> Result<(), Failure> {
-    let reading = config::read(flags)?;
+/// What would stop a start, or be ignored by it. Checks that do not need each other are all made;
+/// those of files and of the member as a whole need settings that are right by themselves.
+fn check(output: &Output, flags: &[FlagSetting]) -> Vec<Failure> {
+    let reading = match config::read(flags) {
+        Ok(reading) => reading,
+        Err(failure) => return vec![failure],
+    };
     for warning in &reading.warnings {
         output.message(warning);
     }
@@ -39,19 +43,30 @@ fn check(output: &Output, flags: &[FlagSetting]) -> Result<(), Failure> {
             output.message(&format!("Warning: '{name}' is set: {why}"));
         }
     }
-    config::log_level(&layer)?;
+    let mut failures = Vec::new();
+    failures.extend(config::log_level(&layer).err());
     if layer.bool("enable_syslog") {
-        Facility::parse(layer.text_or_default("syslog_facility"))?;
+        failures.extend(Facility::parse(layer.text_or_default("syslog_facility")).err());
     }
-    check_addresses(&layer)?;
-    let settings = Settings::check(&layer)?;
-    let kept = files::load(&settings, &Log::silent())?;
+    check_addresses(&layer, &mut failures);
+    match Settings::check(&layer) {
+        Ok(settings) => {
+            failures.extend(check_keys_and_tags(&settings).err());
+            failures.extend(check_snapshot(&settings).err());
+        }
+        Err(failure) => failures.push(failure),
+    }
+    failures
+}
+
+fn check_keys_and_tags(settings: &Settings) -> Result<(), Failure> {
+    let mut machine = settings.machine()?;
+    let kept = files::load(settings, &Log::silent())?;
     if let Some(key) = kept.keyring.iter().find(|key| ![16, 24, 32].contains(&key.len())) {
         let length = key.len();
         return Err(Failure::new(format!("Invalid encryption key: it has {length} bytes"))
             .hint("'encrypt_key' (-encrypt) is 16, 24 or 32 bytes in base64"));
     }
-    let mut machine = settings.machine()?;
     if let Some(tags) = kept.tags {
         machine.tags = tags;
         Settings::check_machine(&machine)?;
@@ -59,17 +74,56 @@ fn check(output: &Output, flags: &[FlagSetting]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Addresses that are only opened later: their form.
-fn check_addresses(layer: &Layer) -> Result<(), Failure> {
+/// The snapshot file is made at the start if it is not there; its directory is not.
+fn check_snapshot(settings: &Settings) -> Result<(), Failure> {
+    let Some(path) = &settings.snapshot_path else { return Ok(()) };
+    let tried = match path.metadata() {
+        Ok(file) if file.is_dir() => Err("is a directory".to_owned()),
+        Ok(_) => std::fs::OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(path)
+            .map(drop)
+            .map_err(|error| gotext::errno_text(&error)),
+        Err(_) => match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) if !parent.is_dir() => Err("no such file or directory".to_owned()),
+            _ => Ok(()),
+        },
+    };
+    tried.map_err(|why| {
+        let shown = path.display();
+        Failure::new(format!(
+            "Failed to setup snapshot: failed to open snapshot: open {shown}: {why}"
+        ))
+        .hint(format!(
+            "'snapshot_path' (-snapshot) is '{shown}'; it must be writable, in a directory \
+                 that exists"
+        ))
+    })
+}
+
+/// Addresses that are only opened or dialled later: their form.
+fn check_addresses(layer: &Layer, failures: &mut Vec<Failure>) {
     for name in ["rpc_addr", "statsd_addr", "statsite_addr"] {
         let text = layer.text_or_default(name);
         let form = gotext::split_host_port(text).and_then(|(_, port)| gotext::parse_port(port));
         if let Err(error) = form
             && !text.is_empty()
         {
-            return Err(Failure::new(format!("Invalid {name}: {error}"))
-                .hint(format!("'{name}' is '{text}'; write ADDRESS:PORT")));
+            failures.push(
+                Failure::new(format!("Invalid {name}: {error}"))
+                    .hint(format!("'{name}' is '{text}'; write ADDRESS:PORT")),
+            );
         }
     }
-    Ok(())
+    for name in ["start_join", "retry_join"] {
+        for address in layer.list(name) {
+            if let Err(why) = resolve::check_form(address) {
+                failures.push(Failure::new(format!("Invalid {name}: {why}")).hint(format!(
+                    "'{name}' has '{address}'; write ADDRESS or ADDRESS:PORT, a name or an IP \
+                     address, IPv6 in brackets"
+                )));
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn reason(text: &str) -> String {
-    decode(text.as_bytes()).unwrap_err()
+    decode(text.as_bytes()).unwrap_err().message
 }
 
 #[test]

@@ -67,5 +67,5 @@ fn what_is_wrong_is_named_with_a_cure() {
     let twice = check(r#"{"role": "web", "floating_role": {"name": "p"}}"#).unwrap_err();
     assert!(twice.message.contains("'floating_role.tag' is 'role'"), "{twice:?}");
     let unknown = decode_text(br#"{"floating_role": {"nam": "p"}}"#).unwrap_err();
-    assert!(unknown.contains("floating_role.name"), "{unknown}");
+    assert!(unknown.message.contains("floating_role.name"), "{unknown}");
 }
