@@ -44,7 +44,7 @@ pub struct Config {
     pub retransmit_mult: u32,
     /// Shortest suspicion = this × max(1, log10(members)) × probe interval.
     pub suspicion_mult: u32,
-    /// Longest suspicion = this × shortest.
+    /// Longest suspicion = this × shortest; 1 turns Lifeguard's dynamic suspicion off.
     pub suspicion_max_timeout_mult: u32,
     /// Between exchanges of whole states with a random member (scaled above 32 members).
     pub push_pull_interval: Duration,
@@ -52,8 +52,10 @@ pub struct Config {
     pub probe_interval: Duration,
     /// Wait for a direct answer; never scaled.
     pub probe_timeout: Duration,
-    /// The health score stays below this.
+    /// The health score stays below this; 1 turns Lifeguard's local health off.
     pub awareness_max_multiplier: u32,
+    /// A probe of a suspect tells it so, that it may refute (Lifeguard's buddy system).
+    pub tell_suspects: bool,
     /// Members told in one gossip tick.
     pub gossip_nodes: usize,
     /// Between gossip ticks.
@@ -101,6 +103,7 @@ impl Config {
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_millis(500),
             awareness_max_multiplier: 8,
+            tell_suspects: true,
             gossip_nodes: 3,
             gossip_interval: Duration::from_millis(200),
             gossip_to_the_dead_time: Duration::from_secs(30),

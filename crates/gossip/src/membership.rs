@@ -152,6 +152,22 @@ impl Membership {
         self.arm(now);
     }
 
+    /// Takes these for living members that it has known for long: nobody is told, nothing is
+    /// emitted, and the exchanges keep the pace of a table of that size. For worlds that begin
+    /// where a real cluster is after a while. Own and known names are passed over.
+    pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a Node>) {
+        for node in members {
+            if self.table.find(node.name.as_str()).is_none() {
+                let node = Node { state: State::Alive, changed: now, ..node.clone() };
+                self.table.insert(node, &mut self.rng);
+            }
+        }
+        if self.timers.push_pull.is_some() {
+            self.timers.push_pull = self.random_phase(now, self.scaled_push_pull_interval());
+        }
+        self.arm(now);
+    }
+
     /// Takes one input. Outputs are then to be drained with [`Self::poll_output`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {

@@ -211,7 +211,7 @@ impl Membership {
             put_off: false,
         });
         let ping = Message::Ping(self.ping(sequence_number, node.name.as_str().to_owned()));
-        if node.state == State::Alive {
+        if node.state == State::Alive || !self.config.tell_suspects {
             return self.send_filled(address, &ping);
         }
         // A suspect is told so, that it may refute.

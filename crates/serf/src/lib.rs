@@ -70,7 +70,7 @@ pub use interface::{
     MemberEventKind, MemberStatus, MessageKind, Outcome, Output, Persist, PersistId, QueryId,
     QueryProgress, QueryRequest, QueryTimeout, SnapshotRecord, Statistics, TagChange, Tags,
 };
-pub use machine::{ConfigError, Serf, validate};
+pub use machine::{ConfigError, Known, Serf, validate};
 pub use pattern::{Pattern, PatternError};
 pub use vivaldi::distance;
 pub use wire::message::Coordinate;

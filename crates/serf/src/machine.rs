@@ -1,5 +1,6 @@
 //! The machine: its state, and what the driver may call.
 
+mod adopt;
 mod conflict;
 mod exchange;
 mod intents;
@@ -44,6 +45,8 @@ use crate::snapshot::SnapshotState;
 use crate::table::{Entry, IntentDirection, Intents, Table};
 use crate::timers::Timers;
 use crate::vivaldi::Vivaldi;
+
+pub use adopt::Known;
 
 use exchange::UserStateCache;
 use join::JoinTask;

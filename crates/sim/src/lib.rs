@@ -16,6 +16,8 @@
 //! [`run::run`] plays one seed and says what it saw, or what was violated; a failing seed is
 //! replayed with a readable trace by the one command that it prints.
 //!
+//! [`measure::measure`] watches a cluster that begins converged, and says what it does and takes.
+//!
 //! What this is not: a model. There is no second implementation of anything; streams are the
 //! only simplification (whole messages that arrive or fail, instead of segments).
 
@@ -24,8 +26,10 @@ mod agenda;
 mod chance;
 pub mod check;
 mod clock;
+mod converged;
 mod disk;
 mod host;
+pub mod measure;
 mod network;
 mod observation;
 mod old_agent;

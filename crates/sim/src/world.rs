@@ -427,7 +427,7 @@ impl World {
     }
 
     /// Enters when the host has something to do next.
-    fn reschedule(&mut self, id: HostId) {
+    pub(crate) fn reschedule(&mut self, id: HostId) {
         self.wake_role(id);
         let host = &mut self.hosts[id.0];
         let Some(process) = &host.process else { return };
@@ -501,7 +501,7 @@ impl World {
         self.drain(id);
     }
 
-    fn drain(&mut self, id: HostId) {
+    pub(crate) fn drain(&mut self, id: HostId) {
         while let Some(output) =
             self.hosts[id.0].process.as_mut().and_then(|process| process.serf.poll_output())
         {

@@ -238,6 +238,22 @@ fn a_suspect_is_probed_with_its_accusation_and_nothing_else() {
 }
 
 #[test]
+fn a_suspect_is_probed_as_anybody_where_it_is_not_to_be_told() {
+    let mut bench = Bench::with(|config| {
+        config.gossip_interval = Duration::ZERO;
+        config.eager_gossip = false;
+        config.tell_suspects = false;
+    });
+    bench.alive(alive("a", 3));
+    bench.suspect(suspect("a", 3, "b"));
+    // The news of it rides on pings until it has been told often enough.
+    while !bench.queued().is_empty() {}
+    let outputs = bench.pass(1100 * MS);
+    let (_, messages) = packets(&outputs).into_iter().next().unwrap();
+    assert!(matches!(&messages[..], [Message::Ping(_)]), "{messages:?}");
+}
+
+#[test]
 fn a_refused_send_goes_to_the_helpers_at_once_and_success_then_changes_nothing() {
     let (mut bench, to, ping) = probing(&["a", "b"]);
     bench.machine.awareness.change(2);
