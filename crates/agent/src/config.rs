@@ -12,12 +12,14 @@ mod layer;
 mod options;
 mod read;
 mod settings;
+mod simulated;
 
 pub use file::decode as decode_text;
 pub use layer::Layer;
 pub use options::{FlagSetting, Kind, OPTIONS, OptionRow, Origin};
 pub use read::{Reading, read};
 pub use settings::{MdnsSettings, Settings, log_level};
+pub use simulated::{Simulated, simulated};
 
 pub(crate) use address::{is_public, shown};
 

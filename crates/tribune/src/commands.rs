@@ -14,6 +14,7 @@ pub(crate) mod monitor;
 pub(crate) mod query;
 pub(crate) mod reachability;
 pub(crate) mod rtt;
+pub(crate) mod simulate;
 pub(crate) mod tags;
 pub(crate) mod version;
 pub(crate) mod why;

@@ -1,19 +1,19 @@
 //! Completions for shells, made from the table of commands.
 
 use crate::command::{COMMANDS, Command};
-use crate::commands::cluster::CLUSTER;
 use crate::flags::{Flag, Kind};
+use crate::tribune::OWN_COMMANDS;
 
 /// The commands of `tribune` beside `serf`.
-const OWN: [&str; 6] = ["serf", "cluster", "why", "version", "completions", "manual"];
+const OWN: [&str; 7] = ["serf", "cluster", "simulate", "why", "version", "completions", "manual"];
 
 fn names() -> String {
     COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
 }
 
-/// All commands that take flags of their own: serf's, and the one that is only tribune's.
+/// All commands that take flags of their own: serf's, and those that are only tribune's.
 fn with_flags() -> impl Iterator<Item = &'static Command> {
-    COMMANDS.iter().chain([&CLUSTER])
+    COMMANDS.iter().chain(OWN_COMMANDS)
 }
 
 /// Whether the value of a flag is a file.

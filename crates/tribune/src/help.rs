@@ -3,6 +3,7 @@
 use crate::command::{COMMANDS, Command};
 use crate::flags::{Flag, Kind};
 use crate::table::wrap;
+use crate::tribune::OWN_COMMANDS;
 
 /// Width of a line.
 const WIDTH: usize = 79;
@@ -55,7 +56,9 @@ impl Command {
 
     /// The usage line.
     pub(crate) fn usage(&self) -> String {
-        let mut usage = format!("Usage: serf {}", self.name);
+        let own = OWN_COMMANDS.iter().any(|command| command.name == self.name);
+        let program = if own { "tribune" } else { "serf" };
+        let mut usage = format!("Usage: {program} {}", self.name);
         if !(self.flags)().is_empty() {
             usage.push_str(" [options]");
         }

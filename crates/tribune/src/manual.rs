@@ -3,6 +3,7 @@
 use agent::config::OPTIONS;
 
 use crate::command::COMMANDS;
+use crate::tribune::OWN_COMMANDS;
 
 /// The page.
 pub(crate) fn page() -> String {
@@ -21,7 +22,7 @@ pub(crate) fn page() -> String {
          first other argument or at \\-\\-. Errors of commands go to standard output.\n\
          .SH COMMANDS\n",
     );
-    for command in COMMANDS {
+    for command in COMMANDS.iter().chain(OWN_COMMANDS) {
         page.push_str(&format!(".SS {}\n", escaped(command.name)));
         let usage = command.usage();
         let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);

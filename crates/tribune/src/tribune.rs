@@ -2,10 +2,14 @@
 
 use std::ffi::OsString;
 
-use crate::command::find;
+use crate::command::{Command, find};
 use crate::commands::cluster::{self, CLUSTER};
+use crate::commands::simulate::SIMULATE;
 use crate::output::{complain, say};
 use crate::{completions, manual, serf};
+
+/// The commands that only `tribune` has and that have flags.
+pub(crate) const OWN_COMMANDS: [&Command; 2] = [&CLUSTER, &SIMULATE];
 
 const HELP: &str = "\
 Usage: tribune COMMAND [ARGUMENTS]
@@ -14,6 +18,7 @@ Commands:
     serf ARGUMENTS       Everything that serf does; the same as this program under
                          the name serf. `tribune serf -h` lists its commands
     cluster [NODES]      Run a cluster on this machine to play with
+    simulate             Try settings on a simulated cluster
     why NAME             Show why a member is thought to have failed
     version              Show the version
     completions SHELL    Write completions for bash, zsh or fish
@@ -34,18 +39,25 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
         }
         "-v" | "--version" => crate::commands::version::run(),
         name @ ("why" | "version") => {
-            if rest.iter().any(|word| word == "-h" || word == "-help" || word == "--help") {
+            if wants_help(rest) {
                 say(find(name).map(|command| command.help()).unwrap_or_default());
                 return 0;
             }
             find(name).map_or(1, |command| command.run(rest))
         }
         "cluster" => {
-            if rest.iter().any(|word| word == "-h" || word == "-help" || word == "--help") {
+            if wants_help(rest) {
                 say(CLUSTER.help());
                 return 0;
             }
             cluster::dispatch(rest)
+        }
+        "simulate" => {
+            if wants_help(rest) {
+                say(SIMULATE.help());
+                return 0;
+            }
+            SIMULATE.run(rest)
         }
         "cluster-node" => cluster::node(rest),
         "completions" => write_completions(rest),
@@ -59,6 +71,10 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
             127
         }
     }
+}
+
+fn wants_help(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|word| word == "-h" || word == "-help" || word == "--help")
 }
 
 fn write_completions(arguments: &[OsString]) -> i32 {

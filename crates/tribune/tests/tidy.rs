@@ -28,7 +28,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "tribune",
-        &["tribune-agent", "tribune-client", "tribune-gotext", "tribune-sandbox", "tribune-wire"],
+        &[
+            "tribune-agent",
+            "tribune-client",
+            "tribune-gotext",
+            "tribune-sandbox",
+            "tribune-sim",
+            "tribune-wire",
+        ],
     ),
 ];
 

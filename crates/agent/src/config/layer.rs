@@ -79,6 +79,11 @@ impl Layer {
         }
     }
 
+    /// Takes a setting out.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     /// Lays a later source over this one: lists are appended, tags go key by key, the rest is
     /// replaced.
     pub fn merge(&mut self, later: Layer) {

@@ -104,7 +104,7 @@ fn read_file(path: &Path) -> Result<Layer, Failure> {
 }
 
 /// A file, or the files of a directory; both flags take both.
-fn read_path(path: &str, layer: &mut Layer) -> Result<(), Failure> {
+pub(super) fn read_path(path: &str, layer: &mut Layer) -> Result<(), Failure> {
     let metadata = fs::metadata(path).map_err(|error| cannot_read(path, "open", &error))?;
     if !metadata.is_dir() {
         layer.merge(read_file(Path::new(path))?);
@@ -131,7 +131,7 @@ fn cannot_read(path: &str, operation: &str, error: &std::io::Error) -> Failure {
         .hint("-config-file and -config-dir name a file, or a directory of files ending in .json")
 }
 
-fn check_event_handlers(layer: &Layer) -> Result<(), Failure> {
+pub(super) fn check_event_handlers(layer: &Layer) -> Result<(), Failure> {
     for text in layer.list("event_handlers") {
         if let Err(error) = HandlerSpec::parse(text) {
             return Err(Failure::new(error.to_string()).hint(
@@ -192,7 +192,7 @@ fn warnings_and_repairs(layer: &mut Layer) -> Vec<String> {
 }
 
 /// The row of a name that this module itself writes.
-fn row(name: &str) -> &'static OptionRow {
+pub(super) fn row(name: &str) -> &'static OptionRow {
     OPTIONS.iter().find(|row| row.name() == name).expect("the name stands in the table")
 }
 
