@@ -165,8 +165,8 @@ fn verdict(sized: &[Sized]) -> Figure {
     Figure {
         name: "verdict",
         text: "From the crash until the first member declares the failed one failed, and until \
-               every member knows, which is drawn. The shortest suspicion, 4 × log10(members) periods, is the \
-               share of it that no detector with these settings can save."
+               every member knows, which is drawn. The shortest suspicion, 4 × log10(members) \
+               periods, is the share of it that no detector with these settings can save."
             .to_owned(),
         header: vec![
             "members",
