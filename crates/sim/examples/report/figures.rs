@@ -347,7 +347,8 @@ fn eager_load(at_once: &[Sized], ticks: &[Sized]) -> Figure {
         name: "eager",
         text: "What an event of 64 bytes costs every member: datagrams and bytes beyond those of \
                quiet times. The first sends count among those that every message gets in any \
-               case, so that sending at once brings no more of them."
+               case; sent at once they ride on fewer of the packets that leave anyway, so that it \
+               costs a little more."
             .to_owned(),
         header: vec![
             "members",
