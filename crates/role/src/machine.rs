@@ -255,7 +255,7 @@ impl RoleMachine {
             self.doubt(now, gap);
         }
         match input {
-            Input::Timeout => self.beat(now),
+            Input::Timeout => {}
             Input::Members(members) => self.look(members),
             Input::Settled => self.settled = true,
             Input::Healthy(healthy) => self.set_eligible(healthy),
@@ -266,6 +266,7 @@ impl RoleMachine {
             }
             Input::Resign => self.resign(now),
         }
+        self.beat(now);
         self.decide(now);
         debug_assert_eq!(self.record.claim > 0, self.phase != Phase::Standby);
     }

@@ -36,8 +36,8 @@ pub const CLOCK_TIME: u64 = 1 << 63;
 /// thousand million to move a clock from there to the end of time.
 pub const TIME_LEAP: u64 = 1 << 32;
 
-/// Members in the table, in any state: as many as the layer below has alive at most. Beyond it those
-/// that have been gone for longest are erased.
+/// Members in the table, in any state: as many as the layer below has alive at most. Beyond it
+/// those that have been gone for longest are erased.
 pub const MEMBERS: usize = gossip::limits::MEMBERS;
 
 /// How many of the gone are erased at a time, so that a flood of names does not search the table
