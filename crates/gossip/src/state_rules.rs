@@ -351,7 +351,6 @@ impl Membership {
         let name = alive.node.as_str();
         if origin == (Origin::Asked { joiner: true })
             || self.table.get(name).is_some_and(Node::is_live)
-            || planted(Fault::CertificateIgnored)
         {
             return false;
         }

@@ -103,8 +103,6 @@ faults! {
     OldAccusationCounts: "own",
     /// Nobody tries to reach the failed again.
     NeverReconnects: "own",
-    /// Death certificates are not looked at.
-    CertificateIgnored: "own",
     /// An event is delivered as often as it comes.
     RepeatedEventTaken: "own",
     /// An answer to a query counts as often as it comes.
