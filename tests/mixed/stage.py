@@ -156,13 +156,15 @@ class Stream:
         return until(matches, seconds, lambda _: "no record %s among %s" % (wanted, seen))
 
     def collect(self, names, seconds, complaint):
-        """Reads on until an event of each of these names has come."""
+        """Reads an event of each of these names, in any order, and nothing else."""
         missing = set(names)
         while missing:
             try:
-                missing.discard(self.next(seconds).get("Name"))
+                name = self.next(seconds).get("Name")
             except AssertionError as problem:
                 raise AssertionError("%s %s: %s" % (complaint, sorted(missing), problem))
+            assert name in missing, "%s came, which is unknown or came before" % name
+            missing.remove(name)
 
     def drain(self, until_name, seconds=15):
         """All records up to a user event of this name, which ends the list and is not part of it."""

@@ -53,6 +53,9 @@ pub const RPC_GREETING_BYTES: usize = 16 << 10;
 /// `members` of some hundred thousand members.
 pub const RPC_RESPONSE_BYTES: usize = 64 << 20;
 
+/// Most records of one answer: an absent one takes a single byte, and a hundred once it is read.
+pub const RPC_RECORDS: usize = PUSH_PULL_NODES;
+
 /// Most that all compressed parts of one datagram may expand to together. Real packets hold at
 /// most 64 KiB before compression; without a bound, one could ask for gigabytes of work.
 pub const DATAGRAM_DECOMPRESSED_BYTES: usize = 1 << 20;

@@ -24,8 +24,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::DecodeError;
 use crate::msgpack::{Dialect, Reader, Writer};
+use crate::{DecodeError, limits};
 
 pub use evidence::{Evidence, EvidenceKind, EvidenceReply};
 pub use request::{EventRequest, MembersFilter, QueryRequest, Request};
@@ -267,6 +267,19 @@ fn read_text_list(reader: &mut Reader<'_>) -> Result<Vec<String>> {
         list.push(read_text(reader)?);
     }
     Ok(list)
+}
+
+/// The records of an answer.
+fn read_records<T>(
+    reader: &mut Reader<'_>,
+    read: impl Fn(&mut Reader<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let count = reader.read_array()?.unwrap_or_default();
+    if count > limits::RPC_RECORDS {
+        let (value, limit) = (count as u64, limits::RPC_RECORDS as u64);
+        return Err(DecodeError::LimitExceeded { what: "a number of records", value, limit });
+    }
+    (0..count).map(|_| read(reader)).collect()
 }
 
 fn read_text_map(reader: &mut Reader<'_>) -> Result<Option<BTreeMap<String, String>>> {

@@ -81,6 +81,22 @@ fn recorded_lines_are_worded_as_recorded() {
 }
 
 #[test]
+fn that_others_quarrel_about_a_name_hides_no_claim_to_ours() {
+    let claim = |name: &str, ours| Fact::NameConflict {
+        name: name.into(),
+        ours,
+        existing: "127.0.0.3:7946".parse().ok(),
+        state: State::Alive,
+        other: "127.0.0.1:7946".parse().ok(),
+    };
+    let lines = lines(&[claim("b", false), claim("c", false), claim("own", true)]);
+    let about = |name: &str| {
+        lines.iter().filter(|line| line.contains(&format!("address for {name}."))).count()
+    };
+    assert_eq!([about("b"), about("c"), about("own")], [1, 0, 1], "{lines:?}");
+}
+
+#[test]
 fn a_death_tells_how_many_confirmed_it() {
     let (node, incarnation) = (NodeName::from("b"), Incarnation(1));
     let confirmed = |confirmations| gossip::Fact::Confirmed {

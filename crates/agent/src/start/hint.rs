@@ -12,7 +12,10 @@ pub(super) fn for_start(failure: Failure, settings: &Settings) -> Failure {
         format!("'bind' (-bind) is '{bind}', which is no address of this machine")
     } else if text.contains("Failed to setup snapshot") {
         let path = settings.snapshot_path.as_deref().unwrap_or_else(|| "".as_ref());
-        format!("'snapshot_path' (-snapshot) is '{}'; it must be writable", path.display())
+        format!(
+            "'snapshot_path' (-snapshot) is '{}'; it must be writable, in a directory that exists",
+            path.display()
+        )
     } else if text.contains("key size") {
         // The key itself never appears in a text.
         "'encrypt_key' (-encrypt) is 16, 24 or 32 bytes in base64, as 'serf keygen' makes it"

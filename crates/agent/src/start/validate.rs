@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::resolve;
 use crate::syslog::Facility;
 
-use super::files;
+use super::{files, hint};
 
 /// Settings that are accepted but do nothing, and what to do instead.
 const WITHOUT_EFFECT: [(&str, &str); 3] = [
@@ -92,13 +92,8 @@ fn check_snapshot(settings: &Settings) -> Result<(), Failure> {
     };
     tried.map_err(|why| {
         let shown = path.display();
-        Failure::new(format!(
-            "Failed to setup snapshot: failed to open snapshot: open {shown}: {why}"
-        ))
-        .hint(format!(
-            "'snapshot_path' (-snapshot) is '{shown}'; it must be writable, in a directory \
-                 that exists"
-        ))
+        let text = "Failed to setup snapshot: failed to open snapshot: open";
+        hint::for_start(Failure::new(format!("{text} {shown}: {why}")), settings)
     })
 }
 

@@ -145,7 +145,9 @@ async fn half_a_request_keeps_nobody_out() {
     let (ours, peer, mut half) = pair().await;
     half.write_all(&push_pull(100)[..900]).await.unwrap();
     let first = tokio::spawn(serve(ours, peer, LONG, settings(&shared, None), nobody));
-    tokio::time::sleep(SHORT).await;
+    while shared.budget.load(Ordering::Relaxed) > 100 {
+        tokio::task::yield_now().await;
+    }
     let (ours, peer, mut theirs) = pair().await;
     theirs.write_all(&push_pull(5)).await.unwrap();
     let ask = |message, _| assert!(matches!(message, StreamMessage::PushPull(_)));

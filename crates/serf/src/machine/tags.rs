@@ -40,7 +40,7 @@ impl TagChange {
             TagChange::Replace(tags) => tags,
             TagChange::Edit { delete, set } => {
                 let mut tags = present.clone();
-                tags.retain(|name, _| !delete.contains(name));
+                delete.iter().for_each(|name| drop(tags.remove(name)));
                 tags.extend(set);
                 tags
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gossip::{Keyring, Priority, Profile, Time, Token};
 use wire::message::gossip::{NodeState, State};
-use wire::message::serf::SerfMessage;
+use wire::message::serf::{Query, SerfMessage};
 use wire::{Address, Incarnation, LamportTime, NodeName};
 
 use super::Serf;
@@ -166,6 +166,23 @@ fn name(name: &str) -> NodeName {
 
 fn time(time: u64) -> LamportTime {
     LamportTime(time)
+}
+
+/// A query from a member at 127.0.0.9.
+fn query(at: u64, id: u32) -> Query {
+    Query {
+        lamport_time: time(at),
+        id,
+        address: ip(9),
+        port: 7946,
+        source_node: "asker".into(),
+        filters: None,
+        flags: 0,
+        relay_factor: 0,
+        timeout_ns: 1_000_000_000,
+        name: "uptime".into(),
+        payload: None,
+    }
 }
 
 fn queued(serf: &Serf) -> [usize; 3] {

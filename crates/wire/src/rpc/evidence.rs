@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Frame, Result, read_text};
+use super::{Frame, Result, read_records, read_text};
 use crate::Incarnation;
 use crate::msgpack::{Reader, Writer};
 
@@ -150,10 +150,7 @@ impl Frame for EvidenceReply {
             if field != b"Evidence" {
                 return reader.skip();
             }
-            reply.evidence.clear();
-            for _ in 0..reader.read_array()?.unwrap_or_default() {
-                reply.evidence.push(Evidence::read(reader)?);
-            }
+            reply.evidence = read_records(reader, Evidence::read)?;
             Ok(())
         })?;
         Ok(reply)

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Evidence, Frame, Result, read_map, read_text, read_text_map, write_text_map};
+use super::{
+    Evidence, Frame, Result, read_map, read_records, read_text, read_text_map, write_text_map,
+};
 use crate::msgpack::{Reader, Writer};
 use crate::{Address, Versions};
 
@@ -131,14 +133,6 @@ fn write_members(writer: &mut Writer<'_>, members: &[Member]) {
     members.iter().for_each(|member| member.write(writer));
 }
 
-fn read_members(reader: &mut Reader<'_>) -> Result<Vec<Member>> {
-    let mut members = Vec::new();
-    for _ in 0..reader.read_array()?.unwrap_or_default() {
-        members.push(Member::read(reader)?);
-    }
-    Ok(members)
-}
-
 /// The answer to `members` and `members-filtered`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MembersReply {
@@ -157,7 +151,7 @@ impl Frame for MembersReply {
         let mut reply = MembersReply::default();
         reader.read_record(&["Members"], |reader, field| {
             match field {
-                b"Members" => reply.members = read_members(reader)?,
+                b"Members" => reply.members = read_records(reader, Member::read)?,
                 _ => reader.skip()?,
             }
             Ok(())
@@ -439,7 +433,7 @@ impl Frame for StreamRecord {
         reader.read_record(&[], |reader, field| {
             match field {
                 b"Event" => event = read_text(reader)?,
-                b"Members" => members = read_members(reader)?,
+                b"Members" => members = read_records(reader, Member::read)?,
                 b"ID" => id = reader.read_u64()?,
                 b"LTime" => lamport_time = reader.read_u64()?,
                 b"Coalesce" => coalesce = reader.read_bool()?,

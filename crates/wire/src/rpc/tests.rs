@@ -73,6 +73,23 @@ fn evidence_keeps_its_fields() {
     assert_eq!(StreamRecord::decode(&bytes), Ok(record));
 }
 
+#[test]
+fn an_answer_has_only_so_many_records() {
+    for (field, decode) in [
+        ("Members", (|bytes| MembersReply::decode(bytes).map(drop)) as fn(&[u8]) -> Result<()>),
+        ("Evidence", |bytes| EvidenceReply::decode(bytes).map(drop)),
+    ] {
+        let mut bytes = vec![0x81, 0xA0 | field.len() as u8];
+        bytes.extend(field.as_bytes());
+        bytes.push(0xDD);
+        bytes.extend((limits::RPC_RECORDS as u32 + 1).to_be_bytes());
+        // Of nothing else than absent ones, which take a byte each.
+        bytes.resize(bytes.len() + limits::RPC_RECORDS + 1, 0xC0);
+        let refused = decode(&bytes).unwrap_err();
+        assert!(matches!(refused, DecodeError::LimitExceeded { .. }), "{refused}");
+    }
+}
+
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     // Half of it made of markers that nest, so that depth is reached.
     proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0x9fu8, Just(0xa1)], 0..300)

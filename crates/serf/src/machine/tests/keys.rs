@@ -25,19 +25,12 @@ fn own_keys(serf: &Serf) -> Vec<u8> {
     serf.security().keyring.as_ref().unwrap().keys().iter().map(|k| k.as_bytes()[0]).collect()
 }
 
-fn key_query(at: u64, query: &str, payload: Option<Bytes>) -> SerfMessage {
+fn key_query(at: u64, operation: &str, payload: Option<Bytes>) -> SerfMessage {
     SerfMessage::Query(Query {
-        lamport_time: time(at),
-        id: 1,
-        address: ip(9),
-        port: 7946,
-        source_node: "asker".into(),
-        filters: None,
-        flags: 0,
-        relay_factor: 0,
         timeout_ns: 10_000_000_000,
-        name: format!("_serf_{query}"),
+        name: format!("_serf_{operation}"),
         payload,
+        ..query(at, 1)
     })
 }
 

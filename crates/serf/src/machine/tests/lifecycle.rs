@@ -269,19 +269,7 @@ fn what_happens_is_recorded_as_in_the_golden_file() {
     serf.on_joined(at(0), &node("bravo", 2, 1));
     lines.extend(records(&outputs(&mut serf)));
     serf.send_user_event(at(0), "deploy".into(), None, true).unwrap();
-    let query = wire::message::serf::Query {
-        lamport_time: time(1),
-        id: 1,
-        address: ip(9),
-        port: 7946,
-        source_node: String::new(),
-        filters: None,
-        flags: 0,
-        relay_factor: 0,
-        timeout_ns: 1,
-        name: "_serf_ping".into(),
-        payload: None,
-    };
+    let query = Query { name: "_serf_ping".into(), ..query(1, 1) };
     serf.on_query(at(0), query);
     serf.on_updated(at(0), &node("bravo", 2, 2));
     serf.on_departed(at(0), &node("bravo", 2, 1));

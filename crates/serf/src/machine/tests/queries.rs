@@ -8,23 +8,6 @@ use super::*;
 use crate::interface::{MessageKind, QueryId, QueryProgress, QueryRequest, QueryTimeout};
 use crate::limits;
 
-/// A query from a member at 127.0.0.9.
-fn query(at: u64, id: u32) -> Query {
-    Query {
-        lamport_time: time(at),
-        id,
-        address: ip(9),
-        port: 7946,
-        source_node: "asker".into(),
-        filters: None,
-        flags: 0,
-        relay_factor: 0,
-        timeout_ns: 1_000_000_000,
-        name: "uptime".into(),
-        payload: None,
-    }
-}
-
 fn request(name: &str) -> QueryRequest {
     QueryRequest { name: name.into(), request_ack: true, ..QueryRequest::default() }
 }

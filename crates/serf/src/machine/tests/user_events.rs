@@ -86,25 +86,13 @@ fn an_own_event_that_is_dropped_is_no_success() {
 
 #[test]
 fn a_time_that_nothing_has_reached_is_not_believed() {
-    use wire::message::serf::{JoinIntent, LeaveIntent, Query};
+    use wire::message::serf::{JoinIntent, LeaveIntent};
     let end = time(u64::MAX - 1);
     let forged = [
         SerfMessage::UserEvent(UserEvent { lamport_time: end, ..event(0, "x", "", false) }),
         SerfMessage::Join(JoinIntent { lamport_time: end, node: name("bravo") }),
         SerfMessage::Leave(LeaveIntent { lamport_time: end, node: name("bravo"), prune: true }),
-        SerfMessage::Query(Query {
-            lamport_time: end,
-            id: 1,
-            address: ip(9),
-            port: 7946,
-            source_node: "asker".into(),
-            filters: None,
-            flags: 0,
-            relay_factor: 0,
-            timeout_ns: 1_000_000_000,
-            name: "uptime".into(),
-            payload: None,
-        }),
+        SerfMessage::Query(query(end.0, 1)),
     ];
     let mut serf = serf();
     serf.on_joined(at(0), &node("bravo", 2, 1));
