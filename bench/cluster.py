@@ -5,6 +5,7 @@ reads, so that watching costs the agents nothing: a view is whole when the agent
 of every other member, an event has arrived when it is logged.
 """
 
+import contextlib
 import os
 import re
 import selectors
@@ -129,6 +130,42 @@ class Cluster:
             self.start(index, join=first.address)
             self.pump(0)
         return self.wait(self.whole, seconds)
+
+
+@contextlib.contextmanager
+def formed(program, block, count, arguments=(), attempts=4):
+    """A cluster of `count` whose views are all whole. The real agent sometimes stalls on the way
+    there; that is what `join` measures, so here it starts anew."""
+    for attempt in range(attempts):
+        with Cluster(program, block, arguments) as cluster:
+            if cluster.form(count, 60) is not None:
+                yield cluster
+                return
+        print(f"{program}: {count} agents not whole after 60 s, attempt {attempt + 1}", flush=True)
+    raise RuntimeError(f"{program}: {count} agents did not become one cluster")
+
+
+@contextlib.contextmanager
+def attention():
+    """While this runs, the watcher goes before the agents, so that it sees what they do when they
+    do it, and not when they leave it a processor. Without the right to that nothing changes."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, own - 10)
+    except PermissionError:
+        pass
+    try:
+        yield
+    finally:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, own)
+        except PermissionError:
+            pass
+
+
+def load():
+    """The load average of the last minute: how much else the machine had to do."""
+    return os.getloadavg()[0]
 
 
 def rpc_up(host):

@@ -3,11 +3,26 @@
 
     python3 bench/serf.py [--ours PATH] [--real PATH] [--only NAME,...] [--json FILE] [--quick]
 
-Benches: start, members, idle10, idle100, join, event, query, detect, busy, thousand, ways.
-Ours is the static build (`cargo static`) if there is one. Both programs take turns, so that a drift of the machine meets both. Nothing here is a test.
+    NAME      what is measured                                             minutes, at most
+    start     exec to the first RPC answer, 20 times                                   1   2
+    idle10    memory, CPU, wake-ups of a settled cluster of 10, 60 s                   4   8
+    idle100   the same of 100, and `members`                                           4   8
+    join      10, 50, 100, 200 join one at once, 50 rounds; the real one 10           20  90
+    event     an event over 200 agents, 10 times                                       2   7
+    query     a query over 100 agents, a handler answers                               1   6
+    detect    30 kills each in clusters of 5, 20 and 60                                15  45
+    busy      false positives at 60 while the processors are saturated, 120 s          5  10
+    thousand  1,000 agents of ours whose views become whole                            1   3
+    ways      each of our departures from the reference's timing, with and without     4  60
+
+Minutes are those on two idle cores; no bench ever takes more than what stands behind. --quick takes
+a tenth of it and proves nothing. Ours is the static build (`cargo static`) if there is one. Both
+programs take turns, so that a drift of the machine meets both. The load average of the machine
+stands in every row. Nothing here is a test.
 """
 
 import argparse
+import collections
 import json
 import math
 import os
@@ -20,7 +35,7 @@ import tempfile
 import threading
 import time
 
-from cluster import Cluster, address, members, rpc_up, status
+from cluster import Cluster, address, attention, formed, load, members, rpc_up, status
 
 HANDLER = ["-event-handler=user:never=true"]
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -37,16 +52,17 @@ def mean(values):
 def show(label, ours, real, unit, digits=2):
     ratio = ours / real if real else float("nan")
     print(f"{label:<44} ours {ours:>10.{digits}f}  real {real:>10.{digits}f} {unit:<10}"
-          f" ratio {ratio:.3f}", flush=True)
-    RESULTS.append({"bench": label, "ours": ours, "real": real, "unit": unit, "ratio": ratio})
+          f" ratio {ratio:.3f}  load {load():.1f}", flush=True)
+    RESULTS.append({"bench": label, "ours": ours, "real": real, "unit": unit, "ratio": ratio,
+                    "load": load()})
 
 
 RESULTS = []
 
 
 def note(label, text):
-    print(f"{label:<44} {text}", flush=True)
-    RESULTS.append({"bench": label, "note": text})
+    print(f"{label:<44} {text}  load {load():.1f}", flush=True)
+    RESULTS.append({"bench": label, "note": text, "load": load()})
 
 
 def rpc_first_answer(program, block):
@@ -83,9 +99,7 @@ def bench_idle(count):
         seconds = 10 if options.quick else 60
         result = {}
         for side, program in options.programs.items():
-            with Cluster(program, options.block(side), HANDLER) as cluster:
-                if cluster.form(count) is None:
-                    raise RuntimeError(f"{side}: {count} agents did not become one cluster")
+            with formed(program, options.block(side), count, HANDLER) as cluster:
                 cluster.idle(5 if options.quick else 30)
                 before = {agent.pid: status(agent.pid) for agent in cluster.agents}
                 begin = time.monotonic()
@@ -122,44 +136,54 @@ def members_time(program, host):
     return time.monotonic() - begin
 
 
+# A stall is not waited for to its end: the next full exchange comes after minutes.
+STALL_LIMIT = 60
+
+
 def bench_join(options):
     for count in (10, 50, 100, 200):
-        rounds = 2 if options.quick else (50 if count == 10 else 20 if count < 200 else 10)
+        rounds = 2 if options.quick else 50
         for side in ("ours", "real"):
             bound = rounds if side == "ours" else max(1, rounds // 5)
-            times, stalls = [], 0
+            times, stalls, used = [], 0, []
             for _ in range(bound):
                 with Cluster(options.programs[side], options.block(side)) as cluster:
-                    took = cluster.form(count)
+                    took = cluster.form(count, STALL_LIMIT)
                     stalls += took is None or took > 5
-                    times.append(150 if took is None else took)
+                    times.append(STALL_LIMIT if took is None else took)
+                    used.append(mean([status(agent.pid)["cpu"] for agent in cluster.agents]))
             RESULTS.append({"bench": f"join {count} {side}", "seconds": times, "stalls": stalls})
             if side == "ours":
-                ours, our_stalls = median(times), stalls
-                worst = max(times)
+                ours, our_stalls, worst, our_use = median(times), stalls, max(times), median(used)
         show(f"join of {count}: whole views", ours, median(times), "s")
+        show(f"join of {count}: CPU of each agent", our_use * 1e3, median(used) * 1e3, "ms")
         note(f"join of {count}", f"ours: {our_stalls} stalls of {rounds}, worst {worst:.2f} s; "
                                  f"real: {stalls} stalls of {bound}")
+
+
+def spread(cluster, program, source, name):
+    """Seconds from the event at its source to the event at each agent, sorted; 10 for never."""
+    begin = time.monotonic()
+    sender = subprocess.Popen([program, "event", "-coalesce=false",
+                               f"-rpc-addr={source.address}:7373", name],
+                              stdout=subprocess.DEVNULL)
+    cluster.wait(lambda: all(name in agent.events for agent in cluster.agents), 10)
+    assert sender.wait() == 0
+    sent = source.events.get(name, begin)
+    return sorted(agent.events.get(name, sent + 10) - sent for agent in cluster.agents)
 
 
 def bench_event(options):
     result = {}
     for side, program in options.programs.items():
-        with Cluster(program, options.block(side)) as cluster:
-            assert cluster.form(200) is not None
+        with formed(program, options.block(side), 200) as cluster:
             cluster.idle(3 if options.quick else 10)
             medians, lasts = [], []
             for round_ in range(3 if options.quick else 10):
                 name = f"e{round_}"
                 source = cluster.agents[round_ * 7 % 200]
-                begin = time.monotonic()
-                subprocess.run([program, "event", "-coalesce=false",
-                                f"-rpc-addr={source.address}:7373", name], check=True,
-                               stdout=subprocess.DEVNULL)
-                sent = source.events.get(name)
-                cluster.wait(lambda: all(name in a.events for a in cluster.agents), 10)
-                sent = source.events.get(name, begin)
-                times = sorted(a.events.get(name, sent + 10) - sent for a in cluster.agents)
+                with attention():
+                    times = spread(cluster, program, source, name)
                 medians.append(times[100] * 1e3)
                 lasts.append(times[-1] * 1e3)
                 cluster.idle(1)
@@ -171,8 +195,8 @@ def bench_event(options):
 def bench_query(options):
     result = {}
     for side, program in options.programs.items():
-        with Cluster(program, options.block(side), ["-event-handler=query:ask=echo yes"]) as cluster:
-            assert cluster.form(100) is not None
+        answer = ["-event-handler=query:ask=echo yes"]
+        with formed(program, options.block(side), 100, answer) as cluster:
             cluster.idle(3)
             lasts = []
             for _ in range(3):
@@ -275,8 +299,7 @@ def bench_detect(options):
 def bench_busy(options):
     """False positives while both cores are saturated by other work."""
     for side, program in options.programs.items():
-        with Cluster(program, options.block(side)) as cluster:
-            assert cluster.form(60) is not None
+        with formed(program, options.block(side), 60) as cluster:
             cluster.idle(5)
             for agent in cluster.agents:
                 agent.failed.clear()
@@ -303,14 +326,20 @@ def bench_thousand(options):
         for index in range(1, count):
             cluster.start(index, join=first.address)
         last = time.monotonic()
-        waiting = list(cluster.agents)
+        waiting = collections.deque(cluster.agents)
         while waiting and time.monotonic() - last < 120:
-            cluster.pump(0)
-            waiting = [agent for agent in waiting[:50] if members(agent.address) != count] \
-                + waiting[50:]
+            # Asking takes processors from those that are asked.
+            if members(waiting[0].address) == count:
+                waiting.popleft()
+            else:
+                waiting.rotate(-1)
+                cluster.idle(0.05)
         took = time.monotonic() - last
+        running = [agent for agent in cluster.agents if agent.process.poll() is None]
+        used = mean([status(agent.pid)["cpu"] for agent in running]) * 1e3
         result = f"{len(waiting)} not whole in 120 s" if waiting else \
             f"{took:.2f} s after the last start, {took + last - begin:.2f} s after the first"
+        result += f", {used:.0f} ms of CPU each, {count - len(running)} gave up joining"
         note(f"{count} agents of ours: whole views", result)
 
 
@@ -331,15 +360,10 @@ def bench_ways(options):
                     took = cluster.form(100)
                     times.append(150 if took is None else took)
                     cluster.idle(2)
-                    source = cluster.agents[3]
-                    subprocess.run([options.programs["ours"], "event", "-coalesce=false",
-                                    f"-rpc-addr={source.address}:7373", "w"], check=True,
-                                   stdout=subprocess.DEVNULL)
-                    cluster.wait(lambda: all("w" in a.events for a in cluster.agents), 10)
-                    begin = source.events.get("w", 0)
-                    spread = sorted(a.events.get("w", begin + 10) - begin for a in cluster.agents)
+                    with attention():
+                        spreads = spread(cluster, options.programs["ours"], cluster.agents[3], "w")
             note(f"join of 100 {label}", f"{median(times):.2f} s (worst {max(times):.2f}); "
-                 f"event: median {spread[50] * 1e3:.1f} ms, last {spread[-1] * 1e3:.1f} ms")
+                 f"event: median {spreads[50] * 1e3:.1f} ms, last {spreads[-1] * 1e3:.1f} ms")
 
 
 BENCHES = {

@@ -40,10 +40,15 @@ pub const UNSENT_DATAGRAMS: usize = 1024;
 /// Largest datagram.
 pub const DATAGRAM_BYTES: usize = 65_536;
 
+/// Datagrams below this many bytes are not compressed: their header and what the link adds weigh as
+/// much as what would be saved, and both ends would pay for it with tens of microseconds.
+pub const COMPRESSED_BYTES: usize = 512;
+
 /// What the system is asked for as the receive buffer, halved until it accepts.
 pub const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
 
-/// Incoming streams served at the same time; further ones wait in the system's queue, and those
+/// Incoming streams served at the same time, twice the state exchanges that the real agent lets
+/// in before it closes further ones; here they wait in the system's queue instead, and those
 /// that have brought no whole request yet give way to them after [`CROWDED_PATIENCE`].
 pub const INCOMING_STREAMS: usize = 256;
 
@@ -53,9 +58,6 @@ pub const CROWDED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Between looks for streams that could give way.
 pub const CROWDED_PAUSE: Duration = Duration::from_millis(250);
-
-/// Incoming state exchanges at the same time, as in the real agent; further ones are closed.
-pub const INCOMING_PUSH_PULLS: usize = 128;
 
 /// Bytes that all streams together may hold; a stream that needs more is closed. Room for one
 /// exchange of the largest size, sealed and opened, and for a thousand ordinary ones.

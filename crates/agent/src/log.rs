@@ -6,9 +6,10 @@
 //! Specification "Serf agent", section 6.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
@@ -25,6 +26,9 @@ pub const WAITING_LINES: usize = 512;
 /// Bytes held back by the gate; above it the oldest held lines go. A start join of many minutes
 /// must not fill the memory.
 pub const HELD_BYTES: usize = 256 << 10;
+
+/// Bytes that most lines do not exceed.
+const USUAL_LINE: usize = 120;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +94,7 @@ pub struct Log {
 }
 
 struct Hub {
+    clock: Clock,
     level: Level,
     output: Box<dyn Sink>,
     syslog: Option<Box<dyn Sink>>,
@@ -97,6 +102,13 @@ struct Hub {
     held: Option<Held>,
     remembered: Held,
     subscribers: Vec<Subscriber>,
+}
+
+/// The time as lines begin with it, put into words once a second: there may be thousands of lines.
+#[derive(Default)]
+struct Clock {
+    second: u64,
+    text: String,
 }
 
 /// Lines in order, bounded by count and bytes.
@@ -125,6 +137,7 @@ impl Log {
     /// A log whose gate is closed.
     pub fn new(level: Level, output: Box<dyn Sink>, syslog: Option<Box<dyn Sink>>) -> Self {
         let hub = Hub {
+            clock: Clock::default(),
             level,
             output,
             syslog,
@@ -146,15 +159,19 @@ impl Log {
 
     /// Logs one message of a component such as `agent.ipc`; an empty component is left out.
     pub fn line(&self, level: Level, component: &str, text: impl Display) {
-        let now = chrono::Local::now().format("%Y/%m/%d %H:%M:%S");
-        let line = if component.is_empty() {
-            format!("{now} [{level}] {text}")
-        } else {
-            format!("{now} [{level}] {component}: {text}")
-        };
+        let mut hub = self.hub();
+        let mut line = String::with_capacity(USUAL_LINE);
+        for part in [hub.clock.now(), " [", level.as_str(), "] ", component] {
+            line.push_str(part);
+        }
+        if !component.is_empty() {
+            line.push_str(": ");
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{text}");
         // One newline only: the texts of failed joins end in two, and one is shown.
         let text = line.strip_suffix('\n').unwrap_or(&line);
-        self.hub().take(Line { level, text: Arc::from(text) });
+        hub.take(Line { level, text: Arc::from(text) });
     }
 
     /// Lines shown from now on are those of at least this level.
@@ -203,6 +220,19 @@ impl Hub {
             Some(held) => held.push(line),
             None => self.output.write(&line),
         }
+    }
+}
+
+impl Clock {
+    fn now(&mut self) -> &str {
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if second != self.second || self.text.is_empty() {
+            let local = chrono::DateTime::<chrono::Local>::from(now);
+            self.text = local.format("%Y/%m/%d %H:%M:%S").to_string();
+            self.second = second;
+        }
+        &self.text
     }
 }
 

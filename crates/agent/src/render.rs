@@ -417,6 +417,9 @@ const LONGEST: usize = 1024;
 impl<T: Display> Display for Plain<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
+        if text.len() <= LONGEST && !text.bytes().any(|b| b.is_ascii_control() || !b.is_ascii()) {
+            return f.write_str(&text);
+        }
         for character in text.chars().take(LONGEST) {
             if character.is_control() {
                 write!(f, "{}", character.escape_default())?;

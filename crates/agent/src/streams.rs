@@ -31,7 +31,6 @@ pub(crate) struct Shared {
     /// One decoded message at a time: a few kilobytes may expand to the largest size allowed, and
     /// nobody may multiply that. Held until the machine has taken the message.
     turn: Arc<Semaphore>,
-    push_pulls: Arc<Semaphore>,
     /// Rings while further streams wait to be served.
     crowd: Arc<Notify>,
 }
@@ -41,7 +40,6 @@ impl Shared {
         Shared {
             budget: Arc::new(AtomicUsize::new(limits::STREAM_BYTES_TOTAL)),
             turn: Arc::new(Semaphore::new(1)),
-            push_pulls: Arc::new(Semaphore::new(limits::INCOMING_PUSH_PULLS)),
             crowd: Arc::new(Notify::new()),
         }
     }
@@ -72,8 +70,6 @@ pub(crate) enum StreamEnd {
     Failed(#[from] stream::StreamError),
     #[error("too many streams hold too many bytes")]
     OverBudget,
-    #[error("too many state exchanges at the same time")]
-    TooManyPushPulls,
     #[error("no whole request in time, and others wait")]
     Crowded,
 }
@@ -91,14 +87,9 @@ pub(crate) async fn serve(
     exchange.gives_way_after = Some(Instant::now() + limits::CROWDED_PATIENCE);
     let decoder = StreamDecoder::new(Role::Listener, exchange.settings.security.clone());
     let (sender, answer) = oneshot::channel();
-    let mut slot = None;
-    let received = exchange.receive(decoder, |shared, message| {
-        if matches!(message, StreamMessage::PushPull(_)) {
-            let permit = Arc::clone(&shared.push_pulls).try_acquire_owned();
-            slot = Some(permit.map_err(|_| StreamEnd::TooManyPushPulls)?);
-        }
+    let received = exchange.receive(decoder, |message| {
         ask(message, sender);
-        Ok(answer)
+        answer
     });
     let reply = match received.await {
         // The machine closes a stream by forgetting it.
@@ -140,7 +131,7 @@ pub(crate) async fn dial<T>(
         return Ok(());
     }
     let decoder = StreamDecoder::new(Role::Dialer, exchange.settings.security.clone());
-    let received = exchange.receive(decoder, |_, message| Ok(take(message)));
+    let received = exchange.receive(decoder, take);
     received.await.map(drop).map_err(|refusal| refusal.end)
 }
 
@@ -204,7 +195,7 @@ impl Exchange {
     async fn receive<T>(
         &mut self,
         mut decoder: StreamDecoder,
-        take: impl FnOnce(&Shared, StreamMessage) -> Result<oneshot::Receiver<T>, StreamEnd>,
+        take: impl FnOnce(StreamMessage) -> oneshot::Receiver<T>,
     ) -> Result<Option<T>, Refusal> {
         let shared = self.settings.shared.clone();
         let mut chunk = Vec::new();
@@ -226,10 +217,7 @@ impl Exchange {
             match progress {
                 Progress::NeedMore => drop(turn),
                 Progress::Fail(failure) => return Err(failure.into()),
-                Progress::Message(message) => {
-                    let taken = take(&shared, message)?;
-                    return Ok(taken.await.ok());
-                }
+                Progress::Message(message) => return Ok(take(message).await.ok()),
             }
         }
     }

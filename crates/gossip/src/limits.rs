@@ -19,8 +19,8 @@ pub const MEMBERS: usize = 1 << 16;
 pub const RELAYS: usize = 1024;
 
 /// State exchanges whose entries wait to be merged: twice what the driver lets in at a time
-/// (128). A further one is refused.
-pub const PENDING_MERGES: usize = 256;
+/// (256). A further one is refused.
+pub const PENDING_MERGES: usize = 512;
 
 /// Table entries of all exchanges that wait to be merged, twice what one may carry; and bytes of
 /// the layer above's states, twice as well. A few kilobytes on the wire may expand to the largest

@@ -108,7 +108,8 @@ impl Outbox {
         body: &[u8],
         crc: bool,
     ) -> io::Result<usize> {
-        let options = security.packet_options(crc, self.compress);
+        let compress = self.compress && body.len() >= limits::COMPRESSED_BYTES;
+        let options = security.packet_options(crc, compress);
         let mut nonce = [0; wire::seal::NONCE_BYTES];
         if options.key.is_some() {
             random::fill(&mut nonce);
