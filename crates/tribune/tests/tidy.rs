@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
+    ("tribune-raft", &[]),
     ("tribune-role", &["tribune-serf", "tribune-wire"]),
     (
         "tribune-agent",
