@@ -9,9 +9,9 @@
 //! * `floor`: callers as tasks, one thread that takes what waits, writes, flushes and answers.
 //! * `raft`: callers as tasks, and a [`Server`].
 //!
-//! Each is played three times in turn; the median by rate is shown, with the spread. Then: how long
-//! it takes to lead with a log in memory, what the last log on disk takes up (its state is empty, so
-//! all of that is log), and how long it takes to lead again with it.
+//! Each is played three times in turn; the median by rate is shown, with the spread. Then: how
+//! long it takes to lead with a log in memory, how large the files of the last log are, and how
+//! long it takes to lead again with it.
 
 #![allow(clippy::unwrap_used)]
 

@@ -4,6 +4,8 @@
 //! added here:
 //!
 //! * the directory is flushed before anything is acknowledged that lies in a new file;
+//! * a file has its final length from its first write on, which makes flushes faster, so a torn
+//!   tail and the zeros behind it are cut off when the log is opened;
 //! * a file that a crash left without its first record is removed: it holds nothing, and
 //!   `raft-log` could not open it;
 //! * a full disk is waited for. `raft-log` stops at the first failed write, so the log is opened
@@ -107,7 +109,11 @@ impl Open {
         let log = self.log.as_mut().ok_or_else(closed)?;
         write(log)?;
         let chunk = log.stat().open_chunk.chunk_id;
-        let unlisted = (self.listed != Some(chunk)).then(|| directory.to_owned());
+        let is_new = self.listed != Some(chunk);
+        if is_new {
+            reserve(directory, chunk)?;
+        }
+        let unlisted = is_new.then(|| directory.to_owned());
         let (sender, flushed) = oneshot::channel();
         log.flush(Some(Flushed { sender, unlisted }))?;
         self.listed = Some(chunk);
@@ -123,12 +129,24 @@ impl Open {
     }
 }
 
+/// Gives the file that is written its final length. A flush is a quarter faster for it: it need
+/// not record that the file grew.
+fn reserve(directory: &Path, chunk: ChunkId) -> io::Result<()> {
+    let newest = newest(directory)?.ok_or_else(|| io::Error::other(format!("{chunk} is gone")))?;
+    let file = File::options().write(true).open(newest)?;
+    if file.metadata()?.len() < CHUNK_BYTES as u64 {
+        file.set_len(CHUNK_BYTES as u64)
+    } else {
+        Ok(())
+    }
+}
+
 fn closed() -> io::Error {
     io::Error::other("the log could not be opened again")
 }
 
 fn open(directory: &Path) -> io::Result<RaftLog<Stored>> {
-    remove_stillborn(directory)?;
+    cut_tail(directory)?;
     let dir = directory
         .to_str()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8"))?;
@@ -143,25 +161,68 @@ fn open(directory: &Path) -> io::Result<RaftLog<Stored>> {
     }))
 }
 
-/// Removes the newest file if it ends within its first record. That record is written when the
-/// file is created and repeats what is known from the others.
-fn remove_stillborn(directory: &Path) -> io::Result<()> {
-    let mut newest: Option<PathBuf> = None;
+/// The file that is written, or was when the process ended.
+fn newest(directory: &Path) -> io::Result<Option<PathBuf>> {
+    let mut newest = None;
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wal")
-            && newest < Some(path.clone())
-        {
-            newest = Some(path);
+        if path.extension().is_some_and(|extension| extension == "wal") {
+            newest = newest.max(Some(path));
         }
     }
-    let Some(newest) = newest else { return Ok(()) };
-    let mut start = Vec::new();
-    File::open(&newest)?.take(4096).read_to_end(&mut start)?;
-    match WALRecord::<Stored>::decode(start.as_slice()) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => fs::remove_file(newest),
-        _ => Ok(()),
+    Ok(newest)
+}
+
+/// Cuts off what a crash left behind the last whole record of the newest file: a part of a write,
+/// and the zeros of the reserved length. A file without its first record is removed: that is
+/// written when the file is created and repeats what is known from the others.
+///
+/// A write is flushed before it is acknowledged and before the next one begins, so what is not
+/// whole was promised to nobody, unless the disk changed it afterwards. If it did, a later write
+/// tells: it says that more is committed than is whole. Then the file is left as it is, and
+/// `raft-log` refuses it.
+fn cut_tail(directory: &Path) -> io::Result<()> {
+    while let Some(newest) = newest(directory)? {
+        let bytes = fs::read(&newest)?;
+        let (whole, last) = whole_records(&bytes);
+        if whole == 0 {
+            fs::remove_file(newest)?;
+            continue;
+        }
+        let content = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let torn = bytes.get(whole..content).unwrap_or_default();
+        if whole < bytes.len() && !has_commit_behind(last.as_ref(), torn) {
+            let file = File::options().write(true).open(newest)?;
+            file.set_len(whole as u64)?;
+            file.sync_all()?;
+        }
+        break;
     }
+    Ok(())
+}
+
+/// The length of the records that `bytes` begin with, and the last entry that they leave.
+fn whole_records(bytes: &[u8]) -> (usize, Option<Id>) {
+    let (mut rest, mut last) = (bytes, None);
+    loop {
+        let before = rest.len();
+        match WALRecord::<Stored>::decode(&mut rest) {
+            Ok(WALRecord::State(state)) => last = state.last().cloned(),
+            Ok(WALRecord::Append(id, _)) => last = Some(id),
+            Ok(WALRecord::TruncateAfter(id)) => last = id,
+            Ok(WALRecord::PurgeUpto(id)) => last = last.max(Some(id)),
+            Ok(WALRecord::SaveVote(_) | WALRecord::Commit(_)) => {}
+            Err(_) => return (bytes.len() - before, last),
+        }
+    }
+}
+
+/// Whether a record anywhere in `bytes` says that entries behind `last` are committed.
+fn has_commit_behind(last: Option<&Id>, bytes: &[u8]) -> bool {
+    const KIND: [u8; 4] = 2_u32.to_be_bytes();
+    let starts = bytes.windows(KIND.len()).enumerate().filter(|(_, window)| *window == KIND);
+    let mut records = starts.map(|(start, _)| WALRecord::<Stored>::decode(&bytes[start..]));
+    records.any(|record| matches!(record, Ok(WALRecord::Commit(id)) if Some(&id) > last))
 }
 
 impl<M: Machine> RaftLogReader<Types<M>> for DiskLog {

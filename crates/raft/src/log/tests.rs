@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,22 +101,41 @@ fn one_process_has_the_log() {
     assert!(DiskLog::open(directory.path()).is_ok());
 }
 
+/// The newest file, and where its content ends.
+fn newest(directory: &Directory) -> (PathBuf, u64) {
+    let file = files(directory).pop().unwrap();
+    let bytes = fs::read(&file).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    (file, last as u64 + 1)
+}
+
+fn overwrite(file: &Path, offset: u64, bytes: &[u8]) {
+    OpenOptions::new().write(true).open(file).unwrap().write_all_at(bytes, offset).unwrap();
+}
+
+/// Entries, each with the record of its commit in the next write, as openraft has it.
+async fn append_and_commit(log: &mut DiskLog, indexes: std::ops::RangeInclusive<u64>) {
+    for index in indexes {
+        append(log, index..=index).await;
+        let committed = Some(log_id(1, 1, index));
+        RaftLogStorage::<Log>::save_committed(log, committed).await.unwrap();
+    }
+}
+
 #[test]
 fn a_torn_tail_is_cut_off_and_written_over() {
     block_on(async {
-        for torn in 1..40 {
+        for (torn, garbage) in (1..40).step_by(3).zip([0, 0xa5].into_iter().cycle()) {
             let directory = Directory::new();
             let mut log = DiskLog::open(directory.path()).unwrap();
-            append(&mut log, 1..=2).await;
+            append_and_commit(&mut log, 1..=2).await;
             drop(log);
-            let file = files(&directory).pop().unwrap();
-            let length = fs::metadata(&file).unwrap().len();
-            let file = OpenOptions::new().write(true).open(file).unwrap();
-            file.set_len(length - torn).unwrap();
+            let (file, end) = newest(&directory);
+            overwrite(&file, end - torn, &vec![garbage; torn as usize]);
 
             let mut log = DiskLog::open(directory.path()).unwrap();
             assert_eq!(indexes(&mut log).await, [1], "{torn} bytes are missing");
-            append(&mut log, 2..=3).await;
+            append_and_commit(&mut log, 2..=3).await;
             drop(log);
             let mut log = DiskLog::open(directory.path()).unwrap();
             assert_eq!(indexes(&mut log).await, [1, 2, 3], "{torn} bytes were missing");
@@ -125,31 +144,29 @@ fn a_torn_tail_is_cut_off_and_written_over() {
 }
 
 #[test]
-fn a_tail_of_zeros_is_cut_off() {
+fn a_file_that_ends_within_a_record_is_cut_off() {
     block_on(async {
         let directory = Directory::new();
         let mut log = DiskLog::open(directory.path()).unwrap();
-        append(&mut log, 1..=2).await;
+        append_and_commit(&mut log, 1..=2).await;
         drop(log);
-        let file = files(&directory).pop().unwrap();
-        OpenOptions::new().append(true).open(file).unwrap().write_all(&[0; 5000]).unwrap();
-        assert_eq!(indexes(&mut DiskLog::open(directory.path()).unwrap()).await, [1, 2]);
+        let (file, end) = newest(&directory);
+        OpenOptions::new().write(true).open(file).unwrap().set_len(end - 7).unwrap();
+        assert_eq!(indexes(&mut DiskLog::open(directory.path()).unwrap()).await, [1]);
     });
 }
 
-/// What is damaged elsewhere was acknowledged, so it is not dropped in silence.
+/// What is damaged before a later write was acknowledged, so it is not dropped in silence.
 #[test]
 fn a_damaged_record_is_an_error() {
     block_on(async {
         let directory = Directory::new();
         let mut log = DiskLog::open(directory.path()).unwrap();
-        append(&mut log, 1..=9).await;
+        append_and_commit(&mut log, 1..=9).await;
         drop(log);
-        let file = files(&directory).pop().unwrap();
-        let mut bytes = fs::read(&file).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(&file, bytes).unwrap();
+        let (file, end) = newest(&directory);
+        let bytes = fs::read(&file).unwrap();
+        overwrite(&file, end / 2, &[!bytes[end as usize / 2]]);
         assert!(DiskLog::open(directory.path()).is_err());
     });
 }
@@ -163,9 +180,9 @@ fn a_file_without_its_first_record_is_removed() {
             let mut log = DiskLog::open(directory.path()).unwrap();
             append(&mut log, 1..=2).await;
             drop(log);
-            let file = files(&directory).pop().unwrap();
+            let (file, end) = newest(&directory);
             let bytes = fs::read(&file).unwrap();
-            fs::write(file.with_file_name(name(bytes.len())), &bytes[..length]).unwrap();
+            fs::write(file.with_file_name(name(end)), &bytes[..length]).unwrap();
 
             let mut log = DiskLog::open(directory.path()).unwrap();
             assert_eq!(indexes(&mut log).await, [1, 2], "{length} bytes");
@@ -176,7 +193,7 @@ fn a_file_without_its_first_record_is_removed() {
 }
 
 /// The name of the file that begins at this offset.
-fn name(offset: usize) -> String {
+fn name(offset: u64) -> String {
     let digits = format!("{offset:020}");
     let mut name = String::from("r-");
     for (position, digit) in digits.chars().enumerate() {
