@@ -15,11 +15,13 @@ use std::task::Poll;
 
 use serf::{QueryId, Time};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use wire::rpc::{
     AUTHENTICATION_REQUIRED, Command, Frame, Request, RequestHeader, RequestStream, ResponseHeader,
     StreamRecord, VERSION,
 };
 
+use super::Crowd;
 use super::commands::{self, After, Reply};
 use super::subscription::{Next, Subscription};
 use crate::limits;
@@ -38,6 +40,8 @@ pub(super) struct Connection {
     peer: SocketAddr,
     node: NodeHandle,
     auth_key: Arc<str>,
+    crowd: Crowd,
+    accepted: Instant,
     requests: RequestStream,
     /// A header whose body has not come yet.
     headed: Option<(RequestHeader, Command)>,
@@ -58,6 +62,7 @@ enum Wake {
     Writable,
     Readable,
     Record(u64, Next),
+    Crowded,
 }
 
 /// Why the conversation is over.
@@ -76,12 +81,15 @@ impl Connection {
         peer: SocketAddr,
         node: NodeHandle,
         auth_key: Arc<str>,
+        crowd: Crowd,
     ) -> Self {
         Connection {
             stream,
             peer,
             node,
             auth_key,
+            crowd,
+            accepted: Instant::now(),
             requests: RequestStream::new(),
             headed: None,
             shook_hands: false,
@@ -112,6 +120,7 @@ impl Connection {
         let node = self.node.clone();
         let ended = node.ended();
         tokio::pin!(ended);
+        let others = Arc::clone(&self.crowd.waits);
         let mut running: Option<Running> = None;
         loop {
             if running.is_none() && self.owed() < limits::RPC_OUTPUT_BYTES {
@@ -121,9 +130,11 @@ impl Connection {
                 }
             }
             let has_room = self.owed() < limits::RPC_OUTPUT_BYTES;
+            let is_stranger = !self.is_known();
             let wake = tokio::select! {
                 biased;
                 _ = &mut ended => Wake::NodeEnded,
+                () = others.notified(), if is_stranger => Wake::Crowded,
                 reply = run(&mut running) => Wake::Ran(reply),
                 _ = self.stream.writable(), if self.owed() > 0 => Wake::Writable,
                 _ = self.stream.readable(), if running.is_none() && has_room => Wake::Readable,
@@ -144,6 +155,7 @@ impl Connection {
                     self.record(sequence, next);
                     Ok(())
                 }
+                Wake::Crowded => self.give_way(),
             };
             if let Err(over) = result {
                 return over;
@@ -276,11 +288,27 @@ impl Connection {
         None
     }
 
+    /// Whether it may give every command.
+    fn is_known(&self) -> bool {
+        self.shook_hands && (self.authenticated || self.auth_key.is_empty())
+    }
+
     /// Strangers may send little.
     fn trust_if_known(&mut self) {
-        if self.shook_hands && (self.authenticated || self.auth_key.is_empty()) {
+        if self.is_known() {
             self.requests.trust();
         }
+    }
+
+    /// Leaves its place to another client, if it had the time to become known.
+    fn give_way(&self) -> Result<(), Over> {
+        if self.accepted.elapsed() < self.crowd.patience {
+            return Ok(());
+        }
+        self.node.metrics().count("agent.ipc.gave_way", 1);
+        let text = format_args!("Closing client {}, silent too long: others wait", self.peer);
+        self.node.log().line(Level::Debug, "agent.ipc", text);
+        Err(Over::Broken)
     }
 
     /// What this connection has against another subscription.

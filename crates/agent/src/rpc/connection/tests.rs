@@ -12,6 +12,7 @@ use wire::{Address, LamportTime, NodeName};
 use super::*;
 use crate::log::Log;
 use crate::node::{Node, NodeSettings};
+use crate::rpc::{Places, serve_in};
 
 /// A member that nobody else knows, on a port of its own.
 fn node(log: &Log) -> NodeHandle {
@@ -42,10 +43,14 @@ struct Agent {
 }
 
 async fn agent(auth_key: &str) -> Agent {
+    agent_with(auth_key, Places::new(8, Duration::ZERO)).await
+}
+
+async fn agent_with(auth_key: &str, places: Places) -> Agent {
     let node = node(&Log::silent());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(crate::rpc::serve(listener, node.clone(), auth_key.to_owned()));
+    let server = tokio::spawn(serve_in(places, listener, node.clone(), auth_key.to_owned()));
     Agent { address, node, server }
 }
 
@@ -287,4 +292,35 @@ async fn the_end_of_the_member_closes_every_connection() {
     assert!(client.is_closed().await);
     in_time(agent.server).await.unwrap();
     assert!(TcpStream::connect(agent.address).await.is_err());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn who_may_not_give_commands_gives_way() {
+    let agent = agent_with("secret", Places::new(2, Duration::ZERO)).await;
+    let mut idle = Client::connect(agent.address).await;
+    idle.shake_hands().await;
+    idle.send(1, Request::Auth { key: "secret".into() }).await;
+    assert_eq!(idle.header().await, (1, String::new()));
+    // Has a place, but may not use it.
+    let mut stranger = Client::connect(agent.address).await;
+    stranger.shake_hands().await;
+    let mut third = Client::connect(agent.address).await;
+    third.shake_hands().await;
+    assert!(stranger.is_closed().await);
+    third.send(1, Request::Auth { key: "secret".into() }).await;
+    assert_eq!(third.header().await, (1, String::new()));
+    // Now both may, and keep their places however long they say nothing.
+    assert!(Client::connect(agent.address).await.is_closed().await);
+    for client in [&mut idle, &mut third] {
+        client.send(2, Request::Members).await;
+        assert_eq!(client.header().await, (2, String::new()));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_client_has_time_for_its_handshake() {
+    let agent = agent_with("", Places::new(1, Duration::from_secs(60))).await;
+    let mut slow = Client::connect(agent.address).await;
+    assert!(Client::connect(agent.address).await.is_closed().await);
+    slow.shake_hands().await;
 }
