@@ -188,8 +188,9 @@ pub(crate) fn start(
     let (requests, request_queue) = mpsc::unbounded_channel();
     let (arrivals, arrival_queue) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(None);
-    let snapshot =
-        file.map(|(file, state)| Snapshot::start(file, state, rejoin_after_leave, log.clone()));
+    let snapshot = file.map(|(file, state)| {
+        Snapshot::start(file, state, rejoin_after_leave, log.clone(), settings.metrics.clone())
+    });
     let driver = Driver {
         machine,
         zero,
@@ -410,6 +411,7 @@ impl Driver {
         let Accepted { stream, peer, permit } = accepted;
         let (settings, patience) = (self.stream_settings(), self.stream_patience);
         let arrivals = self.arrivals.clone();
+        self.metrics.count("memberlist.tcp.accept", 1);
         self.log.line(Level::Debug, "memberlist", format_args!("Stream connection from={peer}"));
         tokio::spawn(async move {
             let ask = |message, reply| {

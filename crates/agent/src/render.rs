@@ -19,7 +19,7 @@ use wire::message::gossip::State;
 
 use crate::log::{Level, Log};
 use crate::telemetry::Metrics;
-use limit::{Limit, Verdict};
+use limit::{Limit, Place, Verdict};
 
 /// Accused members whose confirmations are counted; more than this are never accused at once in a
 /// cluster that works at all.
@@ -45,6 +45,7 @@ impl Renderer {
 
     /// Logs and counts one fact.
     pub(crate) fn take(&mut self, fact: &Fact) {
+        self.tell_left_out();
         match fact {
             Fact::Gossip(fact) => self.gossip(fact),
             Fact::Member { kind, forced, name, address } => {
@@ -128,10 +129,12 @@ impl Renderer {
                 self.serf(Level::Warn, "Failed to re-join any previously known node");
             }
             Fact::InternalQueryFailed { name: _, why } => self.serf(Level::Err, Plain(why)),
-            Fact::QueueDepth { queue, length, pruned } => {
+            Fact::QueueDepth { queue, length, is_long, pruned } => {
                 let name = queue_name(*queue);
                 self.metrics.sample(&format!("serf.queue.{name}"), *length as f64);
-                self.serf(Level::Warn, format_args!("{name} queue depth: {length}"));
+                if *is_long {
+                    self.serf(Level::Warn, format_args!("{name} queue depth: {length}"));
+                }
                 if *pruned > 0 {
                     let text = format_args!("{name} queue is too long: {pruned} messages dropped");
                     self.serf(Level::Warn, text);
@@ -365,16 +368,29 @@ impl Renderer {
         self.log.line(level, "memberlist", text);
     }
 
+    /// Tells of lines that were left out a while ago, though no other of their kind has come. Some
+    /// fact comes at least with every state exchange, so this needs no timer.
+    fn tell_left_out(&mut self) {
+        if !self.limit.owes() {
+            return;
+        }
+        for (kind, place, left_out) in self.limit.settle(Instant::now()) {
+            let text = format_args!("{left_out} more lines were left out, of the kind '{kind}'");
+            self.log.line(place.level, place.component, text);
+        }
+    }
+
     /// Logs a line of a kind that strangers can cause, unless one was logged lately. Whether it
     /// was logged.
     fn limited(
         &mut self,
         kind: &'static str,
         level: Level,
-        component: &str,
+        component: &'static str,
         text: impl Display,
     ) -> bool {
-        match self.limit.judge(kind, Instant::now()) {
+        let place = Place { level, component };
+        match self.limit.judge(kind, place, Instant::now()) {
             Verdict::Silent => false,
             Verdict::Log { left_out: 0 } => {
                 self.log.line(level, component, text);

@@ -124,7 +124,8 @@ impl Places {
     }
 }
 
-/// Counts a client for whom there is no place: it sees its connection close; logged once until there is one again.
+/// Counts a client for whom there is no place: it sees its connection close. Logged once until
+/// there is one again.
 fn refuse(node: &NodeHandle, peer: SocketAddr, was_full: bool) {
     node.metrics().count("agent.ipc.refused", 1);
     if !was_full {

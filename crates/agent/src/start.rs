@@ -128,7 +128,7 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     }
     let layer = reading.layer;
     let log = open_log(output, &layer)?;
-    let metrics = start_metrics(&layer);
+    let metrics = start_metrics(&layer, &log);
     let settings = Settings::check(&layer)?;
     if let Some(notice) = &settings.notice {
         output.message(notice);
@@ -178,12 +178,13 @@ fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
     Ok(Log::new(level, Box::new(output.clone()), syslog))
 }
 
-fn start_metrics(layer: &Layer) -> Metrics {
+fn start_metrics(layer: &Layer, log: &Log) -> Metrics {
     let metrics = Metrics::new();
     let text = |name| layer.text(name).to_owned();
     let sinks = Sinks { statsd: text("statsd_addr"), statsite: text("statsite_addr") };
     if sinks.any() {
-        tokio::spawn(telemetry::run(metrics.clone(), sinks, platform::host_name(), gauges));
+        let host = platform::host_name();
+        tokio::spawn(telemetry::run(metrics.clone(), log.clone(), sinks, host, gauges));
     }
     metrics
 }
@@ -206,6 +207,7 @@ fn start_member(
     metrics: &Metrics,
     changes: Arc<Notify>,
 ) -> Outcome<NodeHandle> {
+    settings.check_keyring(&kept.keyring)?;
     let mut machine = settings.machine()?;
     if let Some(tags) = kept.tags {
         machine.tags = tags;

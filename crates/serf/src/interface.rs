@@ -688,12 +688,14 @@ pub enum Fact {
         /// Why.
         why: String,
     },
-    /// A broadcast queue is long, or was pruned.
+    /// How long a broadcast queue is, an interval after something was queued.
     QueueDepth {
         /// Which.
         queue: gossip::Priority,
         /// Its length.
         length: usize,
+        /// Whether it is longer than it should be.
+        is_long: bool,
         /// Messages dropped.
         pruned: usize,
     },

@@ -700,9 +700,8 @@ impl Serf {
         for queue in [Priority::Intent, Priority::Query, Priority::Event] {
             let length = self.gossip.queue_length(queue);
             let pruned = if length > max { self.gossip.prune_queue(queue, max) } else { 0 };
-            if length >= self.config.queue_depth_warning {
-                self.fact(Fact::QueueDepth { queue, length, pruned });
-            }
+            let is_long = length >= self.config.queue_depth_warning;
+            self.fact(Fact::QueueDepth { queue, length, is_long, pruned });
         }
     }
 

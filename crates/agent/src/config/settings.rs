@@ -91,6 +91,8 @@ pub struct Settings {
     pub encrypt_verify_incoming: bool,
     /// Seal what is sent.
     pub encrypt_verify_outgoing: bool,
+    /// The first of the two above that the configuration names, whatever its value.
+    pub encrypt_verify_named: Option<&'static str>,
     /// When a failed member's name may come from another address; zero: never.
     pub dead_node_reclaim_time: Duration,
     /// Send what was newly learned at once.
@@ -192,6 +194,7 @@ impl Settings {
             label,
             encrypt_verify_incoming: layer.bool("encrypt_verify_incoming"),
             encrypt_verify_outgoing: layer.bool("encrypt_verify_outgoing"),
+            encrypt_verify_named: layer.first_set("encrypt_verify_"),
             dead_node_reclaim_time: period("dead_node_reclaim_time"),
             eager_gossip: !layer.bool("disable_eager_gossip"),
             settle_exchange: !layer.bool("disable_settle_exchange"),
@@ -229,6 +232,21 @@ impl Settings {
         config.persist_keyring = self.keyring_file.is_some();
         Settings::check_machine(&config)?;
         Ok(config)
+    }
+
+    /// Refuses settings of an encryption that there is no key for: gossip would be open, whatever
+    /// they say. `keyring` holds the configured key or those of the keyring file.
+    pub fn check_keyring(&self, keyring: &[Bytes]) -> Result<(), Failure> {
+        match self.encrypt_verify_named.filter(|_| keyring.is_empty()) {
+            None => Ok(()),
+            Some(name) => {
+                Err(start_failure(format!("'{name}' is set, but there is no encryption key")).hint(
+                    "give a key by 'encrypt_key' (-encrypt; 'serf keygen' makes one) or \
+                     'keyring_file', or remove 'encrypt_verify_incoming' and \
+                     'encrypt_verify_outgoing'",
+                ))
+            }
+        }
     }
 
     /// Whether the machine accepts these settings; to be asked again when tags were added.

@@ -1,7 +1,7 @@
 //! Carrying out what the machine says, in its order.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use serf::{
@@ -10,12 +10,13 @@ use serf::{
 };
 use std::net::SocketAddr;
 use tokio::sync::mpsc;
+use wire::message::gossip::StreamMessage;
 
 use super::{Arrival, Caller, Driver, time_since};
 use crate::evidence::Record;
 use crate::files;
 use crate::handlers;
-use crate::streams;
+use crate::streams::{self, StreamEnd};
 
 impl Driver {
     /// Drains the machine's outputs.
@@ -28,6 +29,7 @@ impl Driver {
                 }
                 Output::Reply { connection, reply } => {
                     if let Some(sender) = self.replies.remove(&connection) {
+                        self.metrics.count("memberlist.tcp.sent", length(&reply));
                         // The stream may have been given up meanwhile.
                         let _ = sender.send(reply);
                     }
@@ -57,14 +59,23 @@ impl Driver {
         let settings = self.stream_settings();
         let arrivals = self.arrivals.clone();
         let deadline = self.zero + deadline.since(Time::ZERO);
+        let metrics = self.metrics.clone();
+        let started = Instant::now();
         tokio::spawn(async move {
             let take = |message| {
+                if matches!(message, StreamMessage::PushPull(_)) {
+                    metrics.time("memberlist.pushPullNode", started.elapsed());
+                }
                 let (taken, wait) = tokio::sync::oneshot::channel();
                 // A driver that has gone needs no answers.
                 let _ = arrivals.send(Arrival::Response { dial, message, taken });
                 wait
             };
             let ended = streams::dial(to, deadline.into(), &request, settings, take).await;
+            if !matches!(ended, Err(StreamEnd::Dial(_))) {
+                metrics.count("memberlist.tcp.connect", 1);
+                metrics.count("memberlist.tcp.sent", length(&request));
+            }
             if let Err(end) = ended {
                 let _ = arrivals.send(Arrival::DialFailed { dial, why: end.to_string() });
             }
@@ -158,4 +169,9 @@ impl Driver {
             None => {}
         }
     }
+}
+
+/// Bytes of a message in pieces.
+fn length(segments: &[Bytes]) -> usize {
+    segments.iter().map(Bytes::len).sum()
 }

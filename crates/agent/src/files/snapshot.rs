@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::limits;
 use crate::log::{Level, Log};
 use crate::platform;
+use crate::telemetry::Metrics;
 
 /// The open file.
 #[derive(Debug)]
@@ -149,6 +150,7 @@ impl Snapshot {
         state: SnapshotState,
         rejoin_after_leave: bool,
         log: Log,
+        metrics: Metrics,
     ) -> Self {
         let (messages, queue) = mpsc::unbounded_channel();
         let writer = Writer {
@@ -157,6 +159,7 @@ impl Snapshot {
             state,
             rejoin_after_leave,
             log,
+            metrics,
             pending: Vec::new(),
             rewrite: false,
             due: None,
@@ -196,6 +199,7 @@ struct Writer {
     state: SnapshotState,
     rejoin_after_leave: bool,
     log: Log,
+    metrics: Metrics,
     /// Lines that are not in the file yet.
     pending: Vec<u8>,
     /// Whether the file is to be written anew.
@@ -292,11 +296,14 @@ impl Writer {
         let sync = !self.served.is_empty();
         // While a helper writes it anew, further lines are appended behind.
         let content = std::mem::take(&mut self.rewrite).then(|| self.state.compacted());
+        let metrics = self.metrics.clone();
         self.job = Some(tokio::task::spawn_blocking(move || {
-            let result = match content {
-                Some(content) => file.rewrite(content.as_bytes()),
-                None => file.append(&lines, sync),
+            let started = Instant::now();
+            let (name, result) = match content {
+                Some(content) => ("serf.snapshot.compact", file.rewrite(content.as_bytes())),
+                None => ("serf.snapshot.appendLine", file.append(&lines, sync)),
             };
+            metrics.time(name, started.elapsed());
             (file, result)
         }));
     }

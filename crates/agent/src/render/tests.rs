@@ -179,21 +179,6 @@ fn what_is_dropped_is_told_with_its_sender() {
 }
 
 #[test]
-fn what_was_left_out_is_told_once_a_minute() {
-    let mut limit = Limit::default();
-    let start = Instant::now();
-    assert_eq!(limit.judge("a", start), Verdict::Log { left_out: 0 });
-    for second in 1..60 {
-        let now = start + Duration::from_secs(second);
-        assert_eq!(limit.judge("a", now), Verdict::Silent);
-    }
-    assert_eq!(limit.judge("b", start), Verdict::Log { left_out: 0 });
-    let later = start + Duration::from_secs(60);
-    assert_eq!(limit.judge("a", later), Verdict::Log { left_out: 59 });
-    assert_eq!(limit.judge("a", later), Verdict::Silent);
-}
-
-#[test]
 fn facts_are_counted_under_recorded_names() {
     let metrics = Metrics::new();
     let mut renderer = Renderer::new("own".into(), true, Log::silent(), metrics.clone());

@@ -62,6 +62,7 @@ fn check(output: &Output, flags: &[FlagSetting]) -> Vec<Failure> {
 fn check_keys_and_tags(settings: &Settings) -> Result<(), Failure> {
     let mut machine = settings.machine()?;
     let kept = files::load(settings, &Log::silent())?;
+    settings.check_keyring(&kept.keyring)?;
     if let Some(key) = kept.keyring.iter().find(|key| ![16, 24, 32].contains(&key.len())) {
         let length = key.len();
         return Err(Failure::new(format!("Invalid encryption key: it has {length} bytes"))

@@ -1,5 +1,6 @@
 //! Sending metrics away: lines to statsd in datagrams, to statsite over one stream.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Gauge, Metrics};
+use crate::log::{Level, Log};
 
 /// Lines gather this long before they are sent together.
 const FLUSH: Duration = Duration::from_millis(100);
@@ -61,9 +63,11 @@ impl Pending {
     }
 }
 
-/// Sends what is counted from now on, for ever. `gauges` is asked once a second.
+/// Sends what is counted from now on, for ever. `gauges` is asked once a second. A sink that
+/// cannot be reached is logged once, and tried again.
 pub(crate) fn run(
     metrics: Metrics,
+    log: Log,
     sinks: Sinks,
     host: Option<String>,
     gauges: impl Fn() -> Vec<Gauge>,
@@ -74,12 +78,28 @@ pub(crate) fn run(
         inner.host = host;
         inner.pending = Some(Pending { text: String::new(), wake: Arc::clone(&wake) });
     }
-    send(metrics, sinks, wake, gauges)
+    let statsd = Datagrams {
+        address: sinks.statsd,
+        socket: None,
+        retry: Instant::now(),
+        complaint: Complaint::new("statsd_addr", log.clone()),
+    };
+    let statsite = Stream {
+        address: sinks.statsite,
+        stream: None,
+        retry: Instant::now(),
+        complaint: Complaint::new("statsite_addr", log),
+    };
+    send(metrics, statsd, statsite, wake, gauges)
 }
 
-async fn send(metrics: Metrics, sinks: Sinks, wake: Arc<Notify>, gauges: impl Fn() -> Vec<Gauge>) {
-    let mut statsd = Datagrams { address: sinks.statsd, socket: None, retry: Instant::now() };
-    let mut statsite = Stream { address: sinks.statsite, stream: None, retry: Instant::now() };
+async fn send(
+    metrics: Metrics,
+    mut statsd: Datagrams,
+    mut statsite: Stream,
+    wake: Arc<Notify>,
+    gauges: impl Fn() -> Vec<Gauge>,
+) {
     let mut next_gauges = Instant::now() + GAUGES;
     let mut next_flush = None;
     loop {
@@ -134,10 +154,34 @@ pub(super) fn datagrams(text: &str) -> Vec<&str> {
     pieces
 }
 
+/// What the operator is told of a sink that does not work.
+struct Complaint {
+    setting: &'static str,
+    log: Log,
+    made: bool,
+}
+
+impl Complaint {
+    fn new(setting: &'static str, log: Log) -> Self {
+        Complaint { setting, log, made: false }
+    }
+
+    fn make(&mut self, address: &str, error: &io::Error) {
+        if std::mem::replace(&mut self.made, true) {
+            return;
+        }
+        let (setting, why) = (self.setting, gotext::errno_text(error));
+        let text = format_args!("Failed to send metrics to {setting} '{address}': {why}");
+        self.log.line(Level::Warn, "agent", text);
+    }
+}
+
 struct Datagrams {
     address: String,
     socket: Option<UdpSocket>,
     retry: Instant,
+    /// Made once: whether a datagram arrives is seen by chance, so nothing says that it is well.
+    complaint: Complaint,
 }
 
 impl Datagrams {
@@ -150,28 +194,36 @@ impl Datagrams {
                 return;
             }
             self.retry = Instant::now() + RECONNECT;
-            self.socket = connect_datagrams(&self.address).await;
+            match connect_datagrams(&self.address).await {
+                Ok(socket) => self.socket = Some(socket),
+                Err(error) => self.complaint.make(&self.address, &error),
+            }
         }
         let Some(socket) = &self.socket else { return };
         for piece in datagrams(text) {
             // Nobody listening is an error of the next datagram; neither stops the rest.
-            let _ = tokio::time::timeout(PATIENCE, socket.send(piece.as_bytes())).await;
+            let sent = tokio::time::timeout(PATIENCE, socket.send(piece.as_bytes())).await;
+            if let Ok(Err(error)) = sent {
+                self.complaint.make(&self.address, &error);
+            }
         }
     }
 }
 
-async fn connect_datagrams(address: &str) -> Option<UdpSocket> {
-    let to = tokio::net::lookup_host(address).await.ok()?.next()?;
+async fn connect_datagrams(address: &str) -> io::Result<UdpSocket> {
+    let to = tokio::net::lookup_host(address).await?.next().ok_or(io::ErrorKind::NotFound)?;
     let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(from).await.ok()?;
-    socket.connect(to).await.ok()?;
-    Some(socket)
+    let socket = UdpSocket::bind(from).await?;
+    socket.connect(to).await?;
+    Ok(socket)
 }
 
 struct Stream {
     address: String,
     stream: Option<TcpStream>,
     retry: Instant,
+    /// Made once until it works again.
+    complaint: Complaint,
 }
 
 impl Stream {
@@ -184,13 +236,25 @@ impl Stream {
                 return;
             }
             self.retry = Instant::now() + RECONNECT;
-            let dialled = tokio::time::timeout(PATIENCE, TcpStream::connect(&self.address)).await;
-            self.stream = dialled.ok().and_then(Result::ok);
+            match in_time(TcpStream::connect(&self.address)).await {
+                Ok(stream) => {
+                    self.stream = Some(stream);
+                    self.complaint.made = false;
+                }
+                Err(error) => self.complaint.make(&self.address, &error),
+            }
         }
         let Some(stream) = &mut self.stream else { return };
-        let written = tokio::time::timeout(PATIENCE, stream.write_all(text.as_bytes())).await;
-        if !matches!(written, Ok(Ok(()))) {
+        if let Err(error) = in_time(stream.write_all(text.as_bytes())).await {
+            self.complaint.make(&self.address, &error);
             self.stream = None;
         }
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(result) => result,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }

@@ -3,6 +3,7 @@
 use tokio::io::AsyncReadExt;
 
 use super::*;
+use crate::log::{Level, Log};
 
 #[test]
 fn the_dump_has_the_recorded_form() {
@@ -69,7 +70,7 @@ async fn both_sinks_are_sent_the_same_lines() {
     let metrics = Metrics::new();
     let host = Some("test host".to_owned());
     let gauges = || vec![("runtime.sys_bytes", 3.0)];
-    let task = tokio::spawn(run(metrics.clone(), sinks, host, gauges));
+    let task = tokio::spawn(run(metrics.clone(), Log::silent(), sinks, host, gauges));
     metrics.count("agent.ipc.accept", 1);
     metrics.sample("agent.invoke.true a", 2.64364);
     let expected = "serf-agent.agent.ipc.accept:1.000000|c\n\
@@ -84,4 +85,54 @@ async fn both_sinks_are_sent_the_same_lines() {
     let gauge = "serf-agent.test_host.runtime.sys_bytes:3.000000|g\n";
     assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap(), gauge);
     task.abort();
+}
+
+/// Lines about sinks, once they are enough, while something is always there to be sent.
+async fn complaints(sinks: Sinks, until: impl Fn(&[String]) -> bool) -> Vec<String> {
+    let log = Log::silent();
+    let metrics = Metrics::new();
+    let task = tokio::spawn(run(metrics.clone(), log.clone(), sinks, None, Vec::new));
+    let look = async {
+        loop {
+            metrics.count("agent.ipc.accept", 1);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let remembered = log.subscribe(Level::Warn).remembered;
+            let lines: Vec<_> = remembered.iter().map(|l| l.text[20..].to_owned()).collect();
+            if until(&lines) {
+                return lines;
+            }
+        }
+    };
+    let lines = tokio::time::timeout(Duration::from_secs(20), look).await;
+    task.abort();
+    lines.expect("a sink that does not work is logged")
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_reached_is_logged_once() {
+    // Taken, so that nobody else listens there, and closed again.
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = free.local_addr().unwrap().to_string();
+    drop(free);
+    let sinks = Sinks { statsd: "no port".to_owned(), statsite: nobody.clone() };
+    let started = Instant::now();
+    let lines = complaints(sinks, |lines| {
+        lines.len() > 1 && started.elapsed() > Duration::from_millis(500)
+    })
+    .await;
+    let [statsd, statsite] = lines.as_slice() else { panic!("one line for each: {lines:?}") };
+    assert!(statsd.starts_with("[WARN] agent: Failed to send metrics to statsd_addr 'no port': "));
+    let expected = "[WARN] agent: Failed to send metrics to statsite_addr";
+    assert_eq!(*statsite, format!("{expected} '{nobody}': connection refused"));
+}
+
+#[tokio::test]
+async fn a_datagram_that_nobody_takes_is_logged_once() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let nobody = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let sinks = Sinks { statsd: nobody.clone(), statsite: String::new() };
+    let lines = complaints(sinks, |lines| !lines.is_empty()).await;
+    let expected = "[WARN] agent: Failed to send metrics to statsd_addr";
+    assert_eq!(lines, [format!("{expected} '{nobody}': connection refused")]);
 }

@@ -238,3 +238,24 @@ fn every_setting_reaches_the_machine() {
     assert!(machine.gossip.encrypt_verify_incoming && machine.gossip.encrypt_verify_outgoing);
     assert!(machine.gossip.label.is_empty() && machine.gossip.dead_node_reclaim_time.is_zero());
 }
+
+#[test]
+fn an_encryption_without_a_key_is_refused() {
+    let directory = Directory::new("no-key");
+    let settings = |text: &str| {
+        directory.write("own.json", text);
+        let path = directory.0.join("own.json").display().to_string();
+        let bind = FlagSetting { name: "bind".into(), value: "127.0.0.1".into() };
+        let reading = read(&[bind, FlagSetting { name: "config-file".into(), value: path }]);
+        Settings::check(&reading.unwrap().layer).unwrap()
+    };
+    let key = [bytes::Bytes::from_static(&[1; 16])];
+    assert!(settings("{}").check_keyring(&[]).is_ok());
+    for text in [r#"{"encrypt_verify_incoming": true}"#, r#"{"encrypt_verify_outgoing": false}"#] {
+        let settings = settings(text);
+        assert!(settings.check_keyring(&key).is_ok());
+        let failure = settings.check_keyring(&[]).unwrap_err();
+        assert!(failure.message.ends_with("' is set, but there is no encryption key"));
+        assert!(failure.hint.unwrap().contains("'encrypt_key' (-encrypt"));
+    }
+}

@@ -13,7 +13,7 @@ fn open(path: &Path) -> (SnapshotFile, SnapshotState) {
 
 fn start(path: &Path, log: &Log) -> Snapshot {
     let (file, state) = open(path);
-    Snapshot::start(file, state, false, log.clone())
+    Snapshot::start(file, state, false, log.clone(), Metrics::new())
 }
 
 fn alive(number: usize) -> SnapshotRecord {
