@@ -44,6 +44,14 @@ impl Serf {
         true
     }
 
+    /// Passes on once more a leave from before its member was known here: the member was out of
+    /// reach then, has perhaps never heard of it, and is to refute it if it is not its own.
+    pub(super) fn repeat_leave(&mut self, now: Time, node: &NodeName, lamport_time: LamportTime) {
+        let leave = LeaveIntent { lamport_time, node: node.clone(), prune: false };
+        let message = SerfMessage::Leave(leave).encode().into();
+        self.pass_on_intent(now, node.clone(), lamport_time, IntentKind::Leave, message);
+    }
+
     fn on_strangers_join(&mut self, now: Time, intent: &JoinIntent) -> bool {
         let name = &intent.node;
         let certified = self.certificates.status_time(now, name.as_str());
@@ -120,10 +128,16 @@ impl Serf {
             }
             return self.intents.put(now, name, direction, intent.lamport_time);
         };
-        if intent.lamport_time <= entry.status_time {
+        let about_us = *name == self.name && self.phase == Phase::Running;
+        // A leave of the time of our own join is not ours. Who knows that leave alone is told the
+        // time of the join by exchanges, and cannot tell one from the other.
+        let doubtful = about_us
+            && direction == IntentDirection::Leave
+            && intent.lamport_time == entry.status_time;
+        if intent.lamport_time <= entry.status_time && !doubtful {
             return false;
         }
-        if *name == self.name && self.phase == Phase::Running {
+        if about_us {
             self.fact(Fact::LeaveRefuted);
             self.broadcast_join(now);
             return false;

@@ -64,6 +64,9 @@ impl Serf {
     fn insert_member(&mut self, now: Time, node: &NodeState) {
         let known = self.intents.get(now, node.name.as_str());
         let (intent, status_time) = known.unwrap_or((IntentDirection::Join, LamportTime(0)));
+        if intent == IntentDirection::Leave {
+            self.repeat_leave(now, &node.name, status_time);
+        }
         let status = match intent {
             IntentDirection::Join => MemberStatus::Alive,
             IntentDirection::Leave | IntentDirection::ListedLeave => MemberStatus::Leaving,

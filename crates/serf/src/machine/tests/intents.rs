@@ -96,6 +96,26 @@ fn of_a_join_and_a_leave_of_one_time_the_join_counts_in_any_order() {
     assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
 }
 
+/// Found by the simulator: an operator's leave of a member that was erased here and had joined at
+/// the same time elsewhere. Exchanges tell the time of the join only, which says nothing.
+#[test]
+fn a_leave_from_before_its_member_was_known_is_told_once_more_and_refuted_at_the_same_time() {
+    let mut here = serf();
+    assert!(here.on_leave_intent(at(0), &leave("bravo", 5, false)));
+    assert_eq!(queued(&here)[0], 0);
+    here.on_joined(at(1), &node("bravo", 2, 1));
+    assert_eq!(status(&here, "bravo"), Some(MemberStatus::Leaving));
+    assert_eq!(queued(&here)[0], 1);
+
+    let mut ours = serf();
+    assert!(ours.on_join_intent(at(0), &join("alpha", 5)));
+    let out = receive(&mut ours, at(1), SerfMessage::Leave(leave("alpha", 5, false)));
+    assert!(facts(&out).iter().any(|fact| matches!(fact, Fact::LeaveRefuted)));
+    assert_eq!(status_time(&ours, "alpha"), 6);
+    let again = receive(&mut ours, at(2), SerfMessage::Leave(leave("alpha", 5, false)));
+    assert!(!facts(&again).iter().any(|fact| matches!(fact, Fact::LeaveRefuted)), "once");
+}
+
 /// Trap 18: two members would pass each other's leaves on for ever.
 #[test]
 fn a_leave_raises_the_status_time_of_a_member_that_is_leaving_or_left() {
