@@ -82,6 +82,9 @@ impl Membership {
         {
             self.relays.order.pop_front();
             let relay = self.relays.open.remove(&number);
+            if planted(Fault::RelaysKept) {
+                self.relays.order.push_back((now + self.config.probe_timeout, number));
+            }
             if let Some(relay) = relay.filter(|relay| relay.nack) {
                 let nack = Nack { sequence_number: relay.sequence_number };
                 self.send_filled(relay.asker, &Message::Nack(nack));

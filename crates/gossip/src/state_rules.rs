@@ -350,6 +350,7 @@ impl Membership {
     fn is_certified_dead(&mut self, now: Time, alive: &Alive, origin: Origin) -> bool {
         let name = alive.node.as_str();
         if origin == (Origin::Asked { joiner: true })
+            || planted(Fault::CertificateIgnored)
             || self.table.get(name).is_some_and(Node::is_live)
         {
             return false;

@@ -106,11 +106,15 @@ impl Scenario {
         }
         let (from, until) = (Time::ZERO + Duration::from_secs(5), heal_at);
         story::write(&mut scenario, chance, from, until);
+        // Those below draw from a generator of their own each, so that the rest of a seed's plan does
+        // not depend on them.
         if seed % 4 == 1 {
-            // Of its own, so that the rest of a seed's plan does not depend on it.
             let chance = &mut Chance::new(seed, 4);
             scenario.roles = roles(chance, &scenario.hosts);
             story::write_role(&mut scenario, chance, from, until);
+        }
+        if seed % 8 == 2 {
+            story::write_outlived(&mut scenario, &mut Chance::new(seed, 6), from, until);
         }
         // Sorting keeps the order of what happens at one time.
         scenario.actions.sort_by_key(|(at, _)| *at);

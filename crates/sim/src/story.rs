@@ -98,7 +98,40 @@ pub(crate) fn write_role(scenario: &mut Scenario, chance: &mut Chance, from: Tim
     }
 }
 
+/// Writes between two times how somebody comes back who has slept through the end of another.
+pub(crate) fn write_outlived(
+    scenario: &mut Scenario,
+    chance: &mut Chance,
+    from: Time,
+    until: Time,
+) {
+    Author { scenario, chance, from, until, moves: 200 }.outlived();
+}
+
 impl Author<'_> {
+    /// A machine is suspended, and hears nothing meanwhile. Another crashes, is erased by an
+    /// operator, and the lower layers have time to forget it. Then the first one is back and takes
+    /// it for alive; an operator may have it join again.
+    fn outlived(&mut self) {
+        let (sleeper, victim, operator) = (self.host(), self.host(), self.host());
+        if victim == sleeper || operator == sleeper || operator == victim {
+            return;
+        }
+        let begin = self.from + Duration::from_secs(10);
+        let spare = self.until.since(begin).saturating_sub(Duration::from_secs(90));
+        let begin = begin + spare.mul_f64(self.chance.share());
+        let asleep = self.chance.between(Duration::from_secs(80), Duration::from_secs(110));
+        self.plan(begin, Action::Clog(sleeper, true));
+        self.plan(begin, Action::Pause(sleeper, asleep));
+        self.plan(begin + Duration::from_millis(100), Action::Crash(victim));
+        let erased = self.chance.between(Duration::from_secs(8), Duration::from_secs(30));
+        self.plan(begin + erased, Action::ForceLeave(operator, victim, true));
+        self.plan(begin + asleep, Action::Clog(sleeper, false));
+        if self.chance.happens(0.7) {
+            self.plan(begin + asleep, Action::Join(sleeper));
+        }
+    }
+
     /// The health check of some hosts fails and passes again, sometimes for moments only.
     fn flap(&mut self) {
         for host in self.hosts(4) {

@@ -111,4 +111,8 @@ faults! {
     OldBroadcastKept: "own",
     /// A clock shows the time after the last one that it has witnessed.
     ClockSetBack: "own",
+    /// A third party brings back whom a death certificate covers.
+    CertificateIgnored: "own",
+    /// A probe on behalf of another is remembered for ever.
+    RelaysKept: "own",
 }

@@ -78,7 +78,7 @@ impl Checks {
             Box::new(query::Queries::default()),
             Box::new(filter::Filters::default()),
             Box::new(queue::Queues),
-            Box::new(memory::Memory),
+            Box::new(memory::Memory::default()),
             Box::new(death::Deaths::default()),
             Box::new(intact::Intact::default()),
             Box::new(probe::Probes::default()),
