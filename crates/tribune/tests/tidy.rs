@@ -12,6 +12,7 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
+    ("tribune-catalog", &[]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
@@ -41,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "serf", "role"];
+const CORES: &[&str] = &["wire", "gossip", "serf", "role", "catalog"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",

@@ -1,0 +1,189 @@
+//! Checks: of nodes and of services, and what their status means for sessions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::name::{CheckId, ModifyIndex, NodeName, ServiceId, ServiceName};
+use crate::service::{Service, Tags};
+use crate::state::{Mark, Snapshot, Write};
+use crate::watch::Key;
+
+/// The check that the leader keeps for every member of the cluster.
+pub const SERF_HEALTH: &str = "serfHealth";
+
+/// The status that ends sessions.
+pub const CRITICAL: &str = "critical";
+
+/// Where a check is: folded names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckKey {
+    /// The node.
+    pub node: NodeName,
+    /// The check on it.
+    pub id: CheckId,
+}
+
+/// One check with its last result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The node it is on.
+    pub node: NodeName,
+    /// Its identity there; the name if none was given.
+    pub id: CheckId,
+    /// What it is called.
+    pub name: Box<str>,
+    /// A word: `passing`, `warning`, `critical`, or whatever a client wrote.
+    pub status: Box<str>,
+    /// The operator's notes.
+    pub notes: Box<str>,
+    /// What the last run printed.
+    pub output: Box<str>,
+    /// The instance that it checks; empty for the node.
+    pub service_id: ServiceId,
+    /// That instance's service, as the catalogue has it.
+    pub service_name: ServiceName,
+    /// That instance's tags when the check was written.
+    pub service_tags: Tags,
+    /// How it is run.
+    pub kind: Box<str>,
+    /// How often, as the agent wrote it.
+    pub interval: Box<str>,
+    /// How long a run may take, as the agent wrote it.
+    pub timeout: Box<str>,
+    /// The port at which a proxy exposes it.
+    pub exposed_port: i64,
+    /// Its definition, JSON kept as it came.
+    pub definition: Option<Box<str>>,
+    /// The write that made it.
+    pub create: ModifyIndex,
+    /// The write that changed it last.
+    pub modify: ModifyIndex,
+}
+
+impl Check {
+    /// Its place in the table.
+    #[must_use]
+    pub fn key(&self) -> CheckKey {
+        CheckKey { node: self.node.fold(), id: self.id.fold() }
+    }
+
+    /// Whether it ends the sessions that depend on it.
+    #[must_use]
+    pub fn is_critical(&self) -> bool {
+        &*self.status == CRITICAL
+    }
+}
+
+impl Snapshot {
+    /// One check.
+    #[must_use]
+    pub fn check(&self, node: &NodeName, id: &CheckId) -> Option<&Check> {
+        let key = CheckKey { node: node.fold(), id: id.fold() };
+        self.checks.get(&key).map(|check| &**check)
+    }
+
+    /// Every check by node and ID.
+    pub fn check_list(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().map(|(_, check)| &**check)
+    }
+
+    /// All checks of a node, those of its services too, by ID.
+    pub fn node_checks<'a>(&'a self, node: &NodeName) -> impl Iterator<Item = &'a Check> + use<'a> {
+        let node = node.fold();
+        let from = CheckKey { node: node.clone(), id: "".into() };
+        self.checks.starting_at(from).take_while(move |(key, _)| key.node == node).map(|(_, row)| &**row)
+    }
+
+    /// The checks of one instance, without those of its node.
+    pub fn checks_of<'a>(&'a self, service: &Service) -> impl Iterator<Item = &'a Check> + use<'a> {
+        let id = service.id.fold();
+        let of_a_service = |check: &&Check| !check.service_id.is_empty();
+        (self.node_checks(&service.node).filter(of_a_service))
+            .filter(move |check| check.service_id.fold() == id)
+    }
+
+    /// The checks that an instance's health follows from: first those of its node.
+    pub fn health_of<'a>(&'a self, service: &Service) -> impl Iterator<Item = &'a Check> + use<'a> {
+        let of_the_node = |check: &&Check| check.service_id.is_empty();
+        self.node_checks(&service.node).filter(of_the_node).chain(self.checks_of(service))
+    }
+
+    /// The index of every answer about checks alone.
+    #[must_use]
+    pub fn check_index(&self) -> ModifyIndex {
+        self.mark(&Mark::Checks)
+    }
+}
+
+impl Write<'_> {
+    /// Writes a check, unless it says already what it is to say. Service name and tags are the
+    /// catalogue's; a critical check ends its sessions.
+    pub(crate) fn check_set(&mut self, check: &Check) -> Result<(), Error> {
+        let mut row = check.clone();
+        if row.id.is_empty() {
+            row.id = CheckId::from(&*row.name);
+        }
+        if row.id.is_empty() {
+            return Err(Error::UnnamedCheck(row.node));
+        }
+        if row.status.is_empty() {
+            row.status = CRITICAL.into();
+        }
+        let key = row.key();
+        if self.root.nodes.get(&key.node).is_none() {
+            return Err(Error::MissingNode);
+        }
+        row.node = key.node.clone();
+        if !row.service_id.is_empty() {
+            let service = self.root.service(&key.node, &row.service_id);
+            let service = service.ok_or(Error::MissingService)?;
+            row.service_name = service.name.clone();
+            row.service_tags = service.tags.clone();
+        }
+        let old = self.root.checks.get(&key).cloned();
+        row.create = old.as_ref().map_or(self.index, |old| old.create);
+        row.modify = old.as_ref().map_or(self.index, |old| old.modify);
+        if old.as_deref() == Some(&row) {
+            return Ok(());
+        }
+        row.modify = self.index;
+        let critical = row.is_critical();
+        if let Some(old) = old.filter(|old| old.service_id != row.service_id) {
+            self.check_changed(&old);
+        }
+        self.check_changed(&row);
+        self.root.checks.insert(key.clone(), row);
+        if critical {
+            self.sessions_of_check(&key);
+        }
+        Ok(())
+    }
+
+    /// Removes a check and ends its sessions.
+    pub(crate) fn check_delete(&mut self, node: &NodeName, id: &CheckId) {
+        let key = CheckKey { node: node.fold(), id: id.fold() };
+        let Some(check) = self.root.checks.remove(&key) else { return };
+        // As recorded: the list of services moves when a check of a node with services goes.
+        if self.check_changed(&check) && check.service_id.is_empty() {
+            self.bump(Mark::Services);
+        }
+        self.sessions_of_check(&key);
+    }
+
+    /// Marks what shows a check; whether there is such a service.
+    fn check_changed(&mut self, check: &Check) -> bool {
+        let node = check.node.fold();
+        self.bump(Mark::Checks);
+        self.touched.push(Key::Check(check.key()));
+        self.touched.push(Key::NodeChecks(node.clone()));
+        if check.service_id.is_empty() {
+            return self.touch_services_of(&node, false);
+        }
+        let service = self.root.service(&node, &check.service_id).cloned();
+        if let Some(service) = &service {
+            self.touched.push(Key::ServiceChecks(service.name.fold()));
+            self.touch_service(service, false);
+        }
+        service.is_some()
+    }
+}

@@ -1,0 +1,149 @@
+//! Nodes: who has which name, and what goes with a node.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{CheckKey, SERF_HEALTH};
+use crate::error::Error;
+use crate::name::{CheckId, ModifyIndex, NodeId, NodeName, Pairs};
+use crate::state::{Mark, Snapshot, Write};
+use crate::watch::Key;
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its identity; nodes that others registered may have none.
+    pub id: NodeId,
+    /// Its name as given.
+    pub name: NodeName,
+    /// Its address, unchecked.
+    pub address: Box<str>,
+    /// Further addresses by purpose.
+    pub tagged_addresses: Pairs,
+    /// The node's metadata.
+    pub meta: Pairs,
+    /// Its locality, JSON kept as it came.
+    pub locality: Option<Box<str>>,
+    /// The write that made it.
+    pub create: ModifyIndex,
+    /// The write that changed it last.
+    pub modify: ModifyIndex,
+}
+
+impl Snapshot {
+    /// The node of a name.
+    #[must_use]
+    pub fn node(&self, name: &NodeName) -> Option<&Node> {
+        self.nodes.get(&name.fold()).map(|node| &**node)
+    }
+
+    /// The node of an identity.
+    #[must_use]
+    pub fn node_by_id(&self, id: &NodeId) -> Option<&Node> {
+        self.node_ids.get(&id.fold()).and_then(|name| self.node(name))
+    }
+
+    /// All nodes by name.
+    pub fn node_list(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().map(|(_, node)| &**node)
+    }
+
+    /// The index of the list of nodes.
+    #[must_use]
+    pub fn node_list_index(&self) -> ModifyIndex {
+        self.mark(&Mark::Nodes)
+    }
+
+    /// The index of one node with its services; of the last node's removal if it does not exist.
+    #[must_use]
+    pub fn node_index(&self, name: &NodeName) -> ModifyIndex {
+        let own = self.mark(&Mark::Node(name.fold()));
+        if own == ModifyIndex::ZERO { self.mark(&Mark::NodeExtinction) } else { own }
+    }
+}
+
+impl Write<'_> {
+    /// Writes a node, unless it says already what it is to say. A known identity under a new name
+    /// is a renaming: the old name goes, with everything on it.
+    pub(crate) fn node_set(&mut self, node: &Node) -> Result<(), Error> {
+        let key = node.name.fold();
+        let mut old = self.root.nodes.get(&key).cloned();
+        let id = node.id.fold();
+        if !id.is_empty() {
+            let known = self.root.node_ids.get(&id).cloned();
+            if known.as_ref() != Some(&key) {
+                self.node_name_free(node, known.is_none())?;
+            }
+            if let Some(former) = known.filter(|former| *former != key) {
+                let renamed = self.root.nodes.get(&former).cloned();
+                self.node_delete(&former);
+                old = renamed.or(old);
+            }
+        }
+        let mut row = node.clone();
+        row.create = old.as_ref().map_or(self.index, |old| old.create);
+        row.modify = self.index;
+        if let Some(old) = &old {
+            let same = Node { name: old.name.clone(), modify: old.modify, ..row.clone() } == **old;
+            if same && old.name.fold() == key {
+                return Ok(());
+            }
+        }
+        if let Some(replaced) = self.root.nodes.get(&key) {
+            self.root.node_ids.remove(&replaced.id.fold());
+        }
+        if !id.is_empty() {
+            self.root.node_ids.insert(id, key.clone());
+        }
+        self.root.nodes.insert(key.clone(), row);
+        self.bump(Mark::Nodes);
+        self.bump(Mark::Node(key.clone()));
+        self.touched.push(Key::Node(key.clone()));
+        self.touch_services_of(&key, true);
+        Ok(())
+    }
+
+    /// Whether a node with an identity may take a name: not from a node that is alive.
+    fn node_name_free(&self, node: &Node, newcomer: bool) -> Result<(), Error> {
+        let key = node.name.fold();
+        let Some(owner) = self.root.nodes.get(&key) else { return Ok(()) };
+        if owner.id.fold() == node.id.fold() || (newcomer && owner.id.is_empty()) {
+            return Ok(());
+        }
+        let serf = CheckKey { node: key, id: CheckId::from(SERF_HEALTH).fold() };
+        if self.root.checks.get(&serf).is_none_or(|check| check.is_critical()) {
+            return Ok(());
+        }
+        Err(Error::NameReserved {
+            id: node.id.clone(),
+            name: node.name.clone(),
+            owner: owner.id.clone(),
+            owner_name: owner.name.clone(),
+            owner_address: owner.address.clone(),
+        })
+    }
+
+    /// Removes a node with its services, checks, coordinates and sessions.
+    pub(crate) fn node_delete(&mut self, name: &NodeName) {
+        let key = name.fold();
+        if self.root.nodes.get(&key).is_none() {
+            return;
+        }
+        let services: Vec<_> = self.root.services_of(&key).map(|row| row.id.clone()).collect();
+        for id in services {
+            self.service_delete(&key, &id);
+        }
+        let checks: Vec<_> = self.root.node_checks(&key).map(|check| check.id.clone()).collect();
+        for id in checks {
+            self.check_delete(&key, &id);
+        }
+        self.sessions_of_node(&key);
+        self.coordinates_delete(&key);
+        if let Some(node) = self.root.nodes.remove(&key) {
+            self.root.node_ids.remove(&node.id.fold());
+        }
+        self.root.marks.remove(&Mark::Node(key.clone()));
+        self.bump(Mark::Nodes);
+        self.bump(Mark::NodeExtinction);
+        self.touched.push(Key::Node(key));
+    }
+}

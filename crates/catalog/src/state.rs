@@ -1,0 +1,229 @@
+//! The state: its tables, their indexes, and the one function that changes it.
+
+use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, CheckKey};
+use crate::coordinate::{CoordinateKey, NodeCoordinate};
+use crate::error::Error;
+use crate::kv::{Kv, KvWrite};
+use crate::name::{
+    CheckId, ModifyIndex, NodeId, NodeName, ServiceId, ServiceName, SessionId, Time,
+};
+use crate::node::Node;
+use crate::register::Register;
+use crate::service::{Service, ServiceKey, Tags};
+use crate::session::Session;
+use crate::table::Table;
+use crate::txn::{TxnError, TxnOp, TxnResult};
+use crate::watch::Key;
+
+/// What has an index of its own: the last write that concerned it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Mark {
+    /// All keys.
+    Kv,
+    /// The nodes, and as recorded every write of a service.
+    Nodes,
+    /// The services.
+    Services,
+    /// The checks.
+    Checks,
+    /// The sessions.
+    Sessions,
+    /// The coordinates.
+    Coordinates,
+    /// One node and its services.
+    Node(NodeName),
+    /// One service: its instances, their nodes, and the checks of both.
+    Service(ServiceName),
+    /// When a node was removed last.
+    NodeExtinction,
+    /// When a service lost its last instance.
+    ServiceExtinction,
+}
+
+/// The state at one moment. Cloning is a handful of reference counts; a clone never changes.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub(crate) index: ModifyIndex,
+    pub(crate) marks: OrdMap<Mark, ModifyIndex>,
+    pub(crate) kv: Kv,
+    pub(crate) sessions: Table<SessionId, Session>,
+    pub(crate) session_nodes: OrdSet<(NodeName, SessionId)>,
+    pub(crate) session_checks: OrdSet<(CheckKey, SessionId)>,
+    pub(crate) nodes: Table<NodeName, Node>,
+    pub(crate) node_ids: OrdMap<NodeId, NodeName>,
+    pub(crate) services: Table<ServiceKey, Service>,
+    pub(crate) service_names: OrdSet<(ServiceName, ServiceKey)>,
+    pub(crate) connect_names: OrdSet<(ServiceName, ServiceKey)>,
+    pub(crate) service_tags: OrdMap<(ServiceName, Tags), u32>,
+    pub(crate) checks: Table<CheckKey, Check>,
+    pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
+}
+
+impl Snapshot {
+    /// The index of the last command that was applied.
+    #[must_use]
+    pub fn index(&self) -> ModifyIndex {
+        self.index
+    }
+
+    pub(crate) fn mark(&self, mark: &Mark) -> ModifyIndex {
+        self.marks.get(mark).copied().unwrap_or_default()
+    }
+}
+
+/// A write, as it stands in the log. Everything that was chance or clock is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// One write of keys.
+    Kv(KvWrite),
+    /// Makes a session.
+    SessionCreate(Box<Session>),
+    /// Ends a session: by request, or because the leader saw its time pass.
+    SessionDestroy(SessionId),
+    /// Writes a node with services and checks.
+    Register(Box<Register>),
+    /// Removes a service, else a check, else the whole node.
+    Deregister {
+        /// The node.
+        node: NodeName,
+        /// The service, if not empty.
+        service: ServiceId,
+        /// The check, if not empty and no service is given.
+        check: CheckId,
+    },
+    /// Takes coordinates of nodes.
+    Coordinates(Box<[NodeCoordinate]>),
+    /// Several operations, all or none.
+    Txn(Box<[TxnOp]>),
+    /// Forgets deletions of before a time, and lock delays that are over.
+    Reap(Time),
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Response {
+    /// Done.
+    Done,
+    /// Whether the condition of a write of keys held; without a condition, true.
+    Written(bool),
+    /// The results of a transaction.
+    Txn(Vec<TxnResult>),
+    /// Why a transaction was not applied.
+    TxnFailed(Vec<TxnError>),
+    /// Refused; nothing was changed.
+    Refused(Error),
+}
+
+/// The writer's end: the current root, and the keys that were touched since they were last asked
+/// for.
+#[derive(Debug, Default)]
+pub struct State {
+    root: Snapshot,
+    touched: Vec<Key>,
+}
+
+impl State {
+    /// A state to go on from.
+    #[must_use]
+    pub fn new(root: Snapshot) -> Self {
+        Self { root, touched: Vec::new() }
+    }
+
+    /// The state now, for readers.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.root.clone()
+    }
+
+    /// What the applied commands touched since the last call, for [`crate::Watches::wake`]. A key
+    /// stands there once for each change.
+    pub fn take_touched(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Applies commands of one log entry. The first has the index `first_index`, each further one
+    /// the next; `now` is the entry's clock. Draws nothing: the same calls make the same state.
+    pub fn apply(
+        &mut self,
+        first_index: ModifyIndex,
+        now: Time,
+        commands: &[Command],
+    ) -> Vec<Response> {
+        let mut index = first_index;
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            answers.push(self.apply_one(index, now, command));
+            self.root.index = index;
+            index.0 += 1;
+        }
+        answers
+    }
+
+    fn apply_one(&mut self, index: ModifyIndex, now: Time, command: &Command) -> Response {
+        // Only these can fail after a part of them was applied.
+        let before = matches!(command, Command::Register(_) | Command::Txn(_))
+            .then(|| (self.root.clone(), self.touched.len()));
+        let mut write = Write { root: &mut self.root, touched: &mut self.touched, index, now };
+        let answer = write.command(command);
+        if matches!(answer, Response::Refused(_) | Response::TxnFailed(_))
+            && let Some((root, touched)) = before
+        {
+            self.root = root;
+            self.touched.truncate(touched);
+        }
+        answer
+    }
+}
+
+/// One command being applied.
+pub(crate) struct Write<'a> {
+    pub(crate) root: &'a mut Snapshot,
+    pub(crate) touched: &'a mut Vec<Key>,
+    pub(crate) index: ModifyIndex,
+    pub(crate) now: Time,
+}
+
+impl Write<'_> {
+    fn command(&mut self, command: &Command) -> Response {
+        let done = match command {
+            Command::Kv(op) => {
+                return match self.kv(op) {
+                    Ok(outcome) => Response::Written(outcome.is_ok()),
+                    Err(error) => Response::Refused(error),
+                };
+            }
+            Command::Txn(ops) => {
+                return match self.txn(ops) {
+                    Ok(results) => Response::Txn(results),
+                    Err(errors) => Response::TxnFailed(errors),
+                };
+            }
+            Command::SessionCreate(session) => self.session_create(session),
+            Command::SessionDestroy(id) => {
+                self.session_destroy(*id);
+                Ok(())
+            }
+            Command::Register(request) => self.register(request),
+            Command::Deregister { node, service, check } => {
+                self.deregister(node, service, check);
+                Ok(())
+            }
+            Command::Coordinates(batch) => {
+                self.coordinates_set(batch);
+                Ok(())
+            }
+            Command::Reap(before) => {
+                self.kv_reap(*before);
+                Ok(())
+            }
+        };
+        done.map_or_else(Response::Refused, |()| Response::Done)
+    }
+
+    pub(crate) fn bump(&mut self, mark: Mark) {
+        self.root.marks.insert(mark, self.index);
+    }
+}
