@@ -91,7 +91,10 @@ impl Snapshot {
     pub fn node_checks<'a>(&'a self, node: &NodeName) -> impl Iterator<Item = &'a Check> + use<'a> {
         let node = node.fold();
         let from = CheckKey { node: node.clone(), id: "".into() };
-        self.checks.starting_at(from).take_while(move |(key, _)| key.node == node).map(|(_, row)| &**row)
+        self.checks
+            .starting_at(from)
+            .take_while(move |(key, _)| key.node == node)
+            .map(|(_, row)| &**row)
     }
 
     /// The checks of one instance, without those of its node.

@@ -43,7 +43,10 @@ impl Snapshot {
     pub fn node_coordinates(&self, node: &NodeName) -> impl Iterator<Item = &NodeCoordinate> {
         let node = node.fold();
         let from: CoordinateKey = (node.clone(), "".into());
-        self.coordinates.starting_at(from).take_while(move |(key, _)| key.0 == node).map(|(_, row)| &**row)
+        self.coordinates
+            .starting_at(from)
+            .take_while(move |(key, _)| key.0 == node)
+            .map(|(_, row)| &**row)
     }
 
     /// The index of every answer about coordinates.

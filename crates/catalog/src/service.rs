@@ -106,7 +106,10 @@ impl Snapshot {
     pub fn services_of(&self, node: &NodeName) -> impl Iterator<Item = &Service> {
         let node = node.fold();
         let from = ServiceKey { node: node.clone(), id: "".into() };
-        self.services.starting_at(from).take_while(move |(key, _)| key.node == node).map(|(_, row)| &**row)
+        self.services
+            .starting_at(from)
+            .take_while(move |(key, _)| key.node == node)
+            .map(|(_, row)| &**row)
     }
 
     /// The instances of a service by node and ID, each with its node.

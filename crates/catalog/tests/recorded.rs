@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use catalog::{
-    Behavior, Check, Command, Error, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Register,
-    Response, Service, ServiceName, Session, SessionId, Snapshot, State, Time, TxnOp, TxnVerb, Uuid,
-    Weights,
+    Behavior, Check, Command, Error, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Pairs, Register,
+    Response, Service, ServiceName, Session, SessionId, Snapshot, State, Time, TxnOp, TxnVerb,
+    Uuid, Weights,
 };
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ fn text(value: &Value) -> Box<str> {
     value.as_str().unwrap_or_default().into()
 }
 
-fn pairs(value: &Value) -> Option<Box<[(Box<str>, Box<str>)]>> {
+fn pairs(value: &Value) -> Pairs {
     let pairs = value.as_object()?;
     Some(pairs.iter().map(|(name, value)| (name.as_str().into(), text(value))).collect())
 }
@@ -245,9 +245,8 @@ fn keys_of_an_ended_session_wait_for_the_lock_delay() {
     log.done(register(&serde_json::json!({"Node": "n", "Address": "x"})).unwrap());
     let second = 1_000_000_000;
     let [a, b] = [1, 2].map(|n| SessionId::from_bytes([n; 16]).to_string());
-    let create = |n, behavior, delay| {
-        Command::SessionCreate(Box::new(session(n, "N", behavior, delay)))
-    };
+    let create =
+        |n, behavior, delay| Command::SessionCreate(Box::new(session(n, "N", behavior, delay)));
     log.done(create(1, Behavior::Release, 3 * second));
     log.done(create(2, Behavior::Delete, 90 * second));
     assert_eq!(log.kv(KvVerb::Lock, "k", &a), Response::Written(true));
