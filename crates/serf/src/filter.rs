@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use pattern::{Pattern, PatternError};
 use wire::message::serf::Filter;
 use wire::planted::{Fault, planted};
 
 use crate::interface::Tags;
 use crate::limits;
-use crate::pattern::{Pattern, PatternError};
 
 /// Patterns compiled lately. They come from other members: length, cost and number are bounded.
 #[derive(Debug, Default)]

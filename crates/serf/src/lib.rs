@@ -56,7 +56,6 @@ mod lamport;
 pub mod limits;
 mod machine;
 mod open_queries;
-mod pattern;
 mod pipeline;
 pub mod snapshot;
 mod table;

@@ -14,7 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
     ("tribune-gossip", &["tribune-wire"]),
-    ("tribune-serf", &["tribune-gossip", "tribune-wire"]),
+    ("tribune-pattern", &[]),
+    ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
+    ("tribune-serf", &["tribune-gossip", "tribune-pattern", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
@@ -42,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "serf", "role", "catalog"];
+const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -104,4 +105,44 @@ fn a_place_that_runs_away_starts_again() {
     vivaldi.update(&"peer".into(), &far, Duration::ZERO, &mut rng).unwrap();
     assert_eq!(vivaldi.resets(), 1);
     assert_eq!(vivaldi.coordinate(), &fresh());
+}
+
+/// Coordinates, distances as a client prints them and orders by distance, recorded from Consul.
+#[test]
+fn distances_and_orders_are_the_recorded_ones() {
+    let text = std::fs::read_to_string(shared().join("vectors/consul-catalog/rtt.json")).unwrap();
+    let table: Value = serde_json::from_str(&text).unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    let places: BTreeMap<&str, Coordinate> = table["setup"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|request| request[1] == "/v1/coordinate/update")
+        .map(|request| {
+            let given = &request[2]["Coord"];
+            let place = Coordinate {
+                vec: given["Vec"].as_array().unwrap().iter().map(number).collect(),
+                error: number(&given["Error"]),
+                adjustment: number(&given["Adjustment"]),
+                height: number(&given["Height"]),
+            };
+            (request[2]["Node"].as_str().unwrap(), place)
+        })
+        .collect();
+    assert_eq!(places.len(), 14);
+    let pairs = table["pairs"].as_array().unwrap();
+    assert_eq!(pairs.len(), 105);
+    for pair in pairs {
+        let end = |name: &str| &places[pair[name].as_str().unwrap()];
+        let milliseconds = distance(end("a"), end("b")).as_secs_f64() * 1e3;
+        assert_eq!(format!("{milliseconds:.3}"), pair["ms"].as_str().unwrap(), "{pair}");
+    }
+    // Names of equal distance keep their order.
+    for (from, order) in table["near"].as_object().unwrap() {
+        let mut names: Vec<&str> = places.keys().copied().collect();
+        names.sort_by_key(|name| distance(&places[from.as_str()], &places[name]));
+        let recorded: Vec<&str> =
+            order.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(names, recorded, "near {from}");
+    }
 }

@@ -1,10 +1,16 @@
 //! Patterns as Go reads them.
 //!
-//! Members and command lines choose by regular expressions in the syntax of Go's `regexp` (RE2),
-//! and every member must read one in the same way, whoever wrote it: `\w`, `\d`, `\s` and `\b` know
-//! ASCII only, `\Q...\E` quotes, a `{` that begins no repetition is itself. So the text is read
-//! here ([`parse`]) and only the machine that runs it is the `regex-automata` crate's, the simplest
-//! one: cheap to build, linear in the length of the text.
+//! Members, command lines and the filters of HTTP requests choose by regular expressions in the
+//! syntax of Go's `regexp` (RE2), and every member must read one in the same way, whoever wrote it:
+//! `\w`, `\d`, `\s` and `\b` know ASCII only, `\Q...\E` quotes, a `{` that begins no repetition is
+//! itself. So the text is read here and only the machine that runs it is the `regex-automata`
+//! crate's, the simplest one: cheap to build, linear in the length of the text. Patterns come from
+//! others, so what one may cost is the caller's to say.
+//!
+//! ```
+//! let pattern = pattern::Pattern::new(r"^web-\d+$", 64 << 10).unwrap();
+//! assert!(pattern.is_match("web-12"));
+//! ```
 
 mod class;
 mod parse;
