@@ -151,7 +151,10 @@ fn compile_match(
             Test::Matches(pattern)
         }
         (operator, _) => {
-            return Err(FilterError::Operator { operator: name(operator, found.negated), selector });
+            return Err(FilterError::Operator {
+                operator: name(operator, found.negated),
+                selector,
+            });
         }
     };
     Ok(Match { path: found.selector, test, negated: found.negated })

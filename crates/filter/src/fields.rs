@@ -30,7 +30,7 @@ pub type Field = (&'static str, Kind);
 
 impl Kind {
     pub(crate) fn is_scalar(self) -> bool {
-        matches!(self, Kind::Bool | Kind::Int | Kind::Uint(_) | Kind::Text)
+        matches!(self, Bool | Int | Uint(_) | Text)
     }
 }
 
@@ -75,8 +75,7 @@ const EXPOSED_PATH: &[Field] = &[
     ("ParsedFromCheck", Bool),
 ];
 
-const TRANSPARENT_PROXY: Kind =
-    Record(&[("OutboundListenerPort", Int), ("DialedDirectly", Bool)]);
+const TRANSPARENT_PROXY: Kind = Record(&[("OutboundListenerPort", Int), ("DialedDirectly", Bool)]);
 
 const PROXY: Kind = Record(&[
     ("DestinationServiceName", Text),
@@ -155,11 +154,8 @@ pub const CHECK: &[Field] = &[
 
 /// Instances with their node and their checks: `health/service`, `health/connect`,
 /// `health/ingress`.
-pub const SERVICE_ENTRY: &[Field] = &[
-    ("Node", Record(NODE)),
-    ("Service", Record(NODE_SERVICE)),
-    ("Checks", List(&Record(CHECK))),
-];
+pub const SERVICE_ENTRY: &[Field] =
+    &[("Node", Record(NODE)), ("Service", Record(NODE_SERVICE)), ("Checks", List(&Record(CHECK)))];
 
 /// Members: `agent/members`. The address is a list of bytes, the status a number.
 pub const MEMBER: &[Field] = &[

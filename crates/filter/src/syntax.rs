@@ -110,7 +110,8 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| {
             let place = place(self.text, self.furthest);
             // Only the end is unquoted, and stands last.
-            let mut words: Vec<&str> = self.expected.iter().copied().filter(|w| *w != END).collect();
+            let mut words: Vec<&str> =
+                self.expected.iter().copied().filter(|w| *w != END).collect();
             words.extend(self.expected.get(END));
             let last = words.pop().unwrap_or(END);
             let list = if words.is_empty() {
@@ -356,7 +357,10 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self) -> Option<String> {
-        self.selector().map(|path| path.join(".")).or_else(|| self.number()).or_else(|| self.string())
+        self.selector()
+            .map(|path| path.join("."))
+            .or_else(|| self.number())
+            .or_else(|| self.string())
     }
 
     fn number(&mut self) -> Option<String> {
@@ -485,7 +489,6 @@ fn unescape(inner: &str) -> Option<String> {
 
 /// A number of that many digits behind those that were read; at most eight of base 16.
 fn code(rest: &mut std::str::Chars<'_>, first: u32, digits: usize, base: u32) -> Option<u32> {
-    (0..digits).try_fold(first, |sum, _| {
-        sum.checked_mul(base)?.checked_add(rest.next()?.to_digit(base)?)
-    })
+    (0..digits)
+        .try_fold(first, |sum, _| sum.checked_mul(base)?.checked_add(rest.next()?.to_digit(base)?))
 }

@@ -50,9 +50,8 @@ fn length_is_bounded() {
 
 #[test]
 fn depth_is_bounded() {
-    let nested = |levels: usize| {
-        format!("{}Node == a{}", "(".repeat(levels - 1), ")".repeat(levels - 1))
-    };
+    let nested =
+        |levels: usize| format!("{}Node == a{}", "(".repeat(levels - 1), ")".repeat(levels - 1));
     assert!(Filter::new(&nested(limits::DEPTH), fields::NODE).is_ok());
     assert_eq!(refused(&nested(limits::DEPTH + 1)), FilterError::TooDeep);
     assert_eq!(refused(&"(".repeat(limits::EXPRESSION_BYTES)), FilterError::TooDeep);

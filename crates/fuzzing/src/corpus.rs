@@ -82,6 +82,7 @@ pub fn seeds(shared: &Path) -> io::Result<Seeds> {
     for path in files(&shared.join("vectors/serf-cli"))? {
         maker.command_line_file(&path)?;
     }
+    maker.filters(&shared.join("vectors/consul-catalog/filters.json"))?;
     maker.handmade();
     maker.machine();
     for inputs in maker.0.values_mut() {
@@ -212,6 +213,13 @@ impl Maker {
                 self.add("config", &[text.as_bytes()]);
                 self.add("gotext", &[text.as_bytes()]);
             }
+        }
+        Ok(())
+    }
+
+    fn filters(&mut self, path: &Path) -> io::Result<()> {
+        for case in list(&json(path)?, "cases") {
+            self.add("filter", &[case["filter"].as_str().unwrap_or_default().as_bytes()]);
         }
         Ok(())
     }

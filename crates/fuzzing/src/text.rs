@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use agent::event_filter::EventFilter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use filter::{Filter, FilterError, View};
 use gotext::decode::{Value, first_value, whole_value};
 use gotext::{GoDuration, Json};
 use serf::SnapshotRecord;
@@ -164,6 +165,33 @@ fn agree(ours: &Value, witness: &serde_json::Value) -> bool {
                 && ours.iter().all(|(key, ours)| witness.get(key).is_some_and(|w| agree(ours, w)))
         }
         _ => false,
+    }
+}
+
+/// A row whose every field is the same text.
+struct Uniform;
+
+impl filter::Record for Uniform {
+    fn get(&self, _: &str) -> Option<View<'_>> {
+        Some(View::Text("alpha"))
+    }
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) fn filter(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for fields in [filter::fields::NODE, filter::fields::SERVICE_ENTRY] {
+        match Filter::new(&text, fields) {
+            Ok(found) => match Filter::new(&format!("not ({text})"), fields) {
+                Ok(opposite) => assert_ne!(found.matches(&Uniform), opposite.matches(&Uniform)),
+                Err(error) => {
+                    assert!(matches!(error, FilterError::TooLong | FilterError::TooDeep));
+                }
+            },
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
     }
 }
 

@@ -28,7 +28,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "tribune-fuzzing",
-        &["tribune-agent", "tribune-gossip", "tribune-gotext", "tribune-serf", "tribune-wire"],
+        &[
+            "tribune-agent",
+            "tribune-filter",
+            "tribune-gossip",
+            "tribune-gotext",
+            "tribune-serf",
+            "tribune-wire",
+        ],
     ),
     (
         "tribune",

@@ -113,9 +113,8 @@ fn word() -> impl Strategy<Value = String> {
 fn row() -> impl Strategy<Value = Row> {
     let words = || proptest::collection::vec(word(), 0..3);
     let meta = proptest::collection::btree_map(word(), word(), 0..3);
-    (word(), -2..3i64, any::<bool>(), words(), meta, words()).prop_map(
-        |(name, port, up, tags, meta, checks)| Row { name, port, up, tags, meta, checks },
-    )
+    (word(), -2..3i64, any::<bool>(), words(), meta, words())
+        .prop_map(|(name, port, up, tags, meta, checks)| Row { name, port, up, tags, meta, checks })
 }
 
 fn plan() -> impl Strategy<Value = Plan> {

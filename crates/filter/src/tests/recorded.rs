@@ -235,7 +235,7 @@ fn as_registration(body: &Value) -> Value {
 fn short(endpoint: &str, rows: &[&Value]) -> Value {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pair = |a: &Value, b: &Value| format!("{}/{}", text(a), text(b));
-    let names: Vec<String> = rows.iter().map(|row| match endpoint {
+    let name = |row: &&Value| match endpoint {
         "nodes" => text(&row["Node"]),
         "members" => text(&row["Name"]),
         "node" | "node-services" | "agent-services" => text(&row["ID"]),
@@ -246,7 +246,8 @@ fn short(endpoint: &str, rows: &[&Value]) -> Value {
         "service" | "connect" => pair(&row["Node"], &row["ServiceID"]),
         "services" => text(&row["ServiceName"]),
         _ => pair(&row["Node"], &row["CheckID"]),
-    });
+    };
+    let names: Vec<String> = rows.iter().map(name).collect();
     match endpoint {
         "node" | "node-services" => json!({"Services": names}),
         "services" => {
@@ -265,8 +266,17 @@ fn short(endpoint: &str, rows: &[&Value]) -> Value {
 
 /// Endpoints of other parts of the API, and those that do not filter.
 const ELSEWHERE: &[&str] = &[
-    "agent-self", "config", "config-other", "coordinates", "gateway-services", "intentions", "kv",
-    "query", "sessions", "ui-nodes", "ui-services",
+    "agent-self",
+    "config",
+    "config-other",
+    "coordinates",
+    "gateway-services",
+    "intentions",
+    "kv",
+    "query",
+    "sessions",
+    "ui-nodes",
+    "ui-services",
 ];
 
 #[test]
