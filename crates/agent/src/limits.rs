@@ -63,7 +63,8 @@ pub const CROWDED_PAUSE: Duration = Duration::from_millis(250);
 /// exchange of the largest size, sealed and opened, and for a thousand ordinary ones.
 pub const STREAM_BYTES_TOTAL: usize = 128 << 20;
 
-/// Clients of the RPC at the same time; further connections are closed at once.
+/// Clients of the RPC at the same time; further ones are closed at once, unless one that may not
+/// give commands yet gives way.
 pub const RPC_CLIENTS: usize = 1024;
 
 /// Streams of one RPC connection, monitor included.
