@@ -106,8 +106,8 @@ impl Scenario {
         }
         let (from, until) = (Time::ZERO + Duration::from_secs(5), heal_at);
         story::write(&mut scenario, chance, from, until);
-        // Those below draw from a generator of their own each, so that the rest of a seed's plan does
-        // not depend on them.
+        // Each of those below has a generator of its own, so that the rest of a seed's plan does
+        // not depend on it.
         if seed % 4 == 1 {
             let chance = &mut Chance::new(seed, 4);
             scenario.roles = roles(chance, &scenario.hosts);

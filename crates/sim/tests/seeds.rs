@@ -40,7 +40,8 @@ fn seeds_that_once_failed() {
     play(1307);
     // A join that ended after a leave had begun took the leave back.
     play(672);
-    // A leave and a join of one time, as above, but the leave was over when those who knew of it met those who knew of the join.
+    // A leave and a join of one time, as above, but the leave was over when those who knew of it
+    // met those who knew of the join.
     play(1300);
 }
 
