@@ -132,6 +132,10 @@ class Cluster:
         return self.wait(self.whole, seconds)
 
 
+class NotFormed(Exception):
+    """Agents that did not find together, in several attempts."""
+
+
 @contextlib.contextmanager
 def formed(program, block, count, arguments=(), attempts=4):
     """A cluster of `count` whose views are all whole. The real agent sometimes stalls on the way
@@ -142,7 +146,7 @@ def formed(program, block, count, arguments=(), attempts=4):
                 yield cluster
                 return
         print(f"{program}: {count} agents not whole after 60 s, attempt {attempt + 1}", flush=True)
-    raise RuntimeError(f"{program}: {count} agents did not become one cluster")
+    raise NotFormed(f"{program}: {count} agents did not become one cluster")
 
 
 @contextlib.contextmanager

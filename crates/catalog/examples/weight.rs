@@ -31,36 +31,21 @@ fn key(n: usize, key_bytes: usize, value_bytes: usize) -> Command {
 }
 
 fn service(n: usize) -> Command {
-    let (create, modify) = (ModifyIndex::ZERO, ModifyIndex::ZERO);
     let node = Node {
-        id: "".into(),
         name: format!("node-{}", n / 10).as_str().into(),
         address: "10.0.0.1".into(),
-        tagged_addresses: None,
-        meta: None,
-        locality: None,
-        create,
-        modify,
+        ..Node::default()
     };
     let service = Service {
         node: node.name.clone(),
         id: format!("service-{n}").as_str().into(),
         name: format!("service-{}", n / 3).as_str().into(),
-        kind: "".into(),
         tags: Some(["v1".into(), "primary".into()].into()),
         address: "10.0.0.1".into(),
-        tagged_addresses: None,
         meta: Some([("version".into(), "1".into())].into()),
         port: 8080,
-        socket_path: "".into(),
         weights: Weights { passing: 1, warning: 1 },
-        enable_tag_override: false,
-        proxy: None,
-        destination: None,
-        native: false,
-        locality: None,
-        create,
-        modify,
+        ..Service::default()
     };
     let (service, checks) = (Some(Box::new(service)), [].into());
     Command::Register(Box::new(Register { node, skip_node_update: true, service, checks }))

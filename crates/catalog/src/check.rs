@@ -24,7 +24,7 @@ pub struct CheckKey {
 }
 
 /// One check with its last result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The node it is on.
     pub node: NodeName,

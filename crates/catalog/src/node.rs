@@ -9,7 +9,7 @@ use crate::state::{Mark, Snapshot, Write};
 use crate::watch::Key;
 
 /// One node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Its identity; nodes that others registered may have none.
     pub id: NodeId,

@@ -27,7 +27,7 @@ pub struct ServiceAddress {
 }
 
 /// How much DNS prefers an instance while it passes, or warns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
     /// While all its checks pass.
     pub passing: i64,
@@ -39,7 +39,7 @@ pub struct Weights {
 pub type Tags = Option<Box<[Box<str>]>>;
 
 /// One instance of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// The node it is on.
     pub node: NodeName,

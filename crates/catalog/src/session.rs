@@ -12,16 +12,17 @@ use crate::watch::Key;
 pub const LOCK_DELAY_MAX_MS: u64 = 60_000;
 
 /// What becomes of a session's keys when it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Behavior {
     /// They stay, unlocked.
+    #[default]
     Release,
     /// They are deleted.
     Delete,
 }
 
 /// One session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its identity, drawn by the proposer.
     pub id: SessionId,

@@ -26,8 +26,9 @@ const HEADER: usize = 8 + 4 + 8;
 /// A frame is closed as soon as it has this many bytes: what a writer keeps in memory.
 const FRAME_BYTES: usize = 64 * 1024;
 
-/// No frame is longer: a full one and the largest row, which a log entry of 1 MiB bounds.
-const FRAME_MAX: usize = 4 * 1024 * 1024;
+/// No frame is longer: nearly a full one and the largest row. A row comes with one command, and the
+/// log takes none above 8 MiB (`raft::COMMAND_BYTES`), so that no state is too large to be saved.
+const FRAME_MAX: usize = 16 * 1024 * 1024;
 
 /// What stands in front of each row.
 #[derive(Clone, Copy)]

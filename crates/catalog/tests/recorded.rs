@@ -52,16 +52,10 @@ fn kv(verb: KvVerb, key: &str, session: &str) -> KvWrite {
 fn session(n: u8, node: &str, behavior: Behavior, lock_delay_ns: i64) -> Session {
     Session {
         id: SessionId::from_bytes([n; 16]),
-        name: "".into(),
         node: node.into(),
         lock_delay_ns,
         behavior,
-        ttl: "".into(),
-        node_checks: None,
-        service_checks: None,
-        checks: None,
-        create: ModifyIndex::ZERO,
-        modify: ModifyIndex::ZERO,
+        ..Session::default()
     }
 }
 
@@ -79,24 +73,19 @@ fn service(value: &Value) -> Service {
     let proxy = &value["Proxy"];
     let (passing, warning) = (1, 1);
     Service {
-        node: "".into(),
         id: (&*text(&value["ID"])).into(),
         name: (&*text(&value["Service"])).into(),
         kind: text(&value["Kind"]),
         tags,
         address: text(&value["Address"]),
-        tagged_addresses: None,
         meta: pairs(&value["Meta"]),
         port: value["Port"].as_i64().unwrap_or_default(),
-        socket_path: "".into(),
         weights: Weights { passing, warning },
         enable_tag_override: value["EnableTagOverride"] == true,
         proxy: proxy.is_object().then(|| proxy.to_string().into()),
         destination: proxy["DestinationServiceName"].as_str().map(Into::into),
         native: value["Connect"]["Native"] == true,
-        locality: None,
-        create: ModifyIndex::ZERO,
-        modify: ModifyIndex::ZERO,
+        ..Service::default()
     }
 }
 
@@ -109,15 +98,7 @@ fn check(value: &Value) -> Check {
         notes: text(&value["Notes"]),
         output: text(&value["Output"]),
         service_id: (&*text(&value["ServiceID"])).into(),
-        service_name: "".into(),
-        service_tags: None,
-        kind: "".into(),
-        interval: "".into(),
-        timeout: "".into(),
-        exposed_port: 0,
-        definition: None,
-        create: ModifyIndex::ZERO,
-        modify: ModifyIndex::ZERO,
+        ..Check::default()
     }
 }
 
@@ -128,9 +109,7 @@ fn node(value: &Value) -> Node {
         address: text(&value["Address"]),
         tagged_addresses: pairs(&value["TaggedAddresses"]),
         meta: pairs(&value["NodeMeta"]),
-        locality: None,
-        create: ModifyIndex::ZERO,
-        modify: ModifyIndex::ZERO,
+        ..Node::default()
     }
 }
 

@@ -166,33 +166,16 @@ fn setup() -> Replay {
         captured: BTreeMap::new(),
         indexes: BTreeMap::new(),
     };
-    let (create, modify) = (ModifyIndex::ZERO, ModifyIndex::ZERO);
-    let node = Node {
-        id: "".into(),
-        name: "node1".into(),
-        address: "127.0.0.1".into(),
-        tagged_addresses: None,
-        meta: None,
-        locality: None,
-        create,
-        modify,
-    };
+    let node = Node { name: "node1".into(), address: "127.0.0.1".into(), ..Node::default() };
     let (service, checks) = (None, [].into());
     let request = Register { node, skip_node_update: false, service, checks };
     replay.write(Command::Register(Box::new(request)));
     for (n, name) in [(1, "sid"), (2, "sid2")] {
         let session = Session {
             id: SessionId::from_bytes([n; 16]),
-            name: "".into(),
             node: "node1".into(),
-            lock_delay_ns: 0,
             behavior: Behavior::Release,
-            ttl: "".into(),
-            node_checks: None,
-            service_checks: None,
-            checks: None,
-            create,
-            modify,
+            ..Session::default()
         };
         replay.captured.insert(name.to_owned(), session.id.to_string().into());
         replay.write(Command::SessionCreate(Box::new(session)));

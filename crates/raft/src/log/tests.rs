@@ -122,15 +122,23 @@ async fn append_and_commit(log: &mut DiskLog, indexes: std::ops::RangeInclusive<
     }
 }
 
+/// A log of these entries that was closed: its newest file, and where its content ends.
+async fn closed_log(
+    directory: &Directory,
+    indexes: std::ops::RangeInclusive<u64>,
+) -> (PathBuf, u64) {
+    let mut log = DiskLog::open(directory.path()).unwrap();
+    append_and_commit(&mut log, indexes).await;
+    drop(log);
+    newest(directory)
+}
+
 #[test]
 fn a_torn_tail_is_cut_off_and_written_over() {
     block_on(async {
         for (torn, garbage) in (1..40).step_by(3).zip([0, 0xa5].into_iter().cycle()) {
             let directory = Directory::new();
-            let mut log = DiskLog::open(directory.path()).unwrap();
-            append_and_commit(&mut log, 1..=2).await;
-            drop(log);
-            let (file, end) = newest(&directory);
+            let (file, end) = closed_log(&directory, 1..=2).await;
             overwrite(&file, end - torn, &vec![garbage; torn as usize]);
 
             let mut log = DiskLog::open(directory.path()).unwrap();
@@ -147,10 +155,7 @@ fn a_torn_tail_is_cut_off_and_written_over() {
 fn a_file_that_ends_within_a_record_is_cut_off() {
     block_on(async {
         let directory = Directory::new();
-        let mut log = DiskLog::open(directory.path()).unwrap();
-        append_and_commit(&mut log, 1..=2).await;
-        drop(log);
-        let (file, end) = newest(&directory);
+        let (file, end) = closed_log(&directory, 1..=2).await;
         OpenOptions::new().write(true).open(file).unwrap().set_len(end - 7).unwrap();
         assert_eq!(indexes(&mut DiskLog::open(directory.path()).unwrap()).await, [1]);
     });
@@ -161,10 +166,7 @@ fn a_file_that_ends_within_a_record_is_cut_off() {
 fn a_damaged_record_is_an_error() {
     block_on(async {
         let directory = Directory::new();
-        let mut log = DiskLog::open(directory.path()).unwrap();
-        append_and_commit(&mut log, 1..=9).await;
-        drop(log);
-        let (file, end) = newest(&directory);
+        let (file, end) = closed_log(&directory, 1..=9).await;
         let bytes = fs::read(&file).unwrap();
         overwrite(&file, end / 2, &[!bytes[end as usize / 2]]);
         assert!(DiskLog::open(directory.path()).is_err());
