@@ -13,14 +13,37 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// Any number; Go keeps them all as 64-bit floats.
-    Number(f64),
+    /// Any number.
+    Number(Number),
     /// Text; bytes that are not UTF-8 and lone surrogates have become U+FFFD.
     Text(String),
     /// A list.
     List(Vec<Value>),
     /// An object in the order of the text; of two equal keys only the last is kept.
     Object(Vec<(String, Value)>),
+}
+
+/// A number as it was written: where Go has no type for it, it is a 64-bit float, else it must fit
+/// the type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Number(Box<str>);
+
+impl Number {
+    /// As a 64-bit float; it is finite.
+    pub fn float(&self) -> f64 {
+        self.0.parse().unwrap_or(f64::MAX)
+    }
+
+    /// The text, as it stood.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<f64> for Number {
+    fn from(number: f64) -> Self {
+        Self(number.to_string().into())
+    }
 }
 
 /// Why a text is not JSON; [`std::fmt::Display`] gives Go's words.
@@ -112,7 +135,7 @@ impl std::fmt::Display for Value {
         match self {
             Value::Null => f.write_str("<nil>"),
             Value::Bool(value) => write!(f, "{value}"),
-            Value::Number(value) => f.write_str(&go_float(*value)),
+            Value::Number(value) => f.write_str(&go_float(value.float())),
             Value::Text(value) => f.write_str(value),
             Value::List(items) => {
                 f.write_str("[")?;
@@ -330,7 +353,7 @@ impl Reader<'_> {
         }
         let text = String::from_utf8_lossy(&self.text[start..self.position]).into_owned();
         match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Value::Number(number)),
+            Ok(number) if number.is_finite() => Ok(Value::Number(Number(text.into()))),
             _ => Err(DecodeError::Number(text)),
         }
     }

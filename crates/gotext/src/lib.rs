@@ -18,6 +18,7 @@ mod duration;
 pub mod json;
 mod network;
 mod number;
+pub mod object;
 mod quote;
 
 pub use base64::{Base64Error, decode_base64};

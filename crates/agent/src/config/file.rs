@@ -74,7 +74,7 @@ impl Decoder {
         match (row.kind, value) {
             (_, Value::Null) => {}
             (Kind::Bool, Value::Bool(value)) => self.layer.set_bool(row, value),
-            (Kind::Int, Value::Number(value)) => self.layer.set_int(row, value as i64),
+            (Kind::Int, Value::Number(value)) => self.layer.set_int(row, value.float() as i64),
             (Kind::Text, Value::Text(text)) => self.layer.set_text(row, text),
             (Kind::Duration, Value::Text(text)) => {
                 self.durations.insert(name, (row, text));
