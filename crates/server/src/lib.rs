@@ -1,0 +1,36 @@
+//! A server of a datacenter: the catalogue behind its log, its two pools, and HTTP.
+//!
+//! ```text
+//!   HTTP ─▶ http ─▶ api handlers ─▶ Store::write ─▶ raft ─▶ Replica::apply
+//!            │                                                  │
+//!            │  block: waits for another answer ◀── Catalogue ◀─┘ publishes, wakes
+//!            └──▶ shell: the agent's own calls ─▶ pools (serf), events, operator
+//!
+//!   reconcile: this server's own node      sessions: their times to live
+//! ```
+//!
+//! One runtime on one thread runs all of it. The catalogue is written by the log alone and read
+//! through snapshots; who waits is entered with the rows that its answer was made of.
+//!
+//! Not here yet: other servers and clients, checks and services of the agent itself, TLS, DNS.
+
+mod catalogue;
+mod events;
+mod http;
+mod identity;
+mod limits;
+mod options;
+mod pools;
+mod random;
+mod reconcile;
+mod sessions;
+mod shell;
+mod start;
+mod store;
+
+pub use identity::Identity;
+pub use options::{Endpoint, HttpOptions, Options};
+pub use start::{Running, StartError, start};
+
+/// The version that this server tells others: that of the program whose place it takes.
+pub const VERSION: &str = "1.16.4";

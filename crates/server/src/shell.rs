@@ -1,0 +1,84 @@
+//! The calls that concern the agent itself.
+
+mod about;
+mod events;
+mod members;
+mod operator;
+
+use std::sync::Arc;
+
+use agent::log::Log;
+use agent::node::NodeHandle;
+use api::{Answer, Body, Call, Failure, Reader, Request};
+use catalog::Uuid;
+
+use crate::events::Events;
+use crate::http::{Parameters, Reply, Site};
+use crate::identity::Identity;
+
+/// What the agent itself consists of, for its API.
+pub(crate) struct Shell {
+    pub(crate) identity: Identity,
+    /// The member of the datacenter's pool.
+    pub(crate) lan: NodeHandle,
+    /// The member of the pool of all servers.
+    pub(crate) wan: Option<NodeHandle>,
+    pub(crate) events: Events,
+    pub(crate) log: Log,
+    pub(crate) started: std::time::SystemTime,
+}
+
+type Outcome = Result<Reply, Failure>;
+
+/// Carries a call out.
+pub(crate) async fn call(
+    site: &Arc<Site>,
+    call: Call,
+    request: &Request,
+    parameters: Parameters,
+    _accept: &str,
+) -> Reply {
+    let outcome = match call {
+        Call::AgentSelf => about::own(site).await,
+        Call::AgentVersion => Ok(about::version()),
+        Call::AgentMembers => members::list(site, request).await,
+        Call::AgentJoin => members::join(site, request).await,
+        Call::AgentForceLeave => members::force_leave(site, request).await,
+        Call::SessionRenew => renew(site, request),
+        Call::StatusLeader => Ok(json(&leader(site))),
+        Call::StatusPeers => Ok(json(&[leader(site)])),
+        Call::Datacenters => Ok(json(&[&site.agent.datacenter])),
+        Call::CoordinateDatacenters => Ok(about::datacenter_coordinates(site).await),
+        Call::EventFire => events::fire(site, request).await,
+        Call::EventList => Ok(events::list(site, request, parameters).await),
+        Call::RaftConfiguration => Ok(operator::raft_configuration(site)),
+        Call::RaftPeer => operator::raft_peer(request),
+        Call::RaftTransferLeader => operator::transfer_leader(site, request),
+        Call::AutopilotHealth => Ok(operator::health(site)),
+        Call::AutopilotState => Ok(operator::state(site)),
+        _ => Err(Failure::new(501, "This server does not have this endpoint yet")),
+    };
+    outcome.unwrap_or_else(Reply::from)
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Reply {
+    Reply::new(200, api::json::body(value))
+}
+
+fn empty() -> Reply {
+    Reply::new(200, Body::Empty)
+}
+
+fn leader(site: &Site) -> String {
+    let leads = site.store.status().is_leader;
+    if leads { site.shell.identity.server.to_string() } else { String::new() }
+}
+
+fn renew(site: &Site, request: &Request) -> Outcome {
+    let snapshot = site.catalogue().read();
+    let fresh = Uuid::from_bytes([0; 16]);
+    let reader = Reader { snapshot: &snapshot, agent: &site.agent, fresh };
+    let (session, answer): (_, Answer) = api::session::renew(request, &reader)?;
+    site.timers.renew(&session);
+    Ok(answer.into())
+}

@@ -1,0 +1,225 @@
+//! From options to a server that answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use agent::log::{Level, Log};
+use agent::node::NodeHandle;
+use serf::{Event, Profile};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
+
+use crate::events::{Events, Services};
+use crate::http::{Listener, Manners, Network, Places, Site, serve};
+use crate::identity::Identity;
+use crate::options::{Endpoint, HttpOptions, Options};
+use crate::pools::{self, Pool};
+use crate::sessions::SessionTimers;
+use crate::shell::Shell;
+use crate::store::Store;
+use crate::{limits, reconcile};
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log or the state in it.
+    #[error("{0}")]
+    Log(#[from] raft::StartError),
+    /// A pool.
+    #[error("Failed to start {pool} Serf: {why}")]
+    Pool {
+        /// Which one.
+        pool: &'static str,
+        /// What its member said.
+        why: String,
+    },
+    /// A socket for HTTP.
+    #[error("Failed to start HTTP server: {0}")]
+    Listen(String),
+    /// A setting that is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// The server could not write about itself.
+    #[error("Failed to register the server: {0}")]
+    Register(String),
+}
+
+/// A server that runs.
+pub struct Running {
+    site: Arc<Site>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Where HTTP is served.
+    pub http: Vec<SocketAddr>,
+}
+
+impl Running {
+    /// Ends it: nothing is served any more, and what was acknowledged is on disk.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.site.shell.lan.shutdown().await;
+        if let Some(wan) = &self.site.shell.wan {
+            wan.shutdown().await;
+        }
+    }
+}
+
+/// Starts a server. The tasks run on the current runtime.
+///
+/// # Errors
+///
+/// See [`StartError`].
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let started = SystemTime::now();
+    let log = options.log;
+    let identity = options.identity;
+    let (listeners, http) = listen(&options.http).await?;
+    let storage = match (&options.data_dir, options.durable) {
+        (Some(directory), true) => raft::Storage::Disk(directory.join("raft")),
+        _ => raft::Storage::Memory,
+    };
+    let store = Store::start(raft::Config {
+        id: u128::from_be_bytes(*identity.node_id.as_bytes()),
+        address: identity.server.to_string(),
+        storage,
+    })
+    .await?;
+    log.line(Level::Info, "agent.server", "cluster leadership acquired");
+    let serf_dir = options.data_dir.as_ref().map(|directory| directory.join("serf"));
+    let snapshot = |name| serf_dir.as_ref().map(|directory| directory.join(name));
+    let wan_port = options.wan.map(|address| address.port());
+    let lan = start_pool(
+        Pool {
+            name: identity.node.to_string(),
+            profile: Profile::Lan,
+            bind: options.lan,
+            advertise: identity.advertise,
+            tags: pools::tags(&identity, wan_port),
+            snapshot: snapshot("local.snapshot"),
+            keyring: options.keyring.clone(),
+        },
+        &log,
+        "LAN",
+    )?;
+    let wan = match options.wan {
+        None => None,
+        Some(bind) => Some(start_pool(
+            Pool {
+                name: identity.wan_name(),
+                profile: Profile::Wan,
+                bind,
+                advertise: identity.advertise_wan,
+                tags: pools::tags(&identity, None),
+                snapshot: snapshot("remote.snapshot"),
+                keyring: options.keyring,
+            },
+            &log,
+            "WAN",
+        )?),
+    };
+    reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
+    let events = Events::default();
+    let timers = SessionTimers::default();
+    let agent = api::Agent {
+        datacenter: identity.datacenter.clone(),
+        node: identity.node.clone(),
+        kv_value_max_bytes: options.http.kv_value_max_bytes,
+        txn_max_bytes: options.http.txn_max_bytes,
+        session_ttl_min_ns: options.session_ttl_min_ns,
+        coordinates: options.coordinates,
+    };
+    let mut tasks = vec![
+        tokio::spawn(timers.clone().run(store.clone())),
+        tokio::spawn(reap(store.clone())),
+        tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone())),
+    ];
+    let shell = Shell { identity, lan, wan, events, log, started };
+    let manners = manners(&options.http)?;
+    let site = Arc::new(Site { agent, store, timers, shell, manners });
+    let places = Places::new(options.http.connections_per_client);
+    for listener in listeners {
+        let head_max = options.http.header_max_bytes;
+        tasks.push(tokio::spawn(serve(listener, site.clone(), places.clone(), head_max)));
+    }
+    Ok(Running { site, tasks, http })
+}
+
+fn start_pool(pool: Pool, log: &Log, name: &'static str) -> Result<NodeHandle, StartError> {
+    pool.start(log, Box::new(|_| {})).map_err(|why| StartError::Pool { pool: name, why })
+}
+
+async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for endpoint in &options.endpoints {
+        match endpoint {
+            Endpoint::Tcp(address) => {
+                let failed = |error| StartError::Listen(gotext::listen_error(*address, &error));
+                let tcp = TcpListener::bind(address).await.map_err(failed)?;
+                addresses.extend(tcp.local_addr());
+                listeners.push(Listener::Tcp(tcp));
+            }
+            Endpoint::Unix(path) => {
+                // One that nobody listens at any more would be in the way.
+                let _ = std::fs::remove_file(path);
+                let failed = |error: std::io::Error| {
+                    StartError::Listen(format!("listen unix {}: {error}", path.display()))
+                };
+                listeners.push(Listener::Unix(UnixListener::bind(path).map_err(failed)?));
+            }
+        }
+    }
+    Ok((listeners, addresses))
+}
+
+fn manners(options: &HttpOptions) -> Result<Manners, StartError> {
+    let network = |text: &String| {
+        Network::parse(text)
+            .ok_or_else(|| StartError::Setting(format!("'{text}' is not a network in CIDR form")))
+    };
+    Ok(Manners {
+        pretty: options.pretty,
+        response_headers: options.response_headers.clone(),
+        blocked: options.block_endpoints.clone(),
+        writers: options.allow_write_from.iter().map(network).collect::<Result<_, _>>()?,
+        unprintable: options.unprintable,
+        wait: options.query_time,
+        wait_max: options.query_time_max,
+        pages: options.pages,
+        cache: options.cache,
+    })
+}
+
+/// The agent has no services of its own yet.
+struct NoServices;
+
+impl Services for NoServices {
+    fn any(&self, _: &mut dyn FnMut(&str, &[&str]) -> bool) -> bool {
+        false
+    }
+}
+
+async fn follow_events(lan: NodeHandle, events: Events, identity: Identity) {
+    let mut incoming = lan.subscribe_events("agent".to_owned());
+    while let Some(event) = incoming.recv().await {
+        if let Event::User { lamport_time, name, payload, .. } = &*event {
+            let payload = payload.as_deref().unwrap_or_default();
+            events.take(name, payload, lamport_time.0, &identity.node, &NoServices);
+        }
+    }
+}
+
+/// Forgets what was deleted long ago.
+async fn reap(store: Store) {
+    loop {
+        tokio::time::sleep(limits::REAP_EVERY).await;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let before = now.saturating_sub(limits::TOMBSTONE_AGE);
+        let before = u64::try_from(Duration::as_millis(&before)).unwrap_or(u64::MAX);
+        let command = catalog::Command::Reap(catalog::Time(before));
+        // Nothing is lost if it is not done now.
+        let _ = store.write(&command).await;
+    }
+}
