@@ -27,6 +27,8 @@ pub struct Answer {
     pub index: ModifyIndex,
     /// What the answer was made of: if none of it is touched, the answer stays the same.
     pub watches: Vec<Watch>,
+    /// Whether the headers of a read come with it.
+    pub meta: bool,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -40,6 +42,7 @@ impl Answer {
             body,
             index: ModifyIndex::ZERO,
             watches: Vec::new(),
+            meta: true,
             headers: Vec::new(),
         }
     }

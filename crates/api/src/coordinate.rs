@@ -45,7 +45,7 @@ pub(crate) fn node(request: &Request, reader: &Reader<'_>) -> Result<Answer, Fai
         .map(|row| CoordinateRow::new(row, &name))
         .collect();
     let answer = if rows.is_empty() {
-        Answer::new(Body::Empty).status(404)
+        Answer { meta: false, ..Answer::new(Body::Empty).status(404) }
     } else {
         Answer::new(json::body(&rows))
     };

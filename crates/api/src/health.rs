@@ -3,7 +3,7 @@
 use catalog::{Check, Key, Kind, Node, Service, Watch};
 use filter::fields;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Body, Failure};
 use crate::catalog::{NodeMeta, has_tags, named_node, named_service};
 use crate::endpoint::Reader;
 use crate::json;
@@ -91,7 +91,11 @@ fn entries(
 ) -> Result<Answer, Failure> {
     let filter = filter(request, fields::SERVICE_ENTRY)?;
     let meta = NodeMeta::new(request);
-    let only_passing = only_passing(request)?;
+    let only_passing = match only_passing(request) {
+        Ok(only_passing) => only_passing,
+        // Consul looks at it behind the query.
+        Err(failure) => return Ok(Answer::new(Body::Text(failure.text)).status(failure.status)),
+    };
     let datacenter = &*reader.agent.datacenter;
     let mut rows: Vec<EntryRow<'_>> = Vec::new();
     for (node, service) in found {

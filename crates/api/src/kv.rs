@@ -55,7 +55,9 @@ fn list(found: Option<Body>, reader: &Reader<'_>, prefix: &[u8]) -> Answer {
 /// The names alone, cut behind the first separator after the prefix.
 fn keys(request: &Request, reader: &Reader<'_>) -> Answer {
     let prefix = &*request.tail;
-    let separator = request.query.filled("separator").or(request.query.filled("seperator"));
+    let query = &request.query;
+    let separator = query.first("separator").or(query.first("seperator"));
+    let separator = separator.filter(|separator| !separator.is_empty());
     let mut names: Vec<json::Lossy<'_>> = Vec::new();
     let mut last: Option<&[u8]> = None;
     for entry in reader.snapshot.kv_list(prefix) {

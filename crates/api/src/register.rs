@@ -24,18 +24,18 @@ fn decode_failed(error: &ObjectError) -> Failure {
         ObjectError::Unknown(name) if name.eq_ignore_ascii_case("Namespace") => {
             " - Namespaces are a Consul Enterprise feature"
         }
-        ObjectError::Unknown(name) if name.eq_ignore_ascii_case("Partition") => {
-            " - Partitions are a Consul Enterprise feature"
-        }
         _ => "",
     };
     Failure::bad(format!("Request decode failed: {error}{hint}"))
 }
 
 pub(crate) fn register(request: &Request, reader: &Reader<'_>) -> Result<Proposal, Failure> {
-    let (mut register, datacenter) =
+    let Read { mut register, datacenter, of_a_peer } =
         read_register(&request.body).map_err(|error| decode_failed(&error))?;
     other_datacenter(&datacenter, reader)?;
+    if of_a_peer {
+        return Err(Failure::internal("cannot register requests with PeerName in them"));
+    }
     register.prepare().map_err(|error| Failure::internal(error.to_string()))?;
     Ok(propose(Command::Register(Box::new(register))))
 }
@@ -56,18 +56,32 @@ fn other_datacenter(datacenter: &str, reader: &Reader<'_>) -> Result<(), Failure
     }
 }
 
-fn read_register(body: &[u8]) -> Result<(Register, String), ObjectError> {
+/// What a registration says.
+struct Read {
+    register: Register,
+    datacenter: String,
+    /// Whether something in it is another cluster's.
+    of_a_peer: bool,
+}
+
+fn read_register(body: &[u8]) -> Result<Read, ObjectError> {
     let mut body = Object::parse(body)?;
     let datacenter = body.field("Datacenter")?;
     let name: String = body.field("Node")?;
     let node = node(&mut body, &name)?;
-    let service = body.optional::<Object>("Service")?.map(service).transpose()?;
+    let mut peers = vec![body.field::<String>("PeerName")?];
+    let service = match body.optional::<Object>("Service")? {
+        None => None,
+        Some(mut object) => {
+            peers.push(object.field("PeerName")?);
+            Some(service(object)?)
+        }
+    };
     let mut checks = Vec::new();
-    if let Some(one) = body.optional::<Object>("Check")? {
-        checks.push(check(one)?);
-    }
-    for one in body.objects("Checks")?.unwrap_or_default() {
-        checks.push(check(one)?);
+    let one = body.optional::<Object>("Check")?;
+    for mut object in one.into_iter().chain(body.objects("Checks")?.unwrap_or_default()) {
+        peers.push(object.field("PeerName")?);
+        checks.push(check(object)?);
     }
     let register = Register {
         node,
@@ -78,7 +92,7 @@ fn read_register(body: &[u8]) -> Result<(Register, String), ObjectError> {
     let _: String = body.field("Token")?;
     indexes(&mut body)?;
     body.finish()?;
-    Ok((register, datacenter))
+    Ok(Read { register, datacenter, of_a_peer: peers.iter().any(|peer| !peer.is_empty()) })
 }
 
 pub(crate) fn deregister(request: &Request, reader: &Reader<'_>) -> Result<Proposal, Failure> {
@@ -97,7 +111,9 @@ fn read_deregister(body: &[u8]) -> Result<(Command, String), ObjectError> {
     let node: String = body.field("Node")?;
     let service: String = body.field("ServiceID")?;
     let check: String = body.field("CheckID")?;
-    let _: (String, String) = (body.field("Address")?, body.field("Token")?);
+    for ignored in ["Address", "Token", "PeerName"] {
+        let _: String = body.field(ignored)?;
+    }
     body.finish()?;
     let command = Command::Deregister {
         node: NodeName::from(&*node),
@@ -138,7 +154,6 @@ fn locality(object: &mut Object) -> Result<Option<Box<str>>, ObjectError> {
 /// The node of a request: its fields stand beside others.
 pub(crate) fn node(object: &mut Object, name: &str) -> Result<Node, ObjectError> {
     let meta = object.aliased(&["NodeMeta", "Meta"])?;
-    let _: String = object.field("PeerName")?;
     Ok(Node {
         id: NodeId::from(&*object.field::<String>("ID")?),
         name: NodeName::from(name),
@@ -245,22 +260,25 @@ pub(crate) fn check(mut object: Object) -> Result<Check, ObjectError> {
     Ok(Check { create, modify, ..check })
 }
 
-/// What a check is, from what its definition names; the first that fits.
+/// What a check is, from what its definition names; the first that fits. Most need an interval.
 fn check_kind(form: &Map<String, Json>) -> &'static str {
-    const KINDS: [(&str, &str); 10] = [
-        ("GRPC", "grpc"),
-        ("HTTP", "http"),
-        ("TTL", "ttl"),
-        ("TCP", "tcp"),
-        ("UDP", "udp"),
-        ("AliasNode", "alias"),
-        ("AliasService", "alias"),
-        ("DockerContainerID", "docker"),
-        ("ScriptArgs", "script"),
-        ("H2PING", "h2ping"),
+    const KINDS: [(&str, bool, &str); 11] = [
+        ("GRPC", true, "grpc"),
+        ("HTTP", true, "http"),
+        ("TTL", false, "ttl"),
+        ("TCP", true, "tcp"),
+        ("UDP", true, "udp"),
+        ("AliasNode", false, "alias"),
+        ("AliasService", false, "alias"),
+        ("DockerContainerID", true, "docker"),
+        ("ScriptArgs", true, "script"),
+        ("H2PING", true, "h2ping"),
+        ("OSService", true, "os_service"),
     ];
-    let found = KINDS.iter().find(|(name, _)| form.contains_key(*name));
-    found.map_or(if form.contains_key("OSService") { "os_service" } else { "" }, |(_, kind)| kind)
+    let runs = form.contains_key("Interval");
+    let fits =
+        |(name, interval, _): &&(&str, bool, &str)| form.contains_key(*name) && (runs || !interval);
+    KINDS.iter().find(fits).map_or("", |(_, _, kind)| kind)
 }
 
 /// The definition of a check: lengths of time first, as texts, then what is not empty. What it does

@@ -43,8 +43,9 @@ pub(crate) fn create(request: &Request, reader: &Reader<'_>) -> Result<Proposal,
         modify: ModifyIndex::ZERO,
     };
     let mut behavior = String::new();
-    read_body(request, &mut session, &mut behavior)
-        .map_err(|error| Failure::bad(format!("Request decode failed: {error}")))?;
+    read_body(request, &mut session, &mut behavior).map_err(|error| {
+        Failure::bad(format!("Request decode failed: {}", error.within(".Alias")))
+    })?;
     session.behavior = match behavior.as_str() {
         "" | "release" => Behavior::Release,
         "delete" => Behavior::Delete,

@@ -180,6 +180,7 @@ fn row_verb(object: &mut Object) -> Result<RowVerb, ObjectError> {
 fn node_of(mut object: Object) -> Result<Node, ObjectError> {
     let name: String = object.field("Node")?;
     let node = register::node(&mut object, &name)?;
+    let _: String = object.field("PeerName")?;
     let _: String = object.field("Datacenter")?;
     register::indexes(&mut object).and_then(|(create, modify)| {
         object.finish()?;

@@ -50,6 +50,7 @@ mod snapshot;
 mod state;
 mod table;
 mod txn;
+mod virtual_address;
 mod watch;
 
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};

@@ -14,6 +14,8 @@ const META_PAIRS: usize = 64;
 const META_KEY_BYTES: usize = 128;
 const META_VALUE_BYTES: usize = 512;
 const META_RESERVED: &str = "consul-";
+/// What gateways between datacenters say of themselves.
+const FEDERATES: &str = "consul-wan-federation";
 
 /// A request to register. Rows carry no indexes yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,14 +125,15 @@ fn node_id_valid(id: &NodeId) -> Result<(), Error> {
 
 /// Whether the metadata of a service keeps to its limits.
 pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
-    pairs_valid(&service.meta).map_err(|why| Error::ServiceMeta {
+    let gateway = &*service.kind == "mesh-gateway";
+    pairs_valid(&service.meta, gateway).map_err(|why| Error::ServiceMeta {
         node: service.node.clone(),
         service: service.id.clone(),
         why: why.into(),
     })
 }
 
-fn pairs_valid(meta: &Pairs) -> Result<(), String> {
+fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());
@@ -143,7 +146,7 @@ fn pairs_valid(meta: &Pairs) -> Result<(), String> {
             "Key contains invalid characters".to_owned()
         } else if key.len() > META_KEY_BYTES {
             format!("Key is too long (limit: {META_KEY_BYTES} characters)")
-        } else if key.starts_with(META_RESERVED) {
+        } else if key.starts_with(META_RESERVED) && !(gateway && **key == *FEDERATES) {
             format!("Key prefix '{META_RESERVED}' is reserved for internal use")
         } else if value.len() > META_VALUE_BYTES {
             format!("Value is too long (limit: {META_VALUE_BYTES} characters)")

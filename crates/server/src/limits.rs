@@ -12,6 +12,9 @@ pub(crate) const KV_LIMIT_PAGE: &str =
 pub(crate) const TXN_LIMIT_PAGE: &str =
     "https://www.consul.io/docs/agent/config/config-files#txn_max_req_len";
 
+/// Reads that are remembered as cached; beyond them all are forgotten.
+pub(crate) const CACHE_KEYS: usize = 4096;
+
 /// Events that are remembered for `event/list`, as many as Consul keeps.
 pub(crate) const EVENTS: usize = 256;
 

@@ -1,7 +1,7 @@
 //! From options to a server that answers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use agent::log::{Level, Log};
@@ -19,6 +19,9 @@ use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
 use crate::{limits, reconcile};
+
+/// What stands before the name of a leader in its pool.
+const NEW_LEADER: &str = "consul:new-leader:";
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +124,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
     let events = Events::default();
+    let node = identity.node.clone();
+    log.line(Level::Info, "agent.server", format_args!("New leader elected: payload={node}"));
+    let payload = Some(node.as_bytes().to_vec().into());
+    // Nobody else needs to know yet; the clock of events moves on as everybody expects.
+    let _ = lan.user_event(format!("{NEW_LEADER}{node}"), payload, false).await;
     let timers = SessionTimers::default();
     let agent = api::Agent {
         datacenter: identity.datacenter.clone(),
@@ -137,7 +145,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     ];
     let shell = Shell { identity, lan, wan, events, log, started };
     let manners = manners(&options.http)?;
-    let site = Arc::new(Site { agent, store, timers, shell, manners });
+    let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
     for listener in listeners {
         let head_max = options.http.header_max_bytes;

@@ -87,6 +87,19 @@ fn consistency(query: &Query) -> Result<Consistency, Failure> {
     })
 }
 
+/// Looks at what a client asks of a cache that is not there: at its numbers alone.
+pub(crate) fn check_cache_control(text: &str) -> Result<(), Failure> {
+    let wrong = |directive: &str| {
+        let Some((name, value)) = directive.trim().split_once('=') else { return false };
+        let counted = matches!(name.to_ascii_lowercase().as_str(), "max-age" | "stale-if-error");
+        counted && value.parse::<u64>().is_err()
+    };
+    if text.split(',').any(wrong) {
+        return Err(Failure::bad("Invalid Cache-Control header."));
+    }
+    Ok(())
+}
+
 /// Refuses what another edition has.
 pub(crate) fn refuse_enterprise(
     endpoint: &Endpoint,

@@ -1,7 +1,9 @@
 //! The way of one request.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
@@ -11,11 +13,11 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
 
 use super::block::{self, Wait};
-use super::parameters::{Consistency, Parameters, refuse_enterprise};
+use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{BODY_BYTES, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
+use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
 use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -82,6 +84,8 @@ pub(crate) struct Site {
     pub(crate) timers: SessionTimers,
     pub(crate) shell: Shell,
     pub(crate) manners: Manners,
+    /// What was read with `?cached`, as hashes.
+    pub(crate) asked: Mutex<HashSet<u64>>,
 }
 
 /// Who asks.
@@ -140,10 +144,18 @@ impl Site {
         raw_query: &str,
         peer: Peer,
     ) -> Outcome {
+        if let Some(reply) = malformed(&request) {
+            return Outcome::Redirect(reply);
+        }
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
         let path = match path::read(request.uri().path(), self.manners.unprintable) {
             Path::Clean(path) => path,
+            Path::Roundabout(path)
+                if is_subtree(&format!("{}/", String::from_utf8_lossy(&path))) =>
+            {
+                return redirect(&[&path[..], b"/"].concat(), raw_query, shows, is_get);
+            }
             Path::Roundabout(path) => return redirect(&path, raw_query, shows, is_get),
             Path::Broken => {
                 let mut reply = Reply::text(400, "400 Bad Request");
@@ -165,7 +177,7 @@ impl Site {
     /// What is not the API.
     fn elsewhere(&self, path: &str, raw_query: &str, shows: bool, is_get: bool) -> Outcome {
         let below = format!("{path}/");
-        if api::ENDPOINTS.iter().any(|endpoint| endpoint.path == below) {
+        if is_subtree(&below) {
             return redirect(below.as_bytes(), raw_query, shows, is_get);
         }
         let plain = |status, text: &str| Outcome::Plain(Reply::text(status, text));
@@ -232,7 +244,11 @@ impl Site {
         if let Err(failure) = refuse_enterprise(endpoint, &query, has) {
             return failure.into();
         }
-        let parameters = match Parameters::read(endpoint, &query) {
+        let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
+        let cache = cache.filter(|_| endpoint.parameters == api::Parameters::All);
+        let parameters = Parameters::read(endpoint, &query)
+            .and_then(|read| check_cache_control(cache.unwrap_or_default()).map(|()| read));
+        let parameters = match parameters {
             Ok(parameters) => parameters,
             Err(failure) => return failure.into(),
         };
@@ -325,11 +341,13 @@ impl Site {
         parameters: Parameters,
     ) -> Reply {
         let outcome = self.evaluate(endpoint, read, request, parameters).await;
+        let mut shows_meta = endpoint.meta != Meta::None;
         let streams = endpoint.meta == Meta::Health && api::streams(request);
         let mut reply = match outcome {
             Ok(answer) => {
                 let mut headers = Vec::new();
-                if endpoint.meta != Meta::None {
+                shows_meta &= answer.meta;
+                if shows_meta {
                     headers.push(("X-Consul-Index", answer.index.0.max(1).to_string()));
                     headers.push(("X-Consul-Knownleader", (!streams).to_string()));
                     headers.push(("X-Consul-Lastcontact", "0".into()));
@@ -341,7 +359,7 @@ impl Site {
                     reply = reply.with("X-Consul-Effective-Consistency", used);
                 }
                 if endpoint.cached && request.query.has("cached") && self.manners.cache {
-                    reply = reply.with("X-Cache", "MISS");
+                    reply = self.cache_said(endpoint, request, parameters, reply);
                 }
                 reply
             }
@@ -358,11 +376,34 @@ impl Site {
                     .with("X-Consul-Lastcontact", "0")
             }
         };
-        if endpoint.meta != Meta::None {
+        if shows_meta {
             let backend = if streams { "streaming" } else { "blocking-query" };
             reply = reply.with("X-Consul-Query-Backend", backend);
         }
         reply
+    }
+
+    /// There is no cache: what is read is as fresh as it would be in one. Clients that count its
+    /// hits are told what they would be.
+    fn cache_said(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+        parameters: Parameters,
+        reply: Reply,
+    ) -> Reply {
+        let mut hasher = DefaultHasher::new();
+        (endpoint.path, &request.tail, request.query.encode()).hash(&mut hasher);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= CACHE_KEYS {
+            asked.clear();
+        }
+        let known = !asked.insert(hasher.finish());
+        if known && parameters.index == 0 {
+            reply.with("X-Cache", "HIT").with("Age", "0")
+        } else {
+            reply.with("X-Cache", "MISS")
+        }
     }
 
     async fn evaluate(
@@ -459,6 +500,39 @@ impl Site {
         });
         endpoint.map_or(Ok(()), |endpoint| self.own_datacenter(endpoint, query))
     }
+}
+
+/// What a head must have besides what the parser demands.
+fn malformed(request: &hyper::Request<Incoming>) -> Option<Reply> {
+    let refused = |status, text: &str| {
+        let mut reply = Reply::text(status, text);
+        reply.close = true;
+        Some(reply)
+    };
+    let mut hosts = request.headers().get_all(hyper::header::HOST).iter();
+    let host = hosts.next();
+    if host.is_none() && request.version() == hyper::Version::HTTP_11 {
+        return refused(400, "400 Bad Request: missing required Host header");
+    }
+    if hosts.next().is_some() {
+        return refused(400, "400 Bad Request");
+    }
+    let strange = |byte: &u8| *byte <= b' ' || *byte >= 0x7f || b"\"<>\\^`{|}".contains(byte);
+    if host.is_some_and(|host| host.as_bytes().iter().any(|byte| strange(byte))) {
+        return refused(400, "400 Bad Request: malformed Host header");
+    }
+    let expect = request.headers().get(hyper::header::EXPECT);
+    if expect.is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        let mut reply = Reply::new(417, Body::Empty);
+        reply.close = true;
+        return Some(reply);
+    }
+    None
+}
+
+/// Whether everything below a path is an endpoint's.
+fn is_subtree(path: &str) -> bool {
+    api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
 
 /// What a path came to.
