@@ -130,7 +130,12 @@ pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
     })
 }
 
-fn pairs_valid(meta: &Pairs) -> Result<(), String> {
+/// Whether metadata keeps to its limits (consul-http, "Limits").
+///
+/// # Errors
+///
+/// Which pair is wrong and why, in the words that every answer about metadata ends with.
+pub fn pairs_valid(meta: &Pairs) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());
