@@ -1,6 +1,7 @@
 //! What a check is to do, from a request, from a configuration file or from the data directory.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use catalog::{Check, CheckId, ServiceId};
 use gotext::GoDuration;
@@ -9,6 +10,9 @@ use gotext::object::{Nanoseconds, Object, ObjectError};
 use crate::fields::{Fields, Form};
 use crate::refused::Refused;
 use crate::status::Status;
+
+/// A check is not run more often than this.
+const RUN_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// How a check finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,6 +344,28 @@ impl CheckDefinition {
             CheckKind::H2Ping
         } else {
             CheckKind::Alias
+        }
+    }
+
+    /// From the end of a run to the next one: what was given, but a second at least.
+    #[must_use]
+    pub fn run_interval(&self) -> Duration {
+        self.interval.saturating_std().max(RUN_INTERVAL_MIN)
+    }
+
+    /// How long a run may take: what was given, else 30 s for programs and services of the
+    /// operating system, 10 s for everything else.
+    #[must_use]
+    pub fn run_timeout(&self) -> Duration {
+        let given = self.timeout.saturating_std();
+        let slow = matches!(
+            self.kind(),
+            CheckKind::Script | CheckKind::Docker | CheckKind::OsService
+        );
+        match (given.is_zero(), slow) {
+            (false, _) => given,
+            (true, true) => Duration::from_secs(30),
+            (true, false) => Duration::from_secs(10),
         }
     }
 

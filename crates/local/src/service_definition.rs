@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use catalog::{CheckId, Pairs, Service, ServiceAddress, ServiceId, ServiceName, Weights};
+use catalog::{
+    CheckId, Pairs, Service, ServiceAddress, ServiceId, ServiceName, Tags, Weights,
+};
 use gotext::Json;
 use gotext::object::{Object, ObjectError};
 use gotext::quote;
@@ -140,17 +142,16 @@ impl ServiceDefinition {
     }
 
     fn read(mut f: Fields) -> Result<Self, ObjectError> {
-        let tags: Option<Vec<String>> = f.optional(&["Tags"], &["tags"])?;
         let id: String = f.word("ID")?;
         let name: String = f.word("Name")?;
         let mut service = Service {
             id: ServiceId::from(id.as_str()),
             name: ServiceName::from(name.as_str()),
             kind: boxed(f.word("Kind")?),
-            tags: tags.map(|tags| tags.into_iter().map(boxed).collect()),
+            tags: tags(&mut f)?,
             address: boxed(f.word("Address")?),
             tagged_addresses: tagged_addresses(&mut f)?,
-            meta: pairs(f.map::<String>(&["Meta"], &["meta"])?, boxed),
+            meta: meta(&mut f)?,
             port: f.word("Port")?,
             socket_path: boxed(f.named(&["SocketPath"], &["socket_path"])?),
             enable_tag_override: f.named(
@@ -294,11 +295,17 @@ fn boxed(text: String) -> Box<str> {
     text.into()
 }
 
-fn pairs<T, U>(map: Option<BTreeMap<String, T>>, value: impl Fn(T) -> U) -> Pairs<U> {
-    map.map(|map| map.into_iter().map(|(key, item)| (key.into(), value(item))).collect())
+pub(crate) fn tags(f: &mut Fields) -> Result<Tags, ObjectError> {
+    let tags: Option<Vec<String>> = f.optional(&["Tags"], &["tags"])?;
+    Ok(tags.map(|tags| tags.into_iter().map(boxed).collect()))
 }
 
-fn tagged_addresses(f: &mut Fields) -> Result<Pairs<ServiceAddress>, ObjectError> {
+pub(crate) fn meta(f: &mut Fields) -> Result<Pairs, ObjectError> {
+    let map = f.map::<String>(&["Meta"], &["meta"])?;
+    Ok(map.map(|map| map.into_iter().map(|(key, value)| (boxed(key), boxed(value))).collect()))
+}
+
+pub(crate) fn tagged_addresses(f: &mut Fields) -> Result<Pairs<ServiceAddress>, ObjectError> {
     let names = ["TaggedAddresses", "tagged_addresses"];
     let Some(map) = f.map::<Object>(&names, &names[1..])? else { return Ok(None) };
     let mut addresses = Vec::new();
@@ -311,14 +318,14 @@ fn tagged_addresses(f: &mut Fields) -> Result<Pairs<ServiceAddress>, ObjectError
     Ok(Some(addresses.into()))
 }
 
-fn weights(f: &mut Fields) -> Result<Option<Weights>, ObjectError> {
+pub(crate) fn weights(f: &mut Fields) -> Result<Option<Weights>, ObjectError> {
     let Some(mut inner) = f.nested(&["Weights"], &["weights"])? else { return Ok(None) };
     let weights = Weights { passing: inner.word("Passing")?, warning: inner.word("Warning")? };
     inner.finish()?;
     Ok(Some(weights))
 }
 
-fn locality(f: &mut Fields) -> Result<Option<Box<str>>, ObjectError> {
+pub(crate) fn locality(f: &mut Fields) -> Result<Option<Box<str>>, ObjectError> {
     let Some(mut inner) = f.nested(&["Locality"], &["locality"])? else { return Ok(None) };
     let mut out = Record::default();
     for name in ["Region", "Zone"] {

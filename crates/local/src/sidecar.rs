@@ -19,11 +19,16 @@ const LOOPBACK: &str = "127.0.0.1";
 /// How often it is looked whether the proxy listens.
 const LISTENING_INTERVAL_NS: i64 = 10_000_000_000;
 
+/// The ID of a service's sidecar.
+pub(crate) fn id_of(service: &ServiceId) -> ServiceId {
+    ServiceId::from(format!("{service}{SUFFIX}").as_str())
+}
+
 /// Fills in what a sidecar takes from its service, which is complete. Its port may still be open.
 pub(crate) fn complete(parent: &ServiceDefinition, sidecar: &mut ServiceDefinition) {
     let service = &parent.service;
     let own = &mut sidecar.service;
-    own.id = ServiceId::from(format!("{}{SUFFIX}", service.id).as_str());
+    own.id = id_of(&service.id);
     if own.name.is_empty() {
         own.name = ServiceName::from(format!("{}{SUFFIX}", service.name).as_str());
     }
