@@ -75,11 +75,14 @@ impl Local {
     pub fn register_check(
         &mut self,
         now: Time,
-        definition: CheckDefinition,
+        mut definition: CheckDefinition,
         source: Source,
         token: &str,
     ) -> Result<Ticket, Refused> {
         let mut row = definition.row();
+        // The row has them.
+        definition.service_id.clear();
+        definition.token.clear();
         if !row.service_id.is_empty() {
             let Some(service) = self.services.get(&row.service_id) else {
                 return Err(Refused::NoSuchService(row.service_id));
