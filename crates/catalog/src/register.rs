@@ -133,7 +133,14 @@ pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
     })
 }
 
-fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
+/// Whether metadata keeps to its limits (consul-http, "Limits").
+///
+/// A gateway between datacenters may say that it is one.
+///
+/// # Errors
+///
+/// Which pair is wrong and why, in the words that every answer about metadata ends with.
+pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());

@@ -7,9 +7,10 @@ use crate::quote;
 pub const DEPTH: usize = 128;
 
 /// A JSON value that was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`.
+    #[default]
     Null,
     /// `true` or `false`.
     Bool(bool),

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::decode::Value;
+
 /// A JSON value to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
@@ -20,6 +22,27 @@ pub enum Json {
     List(Vec<Json>),
     /// An object, written in this order: sort the keys by bytes where it stands for a map.
     Object(Vec<(String, Json)>),
+    /// A text that is JSON already, written as it is.
+    Verbatim(Box<str>),
+}
+
+/// A value that was read, as Go writes what it has no type for: maps sorted, numbers as floats.
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Json {
+        match value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(_) => Json::Verbatim(value.to_string().into()),
+            Value::Text(text) => Json::text(text.as_str()),
+            Value::List(items) => Json::List(items.iter().map(Json::from).collect()),
+            Value::Object(fields) => {
+                let mut fields: Vec<_> =
+                    fields.iter().map(|(key, value)| (key.clone(), Json::from(value))).collect();
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                Json::Object(fields)
+            }
+        }
+    }
 }
 
 impl Json {
@@ -70,6 +93,7 @@ impl Json {
                 let _ = write!(out, "{value}");
             }
             Json::Text(text) => write_text(out, text),
+            Json::Verbatim(text) => out.push_str(text),
             Json::List(items) => {
                 write_items(out, depth, ['[', ']'], items, |out, inner, item| {
                     item.write(out, inner);

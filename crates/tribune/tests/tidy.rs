@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
+    ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
@@ -51,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog"];
+const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog", "local"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
