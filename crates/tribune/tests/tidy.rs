@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
+    ("tribune-checks", &["tribune-gotext"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
