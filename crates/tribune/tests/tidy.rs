@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
+    ("tribune-hcl", &["tribune-gotext"]),
     ("tribune-serf", &["tribune-gossip", "tribune-pattern", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
+            "tribune-hcl",
             "tribune-serf",
             "tribune-wire",
         ],
@@ -51,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog"];
+const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
