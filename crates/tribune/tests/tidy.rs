@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
     ("tribune-hcl", &["tribune-gotext"]),
+    ("tribune-settings", &["tribune-catalog", "tribune-gotext", "tribune-hcl", "tribune-pattern"]),
     ("tribune-serf", &["tribune-gossip", "tribune-pattern", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
