@@ -62,6 +62,7 @@ pub use name::{
 };
 pub use node::Node;
 pub use register::{Register, pairs_valid};
+pub use register::{Register, pairs_valid, uuid_valid};
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};

@@ -107,20 +107,28 @@ impl Write<'_> {
     }
 }
 
-/// Whether an identity is a UUID, in the words of Go's UUID and hexadecimal readers.
+/// Whether an identity, if there is one, is a UUID.
 fn node_id_valid(id: &NodeId) -> Result<(), Error> {
-    if id.is_empty() || Uuid::parse(id.as_str()).is_some() {
+    if id.is_empty() { Ok(()) } else { uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into())) }
+}
+
+/// Whether a text is a UUID in the form `8-4-4-4-12`.
+///
+/// # Errors
+///
+/// What is wrong, in the words of Go's UUID and hexadecimal readers.
+pub fn uuid_valid(id: &str) -> Result<(), String> {
+    if Uuid::parse(id).is_some() {
         return Ok(());
     }
     let foreign = |c: &char| !c.is_ascii_hexdigit() && *c != '-';
-    let why = if id.as_str().len() != 36 {
+    Err(if id.len() != 36 {
         "uuid string is wrong length".to_owned()
-    } else if let Some(foreign) = id.as_str().chars().find(foreign) {
+    } else if let Some(foreign) = id.chars().find(foreign) {
         format!("encoding/hex: invalid byte: U+{:04X} '{foreign}'", u32::from(foreign))
     } else {
         "uuid is improperly formatted".to_owned()
-    };
-    Err(Error::NodeId(why.into()))
+    })
 }
 
 /// Whether the metadata of a service keeps to its limits.
@@ -141,6 +149,12 @@ pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
 ///
 /// Which pair is wrong and why, in the words that every answer about metadata ends with.
 pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
+/// Whether metadata keeps to its limits; `consul-` is for the program's own keys.
+///
+/// # Errors
+///
+/// What is wrong with which pair, in words.
+pub fn pairs_valid(meta: &Pairs) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());

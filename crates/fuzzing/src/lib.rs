@@ -78,6 +78,7 @@ targets! {
     snapshot = text::snapshot, "the content of a snapshot file";
     gotext = text::gotext, "a text: JSON, a duration, base64, an address, a number";
     config = text::config, "the content of a configuration file";
+    hcl = text::hcl, "the content of a configuration file in HCL";
     filter = text::filter, "an expression of the filtering language";
     machine = machine::run, "settings, then a sequence of inputs";
 }

@@ -171,6 +171,44 @@ fn agree(ours: &Value, witness: &serde_json::Value) -> bool {
     }
 }
 
+/// Whatever is read can be written as JSON, whose objects become blocks: that says the same.
+pub(crate) fn hcl(input: &[u8]) {
+    let json = match hcl::read(input) {
+        Ok(value) => match json_without_blocks(&value) {
+            Some(json) => json,
+            None => return,
+        },
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let text = serde_json::to_string(&json).expect("texts, numbers, lists and objects");
+    let again = hcl::read(text.as_bytes()).map(|value| json_without_blocks(&value));
+    assert_eq!(again, Ok(Some(json)));
+}
+
+/// The value as JSON, blocks as plain objects; nothing for numbers that only JSON's readers round.
+fn json_without_blocks(value: &Value) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => Json::Number(number.as_str().parse::<i64>().ok()?.into()),
+        Value::Text(text) => Json::String(text.clone()),
+        Value::List(items) => {
+            let mut items: Vec<Json> =
+                items.iter().map(json_without_blocks).collect::<Option<_>>()?;
+            match items.pop_if(|item| item.is_object()) {
+                Some(block) if items.is_empty() => block,
+                last => Json::Array(items.into_iter().chain(last).collect()),
+            }
+        }
+        Value::Object(fields) => {
+            let field =
+                |(key, value): &(String, Value)| Some((key.clone(), json_without_blocks(value)?));
+            Json::Object(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+    })
+}
+
 /// A row whose every field is the same text.
 struct Uniform;
 

@@ -47,6 +47,12 @@ impl From<f64> for Number {
     }
 }
 
+impl From<i64> for Number {
+    fn from(number: i64) -> Self {
+        Self(number.to_string().into())
+    }
+}
+
 /// Why a text is not JSON; [`std::fmt::Display`] gives Go's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {

@@ -18,6 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
+    ("tribune-hcl", &["tribune-gotext"]),
+    ("tribune-settings", &["tribune-catalog", "tribune-gotext", "tribune-hcl", "tribune-pattern"]),
     ("tribune-serf", &["tribune-gossip", "tribune-pattern", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
@@ -35,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
+            "tribune-hcl",
             "tribune-serf",
             "tribune-wire",
         ],
@@ -54,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// The crates that do no I/O, and the words that would give them away.
 const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog", "local"];
+const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
