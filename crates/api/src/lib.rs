@@ -26,6 +26,7 @@ mod endpoint;
 mod health;
 pub mod json;
 mod kv;
+mod local;
 mod near;
 mod proxy;
 mod register;
@@ -42,6 +43,8 @@ pub use endpoint::{
     Agent, Endpoint, Enterprise, Handler, Meta, Parameters, Proposal, Reader, Then,
 };
 pub use health::streams;
+pub use local::{AgentCheck, AgentHealth, AgentService};
 pub use request::{Method, Query, Request, percent_decode};
+pub use select::{CheckView, ServiceView};
 pub use shell::Call;
 pub use table::{ENDPOINTS, Found, find};

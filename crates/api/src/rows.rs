@@ -22,7 +22,7 @@ impl Serialize for Map<'_> {
 }
 
 /// Texts by name; an empty object for none.
-struct FullMap<'a>(&'a Pairs);
+pub(crate) struct FullMap<'a>(pub(crate) &'a Pairs);
 
 impl Serialize for FullMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,10 +57,10 @@ struct AddressRow<'a> {
 }
 
 /// Addresses of a service by name.
-struct Addresses<'a>(&'a Pairs<ServiceAddress>);
+pub(crate) struct Addresses<'a>(pub(crate) &'a Pairs<ServiceAddress>);
 
 impl Addresses<'_> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|pairs| pairs.is_empty())
     }
 }
@@ -77,7 +77,7 @@ impl Serialize for Addresses<'_> {
 }
 
 /// JSON that is kept as it came.
-struct Kept<'a>(&'a str);
+pub(crate) struct Kept<'a>(pub(crate) &'a str);
 
 impl Serialize for Kept<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,13 +104,15 @@ struct ConnectRow {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct WeightsRow {
+pub(crate) struct WeightsRow {
     passing: i64,
     warning: i64,
 }
 
-fn weights(service: &Service) -> WeightsRow {
-    WeightsRow { passing: service.weights.passing, warning: service.weights.warning }
+impl WeightsRow {
+    pub(crate) fn of(service: &Service) -> Self {
+        Self { passing: service.weights.passing, warning: service.weights.warning }
+    }
 }
 
 fn is_zero(number: &i64) -> bool {
@@ -196,7 +198,7 @@ impl<'a> ServiceNodeRow<'a> {
             service_tags: FullList(&service.tags),
             service_address: &service.address,
             service_tagged_addresses: Addresses(&service.tagged_addresses),
-            service_weights: weights(service),
+            service_weights: WeightsRow::of(service),
             service_meta: FullMap(&service.meta),
             service_port: service.port,
             service_socket_path: &service.socket_path,
@@ -217,7 +219,7 @@ pub(crate) enum Absent {
     Null,
 }
 
-struct TagList<'a>(&'a Tags, Absent);
+pub(crate) struct TagList<'a>(pub(crate) &'a Tags, pub(crate) Absent);
 
 impl Serialize for TagList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -269,7 +271,7 @@ impl<'a> ServiceRow<'a> {
             meta: Map(&service.meta),
             port: service.port,
             socket_path: &service.socket_path,
-            weights: weights(service),
+            weights: WeightsRow::of(service),
             enable_tag_override: service.enable_tag_override,
             locality: kept(&service.locality),
             proxy: Kept(service.proxy.as_deref().unwrap_or(NO_PROXY)),

@@ -226,7 +226,7 @@ impl Record for NodeView<'_> {
 }
 
 /// A service of a node, or of the agent.
-pub(crate) struct ServiceView<'a> {
+pub struct ServiceView<'a> {
     service: &'a Service,
     tags: TextList<'a>,
     tagged_addresses: AddressMap<'a>,
@@ -239,7 +239,7 @@ pub(crate) struct ServiceView<'a> {
 impl<'a> ServiceView<'a> {
     /// A view of a service.
     #[must_use]
-    pub(crate) fn new(service: &'a Service) -> Self {
+    pub fn new(service: &'a Service) -> Self {
         let proxy = service.proxy.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let connect = serde_json::json!({ "Native": service.native });
         Self {
@@ -311,7 +311,7 @@ impl Record for ServiceNodeView<'_> {
 }
 
 /// A check.
-pub(crate) struct CheckView<'a> {
+pub struct CheckView<'a> {
     check: &'a Check,
     tags: TextList<'a>,
 }
@@ -319,7 +319,7 @@ pub(crate) struct CheckView<'a> {
 impl<'a> CheckView<'a> {
     /// A view of a check.
     #[must_use]
-    pub(crate) fn new(check: &'a Check) -> Self {
+    pub fn new(check: &'a Check) -> Self {
         Self { check, tags: TextList(&check.service_tags) }
     }
 }

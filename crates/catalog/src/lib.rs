@@ -61,7 +61,6 @@ pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };
 pub use node::Node;
-pub use register::{Register, pairs_valid};
 pub use register::{Register, pairs_valid, uuid_valid};
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};

@@ -109,7 +109,11 @@ impl Write<'_> {
 
 /// Whether an identity, if there is one, is a UUID.
 fn node_id_valid(id: &NodeId) -> Result<(), Error> {
-    if id.is_empty() { Ok(()) } else { uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into())) }
+    if id.is_empty() {
+        Ok(())
+    } else {
+        uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into()))
+    }
 }
 
 /// Whether a text is a UUID in the form `8-4-4-4-12`.
@@ -149,12 +153,6 @@ pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
 ///
 /// Which pair is wrong and why, in the words that every answer about metadata ends with.
 pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
-/// Whether metadata keeps to its limits; `consul-` is for the program's own keys.
-///
-/// # Errors
-///
-/// What is wrong with which pair, in words.
-pub fn pairs_valid(meta: &Pairs) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());

@@ -32,6 +32,7 @@ fn main() {
         lan: local(port("serf-lan-port", 8301)),
         wan: Some(local(port("serf-wan-port", 8302))),
         keyring: Vec::new(),
+        checks: server::CheckOptions::default(),
         http: HttpOptions {
             endpoints: vec![Endpoint::Tcp(local(port("http-port", 8500)))],
             pretty: true,

@@ -12,24 +12,30 @@
 //! One runtime on one thread runs all of it. The catalogue is written by the log alone and read
 //! through snapshots; who waits is entered with the rows that its answer was made of.
 //!
-//! Not here yet: other servers and clients, checks and services of the agent itself, TLS, DNS.
+//! The agent's own services and checks are kept by one task, the keeper; each check that looks at
+//! something is a task of its own.
+//!
+//! Not here yet: other servers and clients, TLS, DNS.
 
 mod catalogue;
 mod events;
+mod facts;
 mod http;
 mod identity;
+mod keeper;
 mod limits;
 mod options;
 mod pools;
 mod random;
 mod reconcile;
+mod runner;
 mod sessions;
 mod shell;
 mod start;
 mod store;
 
 pub use identity::Identity;
-pub use options::{Endpoint, HttpOptions, Options};
+pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
 pub use start::{Running, StartError, start};
 
 /// The version that this server tells others: that of the program whose place it takes.

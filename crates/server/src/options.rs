@@ -23,6 +23,8 @@ pub struct Options {
     pub wan: Option<SocketAddr>,
     /// The key of the pools' packets, if they are to be sealed.
     pub keyring: Vec<Bytes>,
+    /// How the agent's own checks and services are kept.
+    pub checks: CheckOptions,
     /// HTTP.
     pub http: HttpOptions,
     /// Whether coordinates are kept.
@@ -31,6 +33,40 @@ pub struct Options {
     pub session_ttl_min_ns: i64,
     /// Where lines of the log go.
     pub log: Log,
+}
+
+/// How the agent's own checks and services are kept.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// How long an output that changed alone may wait; zero for not at all.
+    pub update_interval: Duration,
+    /// The most bytes of output that are kept.
+    pub output_max_bytes: usize,
+    /// Keep no output.
+    pub discard_output: bool,
+    /// Scripts of files may be run.
+    pub scripts_of_files: bool,
+    /// Scripts of requests may be run.
+    pub scripts_of_requests: bool,
+    /// What files define.
+    pub services: Vec<local::ServiceDefinition>,
+    /// What files define.
+    pub checks: Vec<local::CheckDefinition>,
+}
+
+impl Default for CheckOptions {
+    /// Consul's.
+    fn default() -> Self {
+        Self {
+            update_interval: Duration::from_secs(300),
+            output_max_bytes: 4096,
+            discard_output: false,
+            scripts_of_files: false,
+            scripts_of_requests: false,
+            services: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
 }
 
 /// Where HTTP is served.

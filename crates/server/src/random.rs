@@ -20,3 +20,8 @@ pub(crate) fn below(bound: Duration) -> Duration {
     let share = u32::from_be_bytes(bytes());
     bound.mul_f64(f64::from(share) / (f64::from(u32::MAX) + 1.0))
 }
+
+/// The seed of a generator.
+pub(crate) fn seed() -> [u8; 32] {
+    bytes()
+}

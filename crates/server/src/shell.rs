@@ -1,9 +1,11 @@
 //! The calls that concern the agent itself.
 
 mod about;
+mod checks;
 mod events;
 mod members;
 mod operator;
+mod services;
 
 use std::sync::Arc;
 
@@ -11,10 +13,12 @@ use agent::log::Log;
 use agent::node::NodeHandle;
 use api::{Answer, Body, Call, Failure, Reader, Request};
 use catalog::Uuid;
+use local::Status;
 
 use crate::events::Events;
 use crate::http::{Parameters, Reply, Site};
 use crate::identity::Identity;
+use crate::keeper::Keeper;
 
 /// What the agent itself consists of, for its API.
 pub(crate) struct Shell {
@@ -24,6 +28,7 @@ pub(crate) struct Shell {
     /// The member of the pool of all servers.
     pub(crate) wan: Option<NodeHandle>,
     pub(crate) events: Events,
+    pub(crate) keeper: Keeper,
     pub(crate) log: Log,
     pub(crate) started: std::time::SystemTime,
 }
@@ -36,7 +41,7 @@ pub(crate) async fn call(
     call: Call,
     request: &Request,
     parameters: Parameters,
-    _accept: &str,
+    accept: &str,
 ) -> Reply {
     let outcome = match call {
         Call::AgentSelf => about::own(site).await,
@@ -44,6 +49,21 @@ pub(crate) async fn call(
         Call::AgentMembers => members::list(site, request).await,
         Call::AgentJoin => members::join(site, request).await,
         Call::AgentForceLeave => members::force_leave(site, request).await,
+        Call::AgentServices => services::list(site, request).await,
+        Call::AgentService => services::one(site, request, parameters).await,
+        Call::AgentServiceRegister => services::register(site, request).await,
+        Call::AgentServiceDeregister => services::deregister(site, request).await,
+        Call::AgentServiceMaintenance => services::maintenance(site, request).await,
+        Call::AgentMaintenance => services::node_maintenance(site, request).await,
+        Call::AgentChecks => checks::list(site, request).await,
+        Call::AgentCheckRegister => checks::register(site, request).await,
+        Call::AgentCheckDeregister => checks::deregister(site, request).await,
+        Call::AgentCheckPass => checks::told(site, request, Status::Passing).await,
+        Call::AgentCheckWarn => checks::told(site, request, Status::Warning).await,
+        Call::AgentCheckFail => checks::told(site, request, Status::Critical).await,
+        Call::AgentCheckUpdate => checks::update(site, request).await,
+        Call::AgentHealthById => checks::health_by_id(site, request, accept).await,
+        Call::AgentHealthByName => checks::health_by_name(site, request, accept).await,
         Call::SessionRenew => renew(site, request),
         Call::StatusLeader => Ok(json(&leader(site))),
         Call::StatusPeers => Ok(json(&[leader(site)])),

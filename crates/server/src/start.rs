@@ -1,11 +1,14 @@
 //! From options to a server that answers.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use agent::log::{Level, Log};
 use agent::node::NodeHandle;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use serf::{Event, Profile};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
@@ -13,12 +16,13 @@ use tokio::task::JoinHandle;
 use crate::events::{Events, Services};
 use crate::http::{Listener, Manners, Network, Places, Site, serve};
 use crate::identity::Identity;
-use crate::options::{Endpoint, HttpOptions, Options};
+use crate::keeper::{self, Keeper};
+use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
 use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
-use crate::{limits, reconcile};
+use crate::{limits, random, reconcile};
 
 /// What stands before the name of a leader in its pool.
 const NEW_LEADER: &str = "consul:new-leader:";
@@ -123,6 +127,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         )?),
     };
     reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
+    let (keeper, keeping) =
+        keep(&identity, options.checks, options.data_dir.as_deref(), &store, &log)?;
     let events = Events::default();
     let node = identity.node.clone();
     log.line(Level::Info, "agent.server", format_args!("New leader elected: payload={node}"));
@@ -141,9 +147,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = vec![
         tokio::spawn(timers.clone().run(store.clone())),
         tokio::spawn(reap(store.clone())),
-        tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone())),
+        tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
+        keeping,
     ];
-    let shell = Shell { identity, lan, wan, events, log, started };
+    let shell = Shell { identity, lan, wan, events, keeper, log, started };
     let manners = manners(&options.http)?;
     let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
@@ -200,21 +207,59 @@ fn manners(options: &HttpOptions) -> Result<Manners, StartError> {
     })
 }
 
-/// The agent has no services of its own yet.
-struct NoServices;
+/// The services of the agent, as they were a moment ago.
+struct OwnServices(Vec<catalog::Service>);
 
-impl Services for NoServices {
-    fn any(&self, _: &mut dyn FnMut(&str, &[&str]) -> bool) -> bool {
-        false
+impl Services for OwnServices {
+    fn any(&self, meant: &mut dyn FnMut(&str, &[&str]) -> bool) -> bool {
+        self.0.iter().any(|service| {
+            let tags = service.tags.as_deref().unwrap_or_default();
+            let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+            meant(service.id.as_str(), &tags)
+        })
     }
 }
 
-async fn follow_events(lan: NodeHandle, events: Events, identity: Identity) {
+/// Starts the task that keeps the agent's own services and checks.
+fn keep(
+    identity: &Identity,
+    options: CheckOptions,
+    data_dir: Option<&Path>,
+    store: &Store,
+    log: &Log,
+) -> Result<(Keeper, JoinHandle<()>), StartError> {
+    let config = local::Config {
+        check_update_interval: options.update_interval,
+        check_output_max_bytes: options.output_max_bytes,
+        discard_check_output: options.discard_output,
+        scripts_of_files: options.scripts_of_files,
+        scripts_of_requests: options.scripts_of_requests,
+        ..local::Config::new(reconcile::own_node(identity))
+    };
+    let now = keeper::now();
+    let random = SmallRng::from_seed(random::seed());
+    let mut machine = local::Local::new(config, now, random);
+    let refused = machine.register_files(now, options.services, options.checks);
+    if let Some((name, why)) = refused.into_iter().next() {
+        return Err(StartError::Setting(format!("Failed to register {name}: {why}")));
+    }
+    if let Some(directory) = data_dir {
+        machine.load(now, keeper::saved(directory));
+    }
+    let environment = checks::Environment::default();
+    let directory = data_dir.map(Path::to_owned);
+    Ok(Keeper::start(store.clone(), directory, environment, machine, log.clone()))
+}
+
+async fn follow_events(lan: NodeHandle, events: Events, identity: Identity, keeper: Keeper) {
     let mut incoming = lan.subscribe_events("agent".to_owned());
     while let Some(event) = incoming.recv().await {
         if let Event::User { lamport_time, name, payload, .. } = &*event {
             let payload = payload.as_deref().unwrap_or_default();
-            events.take(name, payload, lamport_time.0, &identity.node, &NoServices);
+            let own = keeper
+                .look(|local, _| local.services().map(|service| service.row().clone()).collect());
+            let own = OwnServices(own.await.unwrap_or_default());
+            events.take(name, payload, lamport_time.0, &identity.node, &own);
         }
     }
 }

@@ -201,9 +201,10 @@ fn cluster(layer: &Layer, server: bool) -> ClusterSettings {
 fn gossip(layer: &Layer) -> Result<GossipSettings, Failure> {
     let encrypt = match layer.text("encrypt") {
         "" => None,
-        text => Some(GossipKey(decode_base64(text).map_err(|error| {
-            Failure::new(format!("encrypt has invalid key: {error}"))
-        })?)),
+        text => Some(GossipKey(
+            decode_base64(text)
+                .map_err(|error| Failure::new(format!("encrypt has invalid key: {error}")))?,
+        )),
     };
     let timing = |block: &str| {
         let number = |name| count(layer, &format!("{block}.{name}"));
@@ -301,7 +302,9 @@ fn telemetry(layer: &Layer, warnings: &mut Vec<String>) -> TelemetrySettings {
         match (rule.strip_prefix('+'), rule.strip_prefix('-')) {
             (Some(prefix), _) => allowed_prefixes.push(prefix.to_owned()),
             (_, Some(prefix)) => blocked_prefixes.push(prefix.to_owned()),
-            _ if rule.is_empty() => warnings.push("Cannot have empty filter rule in prefix_filter".to_owned()),
+            _ if rule.is_empty() => {
+                warnings.push("Cannot have empty filter rule in prefix_filter".to_owned())
+            }
             _ => warnings.push(format!(
                 "Filter rule must begin with either '+' or '-': {}",
                 gotext::quote(&rule)

@@ -44,9 +44,8 @@ pub fn decode(name: &str, format: Format, text: &[u8]) -> Result<Layer, Failure>
     if text.trim_ascii().is_empty() {
         return Ok(Layer::default());
     }
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::new(format!("failed to parse {name}: {why}"))
-    };
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::new(format!("failed to parse {name}: {why}"));
     let value = match format {
         Format::Json => whole_value(text).map_err(|error| failed(&error))?,
         Format::Hcl => hcl::read(text).map_err(|error| failed(&error))?,

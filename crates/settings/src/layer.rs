@@ -98,9 +98,8 @@ impl Layer {
                 Some((block, _)) => (block, new.rsplit_once('.').map_or(new, |(block, _)| block)),
                 None => (row.name(), new),
             };
-            warnings.push(format!(
-                "The '{old}' field is deprecated. Use the '{shown}' field instead."
-            ));
+            warnings
+                .push(format!("The '{old}' field is deprecated. Use the '{shown}' field instead."));
             let Some(row) = row_called(new) else { continue };
             if matches!(row.kind, Kind::List) || !self.values.contains_key(new) {
                 self.set(row, value);

@@ -121,11 +121,7 @@ pub struct Host {
 ///
 /// The first source that cannot be read, all values that are wrong, or the first thing that cannot
 /// be.
-pub fn load(
-    flags: &[FlagSetting],
-    files: &dyn Files,
-    host: &Host,
-) -> Result<Settings, Failure> {
+pub fn load(flags: &[FlagSetting], files: &dyn Files, host: &Host) -> Result<Settings, Failure> {
     let reading = sources::read(flags, files)?;
     let mut settings = build::build(reading, host)?;
     check::check(&mut settings, files)?;

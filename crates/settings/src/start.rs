@@ -18,10 +18,8 @@ impl Settings {
         self.check_tls()?;
         if let Some(id) = &self.node.id {
             catalog::uuid_valid(id).map_err(|why| {
-                Failure::new(format!(
-                    "failed to setup node ID: specified NodeID is invalid: {why}"
-                ))
-                .hint("give 'node_id' (-node-id) a UUID, or leave it out")
+                Failure::new(format!("failed to setup node ID: specified NodeID is invalid: {why}"))
+                    .hint("give 'node_id' (-node-id) a UUID, or leave it out")
             })?;
         }
         self.check_supported()
@@ -42,17 +40,17 @@ impl Settings {
             listener.verify_incoming && listener.ca_file.is_none() && listener.ca_path.is_none()
         };
         match listeners.iter().find(without_ca) {
-            Some(_) => {
-                Err(Failure::new("VerifyIncoming set but no CA certificates were provided"))
-            }
+            Some(_) => Err(Failure::new("VerifyIncoming set but no CA certificates were provided")),
             None => Ok(()),
         }
     }
 
     fn check_supported(&self) -> Result<(), Failure> {
         if !self.server {
-            return Err(Failure::new("Tribune runs as a server only: client agents are yet to come")
-                .hint("set 'server' (-server), or try -dev"));
+            return Err(Failure::new(
+                "Tribune runs as a server only: client agents are yet to come",
+            )
+            .hint("set 'server' (-server), or try -dev"));
         }
         if self.bootstrap_expect > 1 {
             return Err(Failure::new(format!(

@@ -172,7 +172,8 @@ fn source<'a>(
         }
         _ => Err(TemplateError::Arguments(name, "the name of an interface")),
     };
-    let special = |i: &&Interface| networks_of_rfc("6890").is_some_and(|n| within_any(i.address, n));
+    let special =
+        |i: &&Interface| networks_of_rfc("6890").is_some_and(|n| within_any(i.address, n));
     let routed = |private: bool| {
         let mut found = every();
         found.retain(|i| i.default_route && i.up && i.is_forwardable() && special(i) == private);
@@ -222,8 +223,8 @@ fn by_type(a: &Interface, b: &Interface) -> Ordering {
 }
 
 fn by_size(a: &Interface, b: &Interface) -> Ordering {
-    let size = |i: &Interface| if i.address.is_ipv4() { 32 - i.prefix.min(32) } else {
-        128 - i.prefix.min(128)
+    let size = |i: &Interface| {
+        if i.address.is_ipv4() { 32 - i.prefix.min(32) } else { 128 - i.prefix.min(128) }
     };
     size(a).cmp(&size(b))
 }

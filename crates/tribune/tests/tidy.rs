@@ -56,8 +56,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog", "local"];
-const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog"];
+const CORES: &[&str] =
+    &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
