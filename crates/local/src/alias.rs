@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use catalog::{CheckId, ServiceId};
 
 use crate::check_definition::{CheckDefinition, CheckKind};
+use crate::checks::beginning;
 use crate::entry::LocalCheck;
 use crate::machine::Local;
 use crate::status::Status;
@@ -47,16 +48,17 @@ impl Local {
 
     /// Looks again for one check, if it is an alias of something here.
     pub(crate) fn refresh_alias(&mut self, now: Time, id: &CheckId) {
-        let Some(check) = self.checks.get(id).filter(|check| check.is_kind(CheckKind::Alias)) else {
+        let Some(check) = self.checks.get(id).filter(|check| check.is_kind(CheckKind::Alias))
+        else {
             return;
         };
         let Some(alias) = check.definition.clone().filter(|alias| self.is_here(alias)) else {
             return;
         };
-        let (status, mut output) = self.aliased(id, &alias);
-        // An alias of an alias says what that one says.
-        output.truncate(output.floor_char_boundary(self.config.check_output_max_bytes));
-        self.found(now, id, status, &output);
+        let (status, output) = self.aliased(id, &alias);
+        // An alias of an alias says what that one says, and so on.
+        let max = self.config.check_output_max_bytes;
+        self.found(now, id, status, beginning(&output, max));
     }
 
     /// The worst of the checks of the service and of those of the node. An alias that is the

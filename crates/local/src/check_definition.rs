@@ -209,8 +209,7 @@ impl CheckDefinition {
         };
         let id: &[&str] = if place == Place::Alone { &["ID"] } else { &["CheckID"] };
         check.id = f.named(id, &["id"])?;
-        check.service_id =
-            f.named(&["ServiceID", "service_id"], &["service_id", "serviceid"])?;
+        check.service_id = f.named(&["ServiceID", "service_id"], &["service_id", "serviceid"])?;
         if place == Place::Alone || f.form == Form::File {
             check.token = f.word("Token")?;
         } else {
@@ -358,10 +357,8 @@ impl CheckDefinition {
     #[must_use]
     pub fn run_timeout(&self) -> Duration {
         let given = self.timeout.saturating_std();
-        let slow = matches!(
-            self.kind(),
-            CheckKind::Script | CheckKind::Docker | CheckKind::OsService
-        );
+        let slow =
+            matches!(self.kind(), CheckKind::Script | CheckKind::Docker | CheckKind::OsService);
         match (given.is_zero(), slow) {
             (false, _) => given,
             (true, true) => Duration::from_secs(30),

@@ -82,6 +82,7 @@ fn same_proxy(local: Option<&str>, remote: Option<&str>) -> bool {
 }
 
 fn same_json(local: Option<&str>, remote: Option<&str>) -> bool {
-    let read = |json: Option<&str>| json.map_or(Ok(Value::Null), |json| whole_value(json.as_bytes()));
+    let read =
+        |json: Option<&str>| json.map_or(Ok(Value::Null), |json| whole_value(json.as_bytes()));
     local == remote || read(local).is_ok_and(|local| read(remote) == Ok(local))
 }

@@ -25,7 +25,9 @@ pub fn content_hash(service: &Service) -> String {
         Some(proxy) => proxy_hash(&proxy),
     };
     let connect = match service.native {
-        true => record("AgentServiceConnect", &[("Native", flag(true)), ("SidecarService", absent())]),
+        true => {
+            record("AgentServiceConnect", &[("Native", flag(true)), ("SidecarService", absent())])
+        }
         false => absent(),
     };
     let weights =
@@ -59,7 +61,11 @@ pub fn content_hash(service: &Service) -> String {
 fn is_proxy(kind: &str) -> bool {
     matches!(
         kind,
-        "connect-proxy" | "mesh-gateway" | "terminating-gateway" | "ingress-gateway" | "api-gateway"
+        "connect-proxy"
+            | "mesh-gateway"
+            | "terminating-gateway"
+            | "ingress-gateway"
+            | "api-gateway"
     )
 }
 

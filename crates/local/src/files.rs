@@ -132,10 +132,13 @@ fn service_json(row: &Service) -> Json {
         let all = addresses.iter().map(|(tag, value)| (tag.to_string(), address(value)));
         out.put("TaggedAddresses", Json::Object(all.collect()));
     }
-    out.put("Meta", match &row.meta {
-        None => Json::Null,
-        Some(meta) => Json::map(meta.iter().map(|(key, value)| (key, value.as_bytes()))),
-    });
+    out.put(
+        "Meta",
+        match &row.meta {
+            None => Json::Null,
+            Some(meta) => Json::map(meta.iter().map(|(key, value)| (key, value.as_bytes()))),
+        },
+    );
     if row.port != 0 {
         out.put("Port", Json::Int(row.port));
     }
@@ -224,10 +227,7 @@ fn definition_json(check: &CheckDefinition) -> Json {
         ("FailuresBeforeCritical", Json::Int(check.failures_before_critical)),
         ("ProxyHTTP", text(&check.proxy_http)),
         ("ProxyGRPC", text(&check.proxy_grpc)),
-        (
-            "DeregisterCriticalServiceAfter",
-            duration(check.deregister_critical_service_after),
-        ),
+        ("DeregisterCriticalServiceAfter", duration(check.deregister_critical_service_after)),
         ("OutputMaxSize", Json::Int(check.output_max_size)),
     ])
 }

@@ -72,7 +72,14 @@ impl Local {
             self.check_allowed(definition, saved.source).map_err(|why| why.to_string())?;
         }
         let definition = saved.definition.map(Arc::new);
-        self.install_check(now, saved.row, definition, &saved.token, saved.source, Duplicate::Leave);
+        self.install_check(
+            now,
+            saved.row,
+            definition,
+            &saved.token,
+            saved.source,
+            Duplicate::Leave,
+        );
         Ok(())
     }
 

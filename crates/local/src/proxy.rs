@@ -104,8 +104,7 @@ impl Proxy {
             mode: f.word("Mode")?,
             config: f.map(&["Config"], &["config"])?,
             mesh_gateway: mesh_gateway(f)?,
-            extensions: f
-                .named(&["EnvoyExtensions", "envoy_extensions"], &["envoy_extensions"])?,
+            extensions: f.named(&["EnvoyExtensions", "envoy_extensions"], &["envoy_extensions"])?,
             ..Self::default()
         };
         let names = ["TransparentProxy", "transparent_proxy"];
@@ -129,7 +128,10 @@ impl Proxy {
     pub(crate) fn json(&self) -> Json {
         let mut out = Record::default();
         if !self.extensions.is_empty() {
-            out.put("EnvoyExtensions", Json::List(self.extensions.iter().map(Json::from).collect()));
+            out.put(
+                "EnvoyExtensions",
+                Json::List(self.extensions.iter().map(Json::from).collect()),
+            );
         }
         if let Some(transparent) = &self.transparent {
             let mut inner = Record::default();
@@ -199,8 +201,7 @@ impl AccessLogs {
     fn read(mut f: Fields) -> Result<Self, ObjectError> {
         let logs = Self {
             enabled: f.word("Enabled")?,
-            disable_listener_logs: f
-                .named(&["DisableListenerLogs"], &["disable_listener_logs"])?,
+            disable_listener_logs: f.named(&["DisableListenerLogs"], &["disable_listener_logs"])?,
             kind: f.word("Type")?,
             path: f.word("Path")?,
             json_format: f.named(&["JSONFormat"], &["json_format"])?,

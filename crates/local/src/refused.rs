@@ -75,10 +75,14 @@ pub enum Refused {
         family: &'static str,
     },
     /// Scripts may come from nobody.
-    #[error("Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true")]
+    #[error(
+        "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true"
+    )]
     Scripts,
     /// Scripts may come from files, but not by request.
-    #[error("Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true")]
+    #[error(
+        "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+    )]
     RemoteScripts,
     /// A check of the operating system's services where those cannot be asked.
     #[error("not implemented")]

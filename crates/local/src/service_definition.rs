@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use catalog::{
-    CheckId, Pairs, Service, ServiceAddress, ServiceId, ServiceName, Tags, Weights,
-};
+use catalog::{CheckId, Pairs, Service, ServiceAddress, ServiceId, ServiceName, Tags, Weights};
 use gotext::Json;
 use gotext::object::{Object, ObjectError};
 use gotext::quote;
@@ -87,8 +85,9 @@ impl ServiceDefinition {
         let name = &service.name;
         if !service.socket_path.is_empty() && (!service.address.is_empty() || service.port != 0) {
             let path = &service.socket_path;
-            complaints
-                .push(format!("service {name} cannot have both socket path {path} and address/port"));
+            complaints.push(format!(
+                "service {name} cannot have both socket path {path} and address/port"
+            ));
         }
         if let Err(why) = catalog::pairs_valid(&service.meta) {
             complaints.push(format!("invalid meta for service {name}: {why}"));
@@ -154,10 +153,8 @@ impl ServiceDefinition {
             meta: meta(&mut f)?,
             port: f.word("Port")?,
             socket_path: boxed(f.named(&["SocketPath"], &["socket_path"])?),
-            enable_tag_override: f.named(
-                &["EnableTagOverride", "enable_tag_override"],
-                &["enable_tag_override"],
-            )?,
+            enable_tag_override: f
+                .named(&["EnableTagOverride", "enable_tag_override"], &["enable_tag_override"])?,
             locality: locality(&mut f)?,
             ..Service::default()
         };

@@ -74,8 +74,7 @@ impl Local {
     ) -> Result<(), Refused> {
         let id = &sidecar.service.id;
         let known = self.services.get(id).map(|known| known.row.port).filter(|port| *port > 0);
-        let taken: BTreeSet<i64> =
-            self.services.values().map(|service| service.row.port).collect();
+        let taken: BTreeSet<i64> = self.services.values().map(|service| service.row.port).collect();
         let range = self.config.sidecar_ports.as_ref();
         let parent = &parent.service.id;
         sidecar::settle(sidecar, parent, known, range, |port| taken.contains(&port))
@@ -191,8 +190,7 @@ impl Local {
             }
             let name = definition.service.name.to_string();
             let token = definition.token.clone();
-            let registered =
-                self.register_service(now, definition, Source::File, &token, false);
+            let registered = self.register_service(now, definition, Source::File, &token, false);
             refused.extend(registered.err().map(|why| (name, why)));
         }
         for definition in checks {

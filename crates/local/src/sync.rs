@@ -214,9 +214,8 @@ impl Local {
         if self.queue.holds_nothing() {
             return;
         }
-        let held = |key: &&Key| {
-            self.service_of(key).is_some_and(|service| self.queue.is_held(&service))
-        };
+        let held =
+            |key: &&Key| self.service_of(key).is_some_and(|service| self.queue.is_held(&service));
         let orphans: Vec<Key> = self.queue.dirty().filter(held).cloned().collect();
         for key in orphans {
             self.queue.hold_back(&key, &mut self.done);

@@ -251,7 +251,10 @@ fn bad_files_are_told_and_stay() {
     local.load(NOW, files);
     directory.follow(&mut local);
     directory.bad.sort();
-    assert_eq!(directory.bad, ["checks/c", "checks/d", "checks/state/e", "services/a", "services/b"]);
+    assert_eq!(
+        directory.bad,
+        ["checks/c", "checks/d", "checks/state/e", "services/a", "services/b"]
+    );
     assert!(!directory.files.contains_key("checks/orphan"));
     assert_eq!(directory.files.len(), 6);
     assert_eq!(local.services().count() + local.checks().count(), 0);

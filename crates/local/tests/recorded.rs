@@ -116,10 +116,8 @@ impl Agent {
         };
         let reason = query.get("reason").map_or("", String::as_str);
         let note = query.get("note").map_or("", String::as_str);
-        let replace = matches!(
-            query.get("replace-existing-checks").map(String::as_str),
-            Some("" | "true")
-        );
+        let replace =
+            matches!(query.get("replace-existing-checks").map(String::as_str), Some("" | "true"));
         let told = |local: &mut Local, id: &str, status| {
             local.update_ttl(now, &CheckId::from(id), status, note)
         };
@@ -185,9 +183,10 @@ impl Agent {
         let fits = |value: &Value| {
             terms.iter().all(|(field, wanted)| value[field] == wanted.trim_matches('"'))
         };
-        if terms.iter().any(|(field, _)| {
-            !matches!(*field, "CheckID" | "Status" | "ServiceName" | "Service")
-        }) {
+        if terms
+            .iter()
+            .any(|(field, _)| !matches!(*field, "CheckID" | "Status" | "ServiceName" | "Service"))
+        {
             return None;
         }
         let answer = match path {
