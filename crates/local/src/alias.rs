@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use catalog::{CheckId, ServiceId};
 
 use crate::check_definition::{CheckDefinition, CheckKind};
+use crate::checks::beginning;
 use crate::entry::LocalCheck;
 use crate::machine::Local;
 use crate::status::Status;
@@ -54,10 +55,10 @@ impl Local {
         let Some(alias) = check.definition.clone().filter(|alias| self.is_here(alias)) else {
             return;
         };
-        let (status, mut output) = self.aliased(id, &alias);
-        // An alias of an alias says what that one says.
-        output.truncate(output.floor_char_boundary(self.config.check_output_max_bytes));
-        self.found(now, id, status, &output);
+        let (status, output) = self.aliased(id, &alias);
+        // An alias of an alias says what that one says, and so on.
+        let max = self.config.check_output_max_bytes;
+        self.found(now, id, status, beginning(&output, max));
     }
 
     /// The worst of the checks of the service and of those of the node. An alias that is the

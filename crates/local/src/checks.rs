@@ -134,12 +134,10 @@ impl Local {
             }
         }
         self.timers.clear(&Timer::Deferred(id.clone()));
-        let ttl = entry.is_kind(CheckKind::Ttl).then(|| entry.definition.as_ref()).flatten();
-        match ttl {
-            Some(ttl) => {
-                self.timers.set(Timer::Ttl(id.clone()), now + ttl.ttl.saturating_std());
-            }
-            None => self.timers.clear(&Timer::Ttl(id.clone())),
+        let ttl = Timer::Ttl(id.clone());
+        match entry.definition.as_deref().filter(|check| check.kind() == CheckKind::Ttl) {
+            Some(check) => self.timers.set(ttl, now + check.ttl.saturating_std()),
+            None => self.timers.clear(&ttl),
         }
         if !runs && self.is_run_outside(&entry) {
             self.outputs.extend(self.start(&entry));
@@ -433,11 +431,20 @@ fn maintenance(id: CheckId, name: &str, reason: &str, of: &str) -> Check {
     }
 }
 
+/// So many bytes of a text at most, whole characters alone.
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The beginning of a note that is too long, which says so.
 fn capped(note: &str, max: usize) -> String {
     if note.len() <= max {
         return note.to_owned();
     }
-    let kept = &note[..note.floor_char_boundary(max)];
+    let kept = beginning(note, max);
     format!("{kept} ... (captured {max} of {} bytes)", note.len())
 }

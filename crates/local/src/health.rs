@@ -86,8 +86,9 @@ impl Local {
     }
 
     /// How the services of a name are, by ID. The case counts.
-    pub fn health_of_name(&self, name: &ServiceName) -> impl Iterator<Item = Health<'_>> {
-        let named = self.services().filter(move |service| service.row().name == *name);
+    pub fn health_of_name(&self, name: &ServiceName) -> impl Iterator<Item = Health<'_>> + use<'_> {
+        let name = name.clone();
+        let named = self.services().filter(move |service| service.row().name == name);
         named.filter_map(|service| self.health(&service.row().id))
     }
 }

@@ -49,12 +49,15 @@ impl Local {
     pub fn new(config: Config, now: Time, random: SmallRng) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::FullSync, now);
+        let mut queue = Queue::default();
+        // Nobody knows yet what the catalogue says of it: until then every call tells.
+        queue.hold(Key::Node);
         Self {
             config,
             services: BTreeMap::new(),
             checks: BTreeMap::new(),
             by_service: BTreeMap::new(),
-            queue: Queue::default(),
+            queue,
             timers,
             random,
             outputs: VecDeque::new(),
