@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
+    ("tribune-checks", &["tribune-gotext"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
