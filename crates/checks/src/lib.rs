@@ -58,6 +58,7 @@ mod tls;
 mod transport;
 mod trust;
 mod udp;
+mod verifier;
 
 pub use environment::Environment;
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
-use rcgen::{CertificateParams, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
 
 use super::check;
@@ -8,6 +9,7 @@ use crate::environment::Environment;
 use crate::outcome::{Outcome, Status};
 use crate::target::Tls;
 use crate::testing::{Authority, SHORT, deadline, holds, listen_as, refusing, says};
+use crate::trust::Trust;
 
 async fn plain(address: &str) -> Outcome {
     check(address, None, deadline(), &Environment::default()).await
@@ -121,6 +123,15 @@ async fn certificates_for_addresses() {
 }
 
 #[tokio::test]
+async fn certificates_for_nobody() {
+    let authority = Authority::new();
+    let address = authority.listen(&[], "x", |_| async {}).await;
+    let found = secure(address, &named("web.example"), &authority.environment()).await;
+    let expected = "tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match web.example";
+    assert_eq!(found, Outcome::critical(expected));
+}
+
+#[tokio::test]
 async fn certificates_have_their_time() {
     let authority = Authority::new();
     let known = authority.environment();
@@ -139,6 +150,47 @@ async fn certificates_have_their_time() {
     let address = listen_as(authority.issue(early), None, "x", |_| async {}).await;
     let found = secure(address, &named("web.example"), &known).await.output;
     assert!(found.ends_with("Z is before 3001-01-01T00:00:00Z"), "{found}");
+}
+
+/// What `openssl req -x509` makes: signed by itself, and allowed to sign others.
+fn own_authority(from: i32, to: i32) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let mut params = CertificateParams::new(vec!["web.example".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(to, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    (certificate, PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+}
+
+#[tokio::test]
+async fn servers_that_are_their_own_authority() {
+    let (certificate, key) = own_authority(2000, 4000);
+    let trust = Trust::only([certificate.clone()]).unwrap();
+    let known = Environment { trust, ..Environment::default() };
+    let address = listen_as((vec![certificate], key), None, "x", |_| async {}).await;
+    let well = Outcome::passing(format!("TCP+TLS connect {address}: Success"));
+    assert_eq!(secure(address, &named("web.example"), &known).await, well);
+    let refused =
+        |why: &str| Outcome::critical(format!("tls: failed to verify certificate: x509: {why}"));
+    let unknown = refused("certificate signed by unknown authority");
+    assert_eq!(secure(address, &named("web.example"), &Environment::default()).await, unknown);
+    // The wrong name is told, whoever has signed it.
+    let other = refused("certificate is valid for web.example, not other.example");
+    for environment in [&known, &Environment::default()] {
+        assert_eq!(secure(address, &named("other.example"), environment).await, other);
+    }
+    // Of the same name, but with another key.
+    let (namesake, key) = own_authority(2000, 4000);
+    let address = listen_as((vec![namesake], key), None, "x", |_| async {}).await;
+    assert_eq!(secure(address, &named("web.example"), &known).await, unknown);
+
+    let (late, key) = own_authority(2000, 2001);
+    let trust = Trust::only([late.clone()]).unwrap();
+    let known = Environment { trust, ..Environment::default() };
+    let address = listen_as((vec![late], key), None, "x", |_| async {}).await;
+    let found = secure(address, &named("other.example"), &known).await.output;
+    assert!(found.ends_with("Z is after 2001-01-01T00:00:00Z"), "{found}");
 }
 
 #[tokio::test]
