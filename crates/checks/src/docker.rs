@@ -262,5 +262,5 @@ impl Reader for Demultiplexer {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use h2::Reason;
 use hyper::Request;
 use hyper::header::{self, HeaderMap};
 use hyper::http;
@@ -27,7 +28,7 @@ enum GrpcError {
     Dial(DialError),
     #[error("{}", Unavailable("transport: authentication handshake failed", .0))]
     Tls(#[from] TlsError),
-    #[error("{}", Unavailable("error reading from server", .0))]
+    #[error("{}", Unavailable("error reading server preface", .0))]
     Transport(TransportError),
     #[error("rpc error: code = DeadlineExceeded desc = context deadline exceeded")]
     TimedOut,
@@ -51,6 +52,7 @@ impl From<TransportError> for GrpcError {
     fn from(error: TransportError) -> GrpcError {
         match error {
             TransportError::TimedOut => GrpcError::TimedOut,
+            TransportError::Http2(error) if error.is_reset() && error.is_remote() => reset(&error),
             other => GrpcError::Transport(other),
         }
     }
@@ -64,6 +66,18 @@ impl<E: fmt::Display> fmt::Display for Unavailable<'_, E> {
         let why = gotext::quote(&format!("{}: {}", self.0, self.1));
         write!(f, "rpc error: code = Unavailable desc = connection error: desc = {why}")
     }
+}
+
+/// What gRPC's clients make of a server that breaks off this one call.
+fn reset(error: &h2::Error) -> GrpcError {
+    let (code, name) = match error.reason() {
+        Some(Reason::REFUSED_STREAM) => ("Unavailable", "REFUSED_STREAM".to_owned()),
+        Some(Reason::CANCEL) => ("Canceled", "CANCEL".to_owned()),
+        Some(Reason::ENHANCE_YOUR_CALM) => ("ResourceExhausted", "ENHANCE_YOUR_CALM".to_owned()),
+        other => ("Internal", format!("{}", other.map_or(0, u32::from))),
+    };
+    let message = format!("stream terminated by RST_STREAM with error code: {name}");
+    GrpcError::Status { code: code.to_owned(), message }
 }
 
 /// What a service says of itself; other numbers than 1.

@@ -1,7 +1,11 @@
 //! A PING frame of HTTP/2, which every server has to answer.
 
-use h2::Ping;
+use std::future::ready;
+use std::pin::pin;
+
+use h2::{Ping, Pong};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use crate::dial::{self, DialError};
@@ -71,12 +75,24 @@ async fn ping_over<S: AsyncRead + AsyncWrite + Unpin>(
     // The sender has to live: without one the connection says good-bye.
     let (_sender, mut connection) = transport::handshake(stream, deadline).await?;
     let mut pings = connection.ping_pong().expect("a new connection has its ping left");
-    let pong = async {
-        let pong = timeout_at(deadline, pings.ping(Ping::opaque())).await;
-        pong.map_err(|_| TransportError::TimedOut)??;
-        Ok(())
+    let mut pong = pin!(timeout_at(deadline, pings.ping(Ping::opaque())));
+    let ended = tokio::select! {
+        biased;
+        pong = &mut pong => return answered(pong),
+        // Pings are not told that their connection is over.
+        ended = connection => ended,
     };
-    transport::drive(connection, pong).await
+    tokio::select! {
+        biased;
+        // The answer may have been the last that came.
+        pong = &mut pong => answered(pong),
+        () = ready(()) => Err(ended.map_or_else(Into::into, |()| TransportError::Closed)),
+    }
+}
+
+fn answered(pong: Result<Result<Pong, h2::Error>, Elapsed>) -> Result<(), TransportError> {
+    pong.map_err(|_| TransportError::TimedOut)??;
+    Ok(())
 }
 
 #[cfg(test)]

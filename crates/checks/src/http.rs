@@ -89,7 +89,7 @@ pub(crate) async fn check(
         Ok(start) => start,
         Err(error) => return Outcome::critical(error),
     };
-    let mut client = Client { target, output_max_bytes, deadline, environment };
+    let client = Client { target, output_max_bytes, deadline, environment };
     match client.follow(Hop::new(method, start)).await {
         Err((url, error)) => {
             Outcome::critical(format_args!("{} \"{url}\": {error}", operation(name)))
@@ -158,24 +158,21 @@ fn next_of(head: &Head) -> Option<String> {
 
 impl Client<'_> {
     /// The first answer that leads nowhere else; on failure also the URL of the failure.
-    async fn follow(&mut self, mut hop: Hop) -> Result<Answer, (String, HttpError)> {
-        for _ in 0..REDIRECTS {
+    async fn follow(&self, mut hop: Hop) -> Result<Answer, (String, HttpError)> {
+        loop {
             let here = |error| (hop.location.to_string(), error);
             let answer = self.ask(&hop).await.map_err(here)?;
-            let Some(text) = next_of(&answer.head).filter(|_| !self.target.disable_redirects)
-            else {
-                return Ok(answer);
-            };
-            match Location::parse(&text) {
-                Ok(next) => hop = hop.next(answer.head.code, &next),
+            let next = next_of(&answer.head).filter(|_| !self.target.disable_redirects);
+            let Some(text) = next else { return Ok(answer) };
+            let next = match Location::parse(&text) {
+                Ok(next) => hop.next(answer.head.code, &next),
                 Err(error) => return Err(here(HttpError::Location { text, error })),
-            }
-            if hop.number == REDIRECTS {
+            };
+            if next.number == REDIRECTS {
                 return Err((text, HttpError::Redirects));
             }
+            hop = next;
         }
-        // The loop above ends with the last hop that it may take.
-        Err((hop.location.to_string(), HttpError::Redirects))
     }
 
     async fn ask(&self, hop: &Hop) -> Result<Answer, HttpError> {

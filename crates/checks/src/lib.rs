@@ -50,11 +50,15 @@ mod platform;
 mod script;
 mod target;
 mod tcp;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing;
 mod ticker;
 mod tls;
 mod transport;
 mod trust;
 mod udp;
+mod verifier;
 
 pub use environment::Environment;
 pub use limits::Limits;

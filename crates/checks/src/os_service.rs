@@ -40,5 +40,5 @@ fn is_word(state: &str) -> bool {
     !state.is_empty() && state.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

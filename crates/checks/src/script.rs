@@ -127,5 +127,5 @@ fn not_started(program: &str, error: io::Error) -> ScriptError {
     ScriptError::NotStarted { program: program.to_owned(), error }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

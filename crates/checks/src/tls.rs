@@ -225,6 +225,3 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -83,6 +83,11 @@ impl Hop {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.location.origin_form().parse()?;
         self.fill(request.headers_mut(), target)?;
+        let length = request.body().len();
+        // Servers that expect a body want to be told that there is none.
+        if length > 0 || matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
         Ok(request)
     }
 
@@ -163,9 +168,5 @@ pub(super) fn for_http2(
     let host = host.unwrap_or_else(|| location.host_header());
     let target: Uri = format!("https://{host}{}", location.origin_form()).parse()?;
     *request.uri_mut() = target;
-    let length = request.body().len();
-    if length > 0 {
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
     Ok(request)
 }

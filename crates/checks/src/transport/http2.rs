@@ -84,10 +84,14 @@ impl From<h2::Error> for TransportError {
             return TransportError::Http2(error);
         }
         match error.into_io() {
-            Some(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => {
-                TransportError::Io(cause)
-            }
+            Some(cause) if !is_end(&cause) => TransportError::Io(cause),
             _ => TransportError::Closed,
         }
     }
+}
+
+/// How the library says that the stream has ended.
+fn is_end(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe];
+    error.raw_os_error().is_none() && kinds.contains(&error.kind())
 }
