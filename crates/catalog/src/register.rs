@@ -107,7 +107,11 @@ impl Write<'_> {
 
 /// Whether an identity, if there is one, is a UUID.
 fn node_id_valid(id: &NodeId) -> Result<(), Error> {
-    if id.is_empty() { Ok(()) } else { uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into())) }
+    if id.is_empty() {
+        Ok(())
+    } else {
+        uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into()))
+    }
 }
 
 /// Whether a text is a UUID in the form `8-4-4-4-12`.

@@ -201,9 +201,10 @@ fn cluster(layer: &Layer, server: bool) -> ClusterSettings {
 fn gossip(layer: &Layer) -> Result<GossipSettings, Failure> {
     let encrypt = match layer.text("encrypt") {
         "" => None,
-        text => Some(GossipKey(decode_base64(text).map_err(|error| {
-            Failure::new(format!("encrypt has invalid key: {error}"))
-        })?)),
+        text => Some(GossipKey(
+            decode_base64(text)
+                .map_err(|error| Failure::new(format!("encrypt has invalid key: {error}")))?,
+        )),
     };
     let timing = |block: &str| {
         let number = |name| count(layer, &format!("{block}.{name}"));
@@ -267,13 +268,13 @@ fn ui(layer: &Layer, by_dev: bool) -> UiSettings {
 
 fn checks(layer: &Layer) -> CheckSettings {
     let enable_remote_scripts = layer.bool("enable_script_checks");
-    let local = layer.given_bool("enable_local_script_checks");
+    let enable_local_scripts = layer.given_bool("enable_local_script_checks");
     CheckSettings {
         update_interval: layer.duration("check_update_interval").saturating_std(),
         output_max_size: usize::try_from(layer.int("check_output_max_size")).unwrap_or(0),
         discard_output: layer.bool("discard_check_output"),
         enable_remote_scripts,
-        enable_local_scripts: enable_remote_scripts || local.unwrap_or(false),
+        enable_local_scripts: enable_local_scripts.unwrap_or(enable_remote_scripts),
         enable_agent_tls: layer.bool("enable_agent_tls_for_checks"),
     }
 }
@@ -301,16 +302,24 @@ fn telemetry(layer: &Layer, warnings: &mut Vec<String>) -> TelemetrySettings {
         match (rule.strip_prefix('+'), rule.strip_prefix('-')) {
             (Some(prefix), _) => allowed_prefixes.push(prefix.to_owned()),
             (_, Some(prefix)) => blocked_prefixes.push(prefix.to_owned()),
-            _ if rule.is_empty() => warnings.push("Cannot have empty filter rule in prefix_filter".to_owned()),
+            _ if rule.is_empty() => {
+                warnings.push("Cannot have empty filter rule in prefix_filter".to_owned())
+            }
             _ => warnings.push(format!(
                 "Filter rule must begin with either '+' or '-': {}",
                 gotext::quote(&rule)
             )),
         }
     }
+    let metrics_prefix = layer.text("telemetry.metrics_prefix").to_owned();
+    // One metric for each method and outcome: only who asks for them gets so many.
+    let calls = format!("{metrics_prefix}.rpc.server.call");
+    if !allowed_prefixes.contains(&calls) {
+        blocked_prefixes.push(calls);
+    }
     let address = |name| Some(layer.text(name)).filter(|a| !a.is_empty()).map(str::to_owned);
     TelemetrySettings {
-        metrics_prefix: layer.text("telemetry.metrics_prefix").to_owned(),
+        metrics_prefix,
         disable_hostname: layer.bool("telemetry.disable_hostname"),
         prometheus_retention_time: layer
             .duration("telemetry.prometheus_retention_time")

@@ -3,10 +3,10 @@
 use gotext::GoDuration;
 use gotext::decode::Value;
 
+use crate::Failure;
 use crate::layer::Layer;
 use crate::settings::Settings;
 use crate::sources::Files;
-use crate::Failure;
 
 /// First labels of names that DNS gives a meaning.
 const RESERVED_LABELS: [&str; 5] = ["service", "connect", "node", "query", "addr"];
@@ -108,8 +108,10 @@ fn directories(settings: &Settings, files: &dyn Files) -> Result<(), Failure> {
 }
 
 fn ports(settings: &Settings) -> Result<(), Failure> {
-    let (first, last) =
-        (settings.given.int("ports.sidecar_min_port"), settings.given.int("ports.sidecar_max_port"));
+    let (first, last) = (
+        settings.given.int("ports.sidecar_min_port"),
+        settings.given.int("ports.sidecar_max_port"),
+    );
     if (first, last) != (0, 0) && first >= last {
         return refuse(
             "sidecar_min_port must be less than sidecar_max_port. To disable, set both to zero.",
@@ -193,7 +195,9 @@ fn numbers(layer: &Layer) -> Result<(), Failure> {
     }
     let burst = layer.int("cache.entry_fetch_max_burst");
     if burst < 1 {
-        return refuse(format!("cache.entry_fetch_max_burst must be strictly positive, was: {burst}"));
+        return refuse(format!(
+            "cache.entry_fetch_max_burst must be strictly positive, was: {burst}"
+        ));
     }
     match layer.float("cache.entry_fetch_rate") {
         Some(rate) if rate <= 0.0 => {
@@ -247,7 +251,8 @@ fn features(settings: &Settings) -> Result<(), Failure> {
     let layer = &settings.given;
     if let Some(Value::List(segments)) = layer.given("segments") {
         for segment in segments {
-            let positive = matches!(field(segment, "port"), Some(Value::Number(n)) if n.float() > 0.0);
+            let positive =
+                matches!(field(segment, "port"), Some(Value::Number(n)) if n.float() > 0.0);
             if !positive {
                 let name = field(segment, "name").map(ToString::to_string).unwrap_or_default();
                 let quoted = gotext::quote(&name);
@@ -306,9 +311,8 @@ fn warn(settings: &mut Settings) {
     let expect = layer.int("bootstrap_expect");
     let mut warnings = Vec::new();
     if expect == 1 {
-        warnings.push(
-            "BootstrapExpect is set to 1; this is the same as Bootstrap mode.".to_owned(),
-        );
+        warnings
+            .push("BootstrapExpect is set to 1; this is the same as Bootstrap mode.".to_owned());
     } else if expect == 2 {
         warnings.push(format!(
             "bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance. \
@@ -347,7 +351,8 @@ fn warn(settings: &mut Settings) {
         warnings.push(
             "using enable-script-checks without ACLs and without allow_write_http_from is \
              DANGEROUS, use enable-local-script-checks instead, see \
-             https://www.hashicorp.com/blog/protecting-consul-from-rce-risk-in-specific-configurations/"
+             https://www.hashicorp.com/blog/protecting-consul-from-rce-risk-in-specific-\
+             configurations/"
                 .to_owned(),
         );
     }

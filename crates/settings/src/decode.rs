@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::layer::{Definition, Layer};
 use crate::nearest::nearest;
 use crate::schema::{Field, Kind};
-use crate::table::{Row, block, row_of_key, rows};
+use crate::table::{Effect, Row, block, row_of_key, rows};
 
 /// The notation of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +40,12 @@ const COMPLAINTS: usize = 64;
 /// # Errors
 ///
 /// `failed to parse NAME: ` and what is wrong: with the notation, with types, with keys.
-pub fn decode(name: &str, format: Format, text: &[u8]) -> Result<Layer, Failure> {
+pub(crate) fn decode(name: &str, format: Format, text: &[u8]) -> Result<Layer, Failure> {
     if text.trim_ascii().is_empty() {
         return Ok(Layer::default());
     }
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::new(format!("failed to parse {name}: {why}"))
-    };
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::new(format!("failed to parse {name}: {why}"));
     let value = match format {
         Format::Json => whole_value(text).map_err(|error| failed(&error))?,
         Format::Hcl => hcl::read(text).map_err(|error| failed(&error))?,
@@ -105,7 +104,8 @@ impl Decoder<'_> {
                 }
             } else {
                 self.not_known(path, |path| {
-                    nearest(path, rows().filter_map(|row| row.key)).map(str::to_owned)
+                    let current = rows().filter(|row| !matches!(row.effect, Effect::Replaced(_)));
+                    nearest(path, current.filter_map(|row| row.key)).map(str::to_owned)
                 });
             }
         }

@@ -64,9 +64,10 @@ pub(crate) fn dns(layer: &Layer, problems: &mut Vec<String>) -> DnsSettings {
             RecursorStrategy::Sequential
         }
     };
-    let ttls = layer.texts("dns_config.service_ttl").into_iter().map(|(name, ttl)| {
-        (name, GoDuration::parse(&ttl).unwrap_or_default().saturating_std())
-    });
+    let ttls = layer
+        .texts("dns_config.service_ttl")
+        .into_iter()
+        .map(|(name, ttl)| (name, GoDuration::parse(&ttl).unwrap_or_default().saturating_std()));
     DnsSettings {
         domain: zone(layer.text("domain")),
         alt_domain: Some(layer.text("alt_domain")).filter(|text| !text.is_empty()).map(zone),

@@ -2,18 +2,17 @@
 //! table, as typed settings.
 //!
 //! ```text
-//!             table::SECTIONS, schema (names, types, defaults, flags, reload)
-//!                  │
-//! flags ──────────┐▼
-//! files ─▶ hcl ─▶ decode ─▶ Layer ─▶ merged ─▶ build ─▶ check ─▶ Settings ─▶ the start
-//!       ─▶ JSON ─┘         (one for           ▲                    │
-//!                           each source)      │                    └▶ check_start, check_reload
-//!                            interfaces ─▶ templates
+//!   SECTIONS, schema: names, types, defaults, flags
+//!                       |
+//! files -> HCL, JSON -> decode -> Layer -+
+//! fragments of -hcl --> decode -> Layer -+-> merged -> build -> check -> Settings -> the start
+//! flags ------------------------> Layer -+              ^
+//!                             interfaces -> templates --+
 //! ```
 //!
 //! One row of the table makes the reader of files, the check for unknown keys and the suggestion
-//! beside it, the flag, the default, what `-dev` changes, what a reload takes into use, and the line
-//! of the reference page (`docs/consul-configuration.md`). Complaints are the texts that operators
+//! beside it, the flag, the default, what `-dev` changes, what a reload takes into use, and the
+//! line of the reference page (`docs/consul-configuration.md`). Complaints are the texts that operators
 //! of the real agent know, with a hint on a line of its own where there is more to say.
 //!
 //! The crate opens no sockets and starts nothing; it reads files through [`Files`] alone, of which
@@ -121,11 +120,7 @@ pub struct Host {
 ///
 /// The first source that cannot be read, all values that are wrong, or the first thing that cannot
 /// be.
-pub fn load(
-    flags: &[FlagSetting],
-    files: &dyn Files,
-    host: &Host,
-) -> Result<Settings, Failure> {
+pub fn load(flags: &[FlagSetting], files: &dyn Files, host: &Host) -> Result<Settings, Failure> {
     let reading = sources::read(flags, files)?;
     let mut settings = build::build(reading, host)?;
     check::check(&mut settings, files)?;

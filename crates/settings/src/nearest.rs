@@ -4,10 +4,7 @@
 const LONGEST_BYTES: usize = 64;
 
 /// The known name that is nearest to a mistyped one, if one is near at all.
-pub(crate) fn nearest<'a>(
-    mistyped: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(mistyped: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if mistyped.len() > LONGEST_BYTES {
         return None;
     }

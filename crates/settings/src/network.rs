@@ -176,7 +176,8 @@ impl Builder<'_> {
         match expand(text, self.interfaces) {
             Ok(expanded) => expanded.split_whitespace().map(str::to_owned).collect(),
             Err(error) => {
-                self.problems.push(format!("{key}: invalid template {}: {error}", gotext::quote(text)));
+                self.problems
+                    .push(format!("{key}: invalid template {}: {error}", gotext::quote(text)));
                 Vec::new()
             }
         }
@@ -236,9 +237,8 @@ impl Builder<'_> {
         // Asked once for each of the two, and complained about twice, as ever.
         let again = self.advertise_address([""; 1]);
         let wan = self.advertise_address(["_wan", "_wan_ipv4", "_wan_ipv6"]);
-        let unspecified = |what| {
-            Failure::new(format!("{what} address cannot be 0.0.0.0, :: or [::]"))
-        };
+        let unspecified =
+            |what| Failure::new(format!("{what} address cannot be 0.0.0.0, :: or [::]"));
         if configured.or(again).is_some_and(|address| address.is_unspecified()) {
             return Err(unspecified("Advertise"));
         }
@@ -334,9 +334,7 @@ impl Builder<'_> {
             host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
         };
         match recursors.iter().any(unspecified) {
-            true => {
-                Err(Failure::new("DNS recursor address cannot be 0.0.0.0, :: or [::]"))
-            }
+            true => Err(Failure::new("DNS recursor address cannot be 0.0.0.0, :: or [::]")),
             false => Ok(recursors),
         }
     }
@@ -383,8 +381,9 @@ fn found(bind: IpAddr, interfaces: &[Interface]) -> Result<IpAddr, Failure> {
     }
     match candidates.as_slice() {
         [address] => Ok(*address),
-        [] => Err(Failure::new(format!("No {kind} address found"))
-            .hint("say with 'bind_addr' (-bind) or 'advertise_addr' (-advertise) which one to use")),
+        [] => Err(Failure::new(format!("No {kind} address found")).hint(
+            "say with 'bind_addr' (-bind) or 'advertise_addr' (-advertise) which one to use",
+        )),
         several => {
             let several: Vec<_> = several.iter().map(ToString::to_string).collect();
             Err(Failure::new(format!(

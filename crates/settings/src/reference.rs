@@ -11,18 +11,18 @@ const HEAD: &str = "\
 This page is made from the table in `crates/settings`; the test of that crate says how to make it
 anew.
 
-Sources, the lowest first: the defaults, `-dev`, flags that may be repeated, the files and
-directories of `-config-file` and `-config-dir` in the order of the command line, the other flags,
-and fragments of `-hcl`. Of single values the last one counts, lists are joined, maps are merged name
-by name. Files are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any
-case. An unknown key is an error.
+Sources, the lowest first: the defaults, `-dev`, flags of lists, the files and directories of
+`-config-file` and `-config-dir` in the order of the command line, the other flags, and fragments of
+`-hcl`. Of single values the last one counts, lists are joined, maps are merged name by name. Files
+are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any case. An unknown
+key is an error, beside which the nearest known one is suggested.
 
 A key marked with `R` is taken into use by a reload. Durations are texts such as `1m30s`. Addresses
 may hold templates such as `{{ GetInterfaceIP \"eth0\" }}`; what they know is described in
 `crates/settings/src/template.rs`.
 
-`Effect`: empty, it does what its meaning says; *later*, it is checked and kept, and what it is for is
-yet to come; *none*, it is accepted and has nothing to say here.
+`Effect`: empty, it does what its meaning says; *later*, it is checked and kept, and what it is for
+is yet to come; *none*, it is accepted and has nothing to say here.
 ";
 
 /// The page, in Markdown.

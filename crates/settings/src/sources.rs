@@ -62,9 +62,8 @@ pub(crate) fn read(flags: &[FlagSetting], files: &dyn Files) -> Result<Reading, 
 
     let mut source = Sources { files, format: None, layer: Layer::default(), warnings: Vec::new() };
     if let Some(name) = last("config-format").filter(|name| !name.is_empty()) {
-        let format = Format::called(name).ok_or_else(|| {
-            Failure::new("config: -config-format must be either 'hcl' or 'json'")
-        })?;
+        let format = Format::called(name)
+            .ok_or_else(|| Failure::new("config: -config-format must be either 'hcl' or 'json'"))?;
         source.format = Some(format);
     }
     for flag in flags.iter().filter(|f| matches!(f.name.as_str(), "config-file" | "config-dir")) {

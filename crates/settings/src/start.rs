@@ -1,6 +1,7 @@
 //! What `validate` lets pass and a start refuses.
 
 use crate::Failure;
+use crate::network::ListenAddress;
 use crate::settings::Settings;
 
 /// Lengths of a gossip key, in bytes.
@@ -18,10 +19,8 @@ impl Settings {
         self.check_tls()?;
         if let Some(id) = &self.node.id {
             catalog::uuid_valid(id).map_err(|why| {
-                Failure::new(format!(
-                    "failed to setup node ID: specified NodeID is invalid: {why}"
-                ))
-                .hint("give 'node_id' (-node-id) a UUID, or leave it out")
+                Failure::new(format!("failed to setup node ID: specified NodeID is invalid: {why}"))
+                    .hint("give 'node_id' (-node-id) a UUID, or leave it out")
             })?;
         }
         self.check_supported()
@@ -42,17 +41,17 @@ impl Settings {
             listener.verify_incoming && listener.ca_file.is_none() && listener.ca_path.is_none()
         };
         match listeners.iter().find(without_ca) {
-            Some(_) => {
-                Err(Failure::new("VerifyIncoming set but no CA certificates were provided"))
-            }
+            Some(_) => Err(Failure::new("VerifyIncoming set but no CA certificates were provided")),
             None => Ok(()),
         }
     }
 
     fn check_supported(&self) -> Result<(), Failure> {
         if !self.server {
-            return Err(Failure::new("Tribune runs as a server only: client agents are yet to come")
-                .hint("set 'server' (-server), or try -dev"));
+            return Err(Failure::new(
+                "Tribune runs as a server only: client agents are yet to come",
+            )
+            .hint("set 'server' (-server), or try -dev"));
         }
         if self.bootstrap_expect > 1 {
             return Err(Failure::new(format!(
@@ -78,7 +77,7 @@ impl Settings {
     /// # Errors
     ///
     /// The text behind `Error starting agent: error=`.
-    pub fn check_servers(&self) -> Result<(), Failure> {
+    pub fn check_after_banner(&self) -> Result<(), Failure> {
         if let Some(key) = &self.gossip.encrypt
             && !KEY_BYTES.contains(&key.0.len())
         {
@@ -97,6 +96,15 @@ impl Settings {
         let policy = &self.acl.default_policy;
         if self.acl.enabled && !matches!(policy.as_str(), "allow" | "deny") {
             return Err(server(format!("Unsupported default ACL policy: {policy}")));
+        }
+        let network = &self.network;
+        let mut listeners =
+            [&network.http, &network.https, &network.grpc, &network.grpc_tls].into_iter().flatten();
+        let mode = &self.unix_sockets.mode;
+        let no_mode = !mode.is_empty() && u32::from_str_radix(mode, 8).is_err();
+        if no_mode && listeners.any(|address| matches!(address, ListenAddress::Unix(_))) {
+            return Err(Failure::new("Failed setting up socket: invalid mode specified: 0")
+                .hint(format!("'unix_sockets.mode' is {}: write octal", gotext::quote(mode))));
         }
         Ok(())
     }

@@ -175,3 +175,165 @@ fn configurations_are_judged_as_recorded() {
     println!("validate.json: {passed} of {} as recorded", cases.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// The lines of the banner that settings decide.
+fn banner(settings: &Settings) -> Vec<String> {
+    let network = &settings.network;
+    let shown = |port: Option<u16>| port.map_or(-1, i32::from);
+    let client: Vec<_> = network.client.iter().map(ToString::to_string).collect();
+    let ports = &network.ports;
+    let tls = &settings.tls;
+    let verify =
+        |listener: &settings::TlsListener| format!("Verify Incoming: {}", listener.verify_incoming);
+    vec![
+        format!("Node name: '{}'", settings.node.name),
+        format!("Datacenter: '{}' (Segment: '<all>')", settings.datacenter),
+        format!("Server: {} (Bootstrap: {})", settings.server, settings.bootstrap),
+        format!(
+            "Client Addr: [{}] (HTTP: {}, HTTPS: {}, gRPC: {}, gRPC-TLS: {}, DNS: {})",
+            client.join(" "),
+            shown(ports.http),
+            shown(ports.https),
+            shown(ports.grpc),
+            shown(ports.grpc_tls),
+            shown(ports.dns),
+        ),
+        format!(
+            "Cluster Addr: {} (LAN: {}, WAN: {})",
+            network.advertise,
+            shown(ports.serf_lan),
+            shown(ports.serf_wan)
+        ),
+        format!("Gossip Encryption: {}", settings.gossip.encrypt.is_some()),
+        format!("ACL Enabled: {}", settings.acl.enabled),
+        format!("ACL Default Policy: {}", settings.acl.default_policy),
+        format!(
+            "HTTPS TLS: {}, Verify Outgoing: {}, Min Version: {}",
+            verify(&tls.https),
+            tls.https.verify_outgoing,
+            tls.https.min_version
+        ),
+        format!("gRPC TLS: {}, Min Version: {}", verify(&tls.grpc), tls.grpc.min_version),
+        format!(
+            "Internal RPC TLS: {}, Verify Outgoing: {} (Verify Hostname: {}), Min Version: {}",
+            verify(&tls.internal_rpc),
+            tls.internal_rpc.verify_outgoing,
+            tls.verify_server_hostname,
+            tls.internal_rpc.min_version
+        ),
+    ]
+}
+
+/// Of the agent, for others: what the command line says, and what files or sockets say at the start.
+const AGENT_ELSEWHERE: &[(&str, &str)] = &[
+    ("extra-arg", "the command line: an argument too many"),
+    ("badflag", "the command line: an unknown flag"),
+    ("bool-value", "the command line: no boolean"),
+    ("help", "the command line"),
+    ("expect-bad", "the command line: no number"),
+    ("port-bad", "the command line: no number"),
+    ("log-file-dir-missing", "the log's file"),
+    ("ca-missing", "the certificate's file"),
+    ("node-id-file-bad", "the identity's file"),
+];
+
+/// Of the agent, answered differently on purpose.
+const AGENT_DIFFERENT: &[(&str, &str)] = &[
+    ("datadir-only", "no client agents yet"),
+    ("datadir-parent-missing", "no client agents yet"),
+    ("bind-any-no-private", "no client agents yet"),
+    ("retry-join-max", "no client agents yet"),
+    ("retry-join-provider", "no clouds; refused at once instead of tried for ever"),
+];
+
+#[test]
+fn command_lines_are_judged_as_recorded() {
+    let mut passed = 0;
+    let mut failures = Vec::new();
+    let cases = cases("agent-bad-options.json");
+    for case in &cases {
+        let id = case["id"].as_str().unwrap();
+        let exempt = [AGENT_ELSEWHERE, AGENT_DIFFERENT].concat();
+        let exempt = exempt.iter().any(|(name, _)| *name == id);
+        let (stdout, stderr) =
+            (case["stdout"].as_str().unwrap(), case["stderr"].as_str().unwrap_or_default());
+        let difference = match given(&words(case)) {
+            None => Some("the flags cannot be read".to_owned()),
+            Some(flags) => {
+                let loaded = load(&flags, &Recorded::of(case), &host());
+                let loaded = loaded.and_then(|settings| {
+                    settings.check_start()?;
+                    Ok(settings)
+                });
+                difference(loaded, stdout, stderr)
+            }
+        };
+        if difference.is_none() != exempt {
+            passed += usize::from(!exempt);
+        } else {
+            failures.push(format!("{id}: {difference:?}\n  recorded: {stderr}{stdout}"));
+        }
+    }
+    println!("agent-bad-options.json: {passed} of {} as recorded", cases.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is not as recorded.
+fn difference(found: Result<Settings, Failure>, stdout: &str, stderr: &str) -> Option<String> {
+    let settings = match found {
+        Ok(settings) => settings,
+        Err(failure) => {
+            let text = format!("==> {failure}\n");
+            return (text != stderr).then(|| format!("refused: {failure}"));
+        }
+    };
+    if !stderr.is_empty() {
+        return Some("accepted".to_owned());
+    }
+    // Without a banner there is only the fact that it started.
+    if stdout.contains("==> Starting Consul agent...") {
+        let lines: Vec<_> = stdout.lines().map(str::trim).collect();
+        for line in banner(&settings) {
+            if !lines.contains(&line.as_str()) {
+                return Some(format!("no line of the banner: {line}"));
+            }
+        }
+    }
+    match settings.check_after_banner() {
+        Err(failure) if !stdout.contains(&format!("Error starting agent: error=\"{failure}\"")) => {
+            Some(format!("refused at the start: {failure}"))
+        }
+        Err(_) => None,
+        Ok(()) => {
+            ["key size must be", "Protocol version", "Unsupported default ACL", "invalid mode"]
+                .into_iter()
+                .find(|words| stdout.contains(words))
+                .map(|words| format!("not refused at the start: {words}"))
+        }
+    }
+}
+
+/// Every flag that the help of the real program lists, and no other.
+#[test]
+fn flags_are_those_of_the_real_program() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/consul-cli/");
+    let text = fs::read_to_string(format!("{folder}flags.json")).unwrap();
+    let table: Value = serde_json::from_str(&text).unwrap();
+    let commands = table["commands"].as_array().unwrap();
+    let agent = commands.iter().find(|command| command["command"] == "agent").unwrap();
+    let mut recorded: Vec<_> = agent["flags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flag| {
+            let flag = flag.as_str().unwrap().trim_start_matches('-');
+            let (name, takes_value) =
+                flag.split_once('=').map_or((flag, false), |(n, _)| (n, true));
+            (name.to_owned(), takes_value)
+        })
+        .collect();
+    recorded.sort();
+    let ours: Vec<_> =
+        flags().iter().map(|flag| (flag.name.to_owned(), flag.kind != FlagKind::Switch)).collect();
+    assert_eq!(ours, recorded);
+}

@@ -34,11 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     key("discard_check_output", Kind::Bool, "Keep nothing of the output of checks.")
         .is("false")
         .reloadable(),
-    key(
-        "enable_central_service_config",
-        Kind::Bool,
-        "Merge configuration entries into services.",
-    )
-    .is("true")
-    .kept(),
+    key("enable_central_service_config", Kind::Bool, "Merge configuration entries into services.")
+        .is("true")
+        .kept(),
 ];

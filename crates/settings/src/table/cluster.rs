@@ -83,9 +83,7 @@ pub(super) const GOSSIP: &[Row] = &[
     key("gossip_lan.gossip_interval", Kind::Duration, "Pause between rounds.")
         .is("200ms")
         .dev("100ms"),
-    key("gossip_lan.probe_interval", Kind::Duration, "Pause between probes.")
-        .is("1s")
-        .dev("100ms"),
+    key("gossip_lan.probe_interval", Kind::Duration, "Pause between probes.").is("1s").dev("100ms"),
     key("gossip_lan.probe_timeout", Kind::Duration, "How long an answer to a probe may take.")
         .is("500ms")
         .dev("100ms"),

@@ -20,13 +20,9 @@ pub(super) const ROWS: &[Row] = &[
     )
     .is("false")
     .kept(),
-    key(
-        "connect.enable_serverless_plugin",
-        Kind::Bool,
-        "Call serverless functions as services.",
-    )
-    .is("false")
-    .without(),
+    key("connect.enable_serverless_plugin", Kind::Bool, "Call serverless functions as services.")
+        .is("false")
+        .without(),
     key("config_entries.bootstrap", Kind::Objects, "Configuration entries of a new cluster.")
         .reloadable()
         .kept(),

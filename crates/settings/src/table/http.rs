@@ -30,9 +30,13 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 pub(super) const LIMITS: &[Row] = &[
-    key("limits.http_max_conns_per_client", Kind::Int, "Connections of one address; 0: any number.")
-        .is("200")
-        .reloadable(),
+    key(
+        "limits.http_max_conns_per_client",
+        Kind::Int,
+        "Connections of one address; 0: any number.",
+    )
+    .is("200")
+    .reloadable(),
     key("limits.https_handshake_timeout", Kind::Duration, "How long a TLS handshake may take.")
         .is("5s"),
     key("limits.rpc_handshake_timeout", Kind::Duration, "The same towards servers.")
@@ -56,8 +60,7 @@ pub(super) const LIMITS: &[Row] = &[
         .kept(),
     key("limits.kv_max_value_size", Kind::Int, "Most bytes of a value in the key-value store.")
         .is("524288"),
-    key("limits.txn_max_req_len", Kind::Int, "Most bytes of a transaction's body.")
-        .is("524288"),
+    key("limits.txn_max_req_len", Kind::Int, "Most bytes of a transaction's body.").is("524288"),
     key("limits.request_limits.mode", Kind::Text, "disabled, permissive or enforcing.")
         .is("disabled")
         .reloadable()

@@ -37,15 +37,33 @@ fn values_of_templates() {
         ("{{ GetPrivateIPs }}", "192.168.1.7 172.16.0.1 10.0.0.5"),
         ("{{ GetPublicIPs }}", "8.8.4.4"),
         ("a {{ GetPrivateIP }} b {{ GetPublicIP }} c", "a 10.0.0.5 b 8.8.4.4 c"),
-        ("{{ GetAllInterfaces | include \"network\" \"192.168.0.0/16\" | attr \"address\" }}", "192.168.1.7"),
-        ("{{ GetAllInterfaces | include \"name\" \"^eth\" | exclude \"name\" \"eth0\" | sort \"name\" | limit 1 | attr \"name\" }}", "eth1"),
-        ("{{ GetAllInterfaces | include \"type\" \"ipv4\" | sort \"-address\" | join \"address\" \",\" }}", "192.168.1.7,172.16.0.1,127.0.0.1,10.0.0.5,8.8.4.4"),
-        ("{{ GetAllInterfaces | include \"flags\" \"forwardable|up\" | include \"rfc\" \"1918\" | sort \"size\" | offset 1 | attr \"network\" }}", "10.0.0.0/8"),
-        ("{{ GetAllInterfaces | include \"flag\" \"loopback\" | sort \"type\" | join \"address\" \" \" }}", "127.0.0.1 ::1"),
+        (
+            "{{ GetAllInterfaces | include \"network\" \"192.168.0.0/16\" | attr \"address\" }}",
+            "192.168.1.7",
+        ),
+        (
+            "{{ GetAllInterfaces | include \"name\" \"^eth\" | exclude \"name\" \"eth0\" | sort \"name\" | limit 1 | attr \"name\" }}",
+            "eth1",
+        ),
+        (
+            "{{ GetAllInterfaces | include \"type\" \"ipv4\" | sort \"-address\" | join \"address\" \",\" }}",
+            "192.168.1.7,172.16.0.1,127.0.0.1,10.0.0.5,8.8.4.4",
+        ),
+        (
+            "{{ GetAllInterfaces | include \"flags\" \"forwardable|up\" | include \"rfc\" \"1918\" | sort \"size\" | offset 1 | attr \"network\" }}",
+            "10.0.0.0/8",
+        ),
+        (
+            "{{ GetAllInterfaces | include \"flag\" \"loopback\" | sort \"type\" | join \"address\" \" \" }}",
+            "127.0.0.1 ::1",
+        ),
         ("{{ GetDefaultInterfaces | include \"size\" \"29\" | attr \"address\" }}", "8.8.4.4"),
         ("{{ GetPrivateInterfaces | attr \"name\" }}", "eth0"),
         ("{{ GetPublicInterfaces | attr \"address\" }}", "8.8.4.4"),
-        ("{{ GetAllInterfaces | include \"address\" \"^10\\\\.\" | offset 5 | attr \"address\" }}", ""),
+        (
+            "{{ GetAllInterfaces | include \"address\" \"^10\\\\.\" | offset 5 | attr \"address\" }}",
+            "",
+        ),
     ] {
         assert_eq!(expand(text, &interfaces()).as_deref(), Ok(value), "{text}");
     }
@@ -63,11 +81,17 @@ fn what_is_not_supported_is_said() {
         ("{{ GetInterfaceIP }}", "GetInterfaceIP takes the name of an interface"),
         ("{{ GetPrivateIP \"x\" }}", "GetPrivateIP takes no argument"),
         ("{{ GetInterfaceIP \"(\" }}", "\"(\" is no regular expression"),
-        ("{{ GetPrivateIP | attr \"address\" }}", "there is no function attr; see the reference page for those there are"),
+        (
+            "{{ GetPrivateIP | attr \"address\" }}",
+            "there is no function attr; see the reference page for those there are",
+        ),
         ("{{ GetAllInterfaces | attr \"mtu\" }}", "attr knows nothing of \"mtu\""),
         ("{{ GetAllInterfaces | sort \"mtu\" }}", "sort knows nothing of \"mtu\""),
         ("{{ GetAllInterfaces | include \"rfc\" \"1\" }}", "\"1\" is no number of a known RFC"),
-        ("{{ GetAllInterfaces | include \"mtu\" \"1\" }}", "include and exclude knows nothing of \"mtu\""),
+        (
+            "{{ GetAllInterfaces | include \"mtu\" \"1\" }}",
+            "include and exclude knows nothing of \"mtu\"",
+        ),
         ("{{ GetAllInterfaces | limit \"x\" }}", "\"x\" is no number"),
         ("{{ GetAllInterfaces } }}", "GetAllInterfaces takes no argument"),
     ] {
