@@ -255,7 +255,7 @@ fn mistakes_are_named() {
             "json",
             r#"{"ports.http": 1}"#,
             "1 error occurred:\n\t* invalid config key ports.http\n\n",
-            "did you mean 'ports.http' instead of 'ports.http'?",
+            "'http' stands in the block 'ports', which a dot cannot say",
         ),
         (
             "hcl",
@@ -304,9 +304,6 @@ fn mistakes_are_named() {
         let failure = dev(extension, text).unwrap_err();
         assert_eq!(failure.to_string(), format!("failed to parse c.{extension}: {message}"));
         let hinted = failure.hint.unwrap_or_default();
-        if text.contains("ports.http") {
-            continue;
-        }
         assert_eq!(hinted, hint, "{text}");
     }
 }
