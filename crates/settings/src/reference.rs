@@ -14,8 +14,8 @@ anew.
 Sources, the lowest first: the defaults, `-dev`, flags of lists, the files and directories of
 `-config-file` and `-config-dir` in the order of the command line, the other flags, and fragments of
 `-hcl`. Of single values the last one counts, lists are joined, maps are merged name by name. Files
-are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any case. An unknown
-key is an error, beside which the nearest known one is suggested.
+are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any case. An
+unknown key is an error, beside which the nearest known one is suggested.
 
 A key marked with `R` is taken into use by a reload. Durations are texts such as `1m30s`.
 
@@ -34,8 +34,8 @@ Addresses may be found out on the machine: `{{ GetInterfaceIP \"eth0\" }}`, or
 | `GetInterfaceIP NAME`, `GetInterfaceIPs NAME` | one or all of an interface |
 | `GetAllInterfaces`, `GetDefaultInterfaces` | a list for the steps below |
 | `GetPrivateInterfaces`, `GetPublicInterfaces` | a list for the steps below |
-| `include WHAT VALUE`, `exclude WHAT VALUE` | by `name`, `address` (regular expressions), `network`, \
-`rfc`, `size`, `type` (`ipv4`, `ipv6`), `flag` (`up`, `down`, `loopback`, `forwardable`, \
+| `include WHAT VALUE`, `exclude WHAT VALUE` | by `name`, `address` (regular expressions), \
+`network`, `rfc`, `size`, `type` (`ipv4`, `ipv6`), `flag` (`up`, `down`, `loopback`, `forwardable`, \
 `global unicast`, `link-local unicast`) |
 | `sort CRITERIA` | by `address`, `default`, `name`, `size`, `type`; `-` turns one round |
 | `limit N`, `offset N` | a part of the list |

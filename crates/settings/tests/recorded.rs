@@ -133,9 +133,6 @@ const VALIDATE_ELSEWHERE: &[(&str, &str)] = &[
     ("check-embedded", "meaning of a check"),
 ];
 
-/// Of `validate`, answered differently on purpose.
-const VALIDATE_DIFFERENT: &[(&str, &str)] = &[];
-
 #[test]
 fn configurations_are_judged_as_recorded() {
     let mut passed = 0;
@@ -143,8 +140,7 @@ fn configurations_are_judged_as_recorded() {
     let cases = cases("validate.json");
     for case in &cases {
         let id = case["id"].as_str().unwrap();
-        let exempt = [VALIDATE_ELSEWHERE, VALIDATE_DIFFERENT].concat();
-        let exempt = exempt.iter().any(|(name, _)| *name == id);
+        let exempt = VALIDATE_ELSEWHERE.iter().any(|(name, _)| *name == id);
         let mut settings = Vec::new();
         let mut known = true;
         for word in words(case) {
@@ -224,7 +220,7 @@ fn banner(settings: &Settings) -> Vec<String> {
     ]
 }
 
-/// Of the agent, for others: what the command line says, and what files or sockets say at the start.
+/// Of the agent, for others: what the command line says, and what files say at the start.
 const AGENT_ELSEWHERE: &[(&str, &str)] = &[
     ("extra-arg", "the command line: an argument too many"),
     ("badflag", "the command line: an unknown flag"),
@@ -336,4 +332,73 @@ fn flags_are_those_of_the_real_program() {
     let ours: Vec<_> =
         flags().iter().map(|flag| (flag.name.to_owned(), flag.kind != FlagKind::Switch)).collect();
     assert_eq!(ours, recorded);
+}
+
+/// Whatever the recordings of other things start is understood: its flags, its files.
+#[test]
+fn agents_of_all_recordings_are_understood() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
+    let (mut agents, mut failures) = (0, Vec::new());
+    for folder in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with("consul-") {
+            continue;
+        }
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let recording: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            let mut found = Vec::new();
+            started(&recording, &mut found);
+            for agent in found {
+                agents += 1;
+                if let Err(why) = understood(agent) {
+                    failures.push(format!("{}: {why}\n  {}", path.display(), agent["argv"]));
+                }
+            }
+        }
+    }
+    println!("{agents} agents of other recordings");
+    assert!(agents > 300, "only {agents}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn started<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("argv").is_some_and(Value::is_array) {
+                found.push(value);
+            }
+            fields.values().for_each(|value| started(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| started(value, found)),
+        _ => {}
+    }
+}
+
+fn understood(agent: &Value) -> Result<(), String> {
+    let argv: Vec<_> =
+        agent["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let argv = argv.strip_prefix(&["agent"]).unwrap_or(&argv);
+    // Variables of the player: numbers where they stand for numbers, else addresses and paths.
+    let plain = |text: &str| {
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            let (name, behind) = behind.split_once('}').unwrap();
+            let port = name.contains("port");
+            plain.push_str(before);
+            plain.push_str(if port { "9999" } else { "127.0.0.1" });
+            rest = behind;
+        }
+        plain + rest
+    };
+    let words: Vec<_> = argv.iter().map(|word| plain(word)).collect();
+    let given = given(&words).ok_or_else(|| format!("flags: {words:?}"))?;
+    let mut files = Recorded::of(agent);
+    if agent["config"].is_object() {
+        files.0.insert("config.json".to_owned(), plain(&agent["config"].to_string()).into_bytes());
+    }
+    load(&given, &files, &host()).map(drop).map_err(|failure| failure.to_string())
 }
