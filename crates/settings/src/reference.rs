@@ -35,8 +35,8 @@ Addresses may be found out on the machine: `{{ GetInterfaceIP \"eth0\" }}`, or
 | `GetAllInterfaces`, `GetDefaultInterfaces` | a list for the steps below |
 | `GetPrivateInterfaces`, `GetPublicInterfaces` | a list for the steps below |
 | `include WHAT VALUE`, `exclude WHAT VALUE` | by `name`, `address` (regular expressions), \
-`network`, `rfc`, `size`, `type` (`ipv4`, `ipv6`), `flag` (`up`, `down`, `loopback`, `forwardable`, \
-`global unicast`, `link-local unicast`) |
+`network`, `rfc`, `size`, `type` (`ipv4`, `ipv6`), `flag` (`up`, `down`, `loopback`, \
+`forwardable`, `global unicast`, `link-local unicast`) |
 | `sort CRITERIA` | by `address`, `default`, `name`, `size`, `type`; `-` turns one round |
 | `limit N`, `offset N` | a part of the list |
 | `attr WHAT` | `address`, `name` or `network` of the first |
