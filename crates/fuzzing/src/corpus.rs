@@ -228,7 +228,9 @@ impl Maker {
     fn configurations(&mut self, path: &Path) -> io::Result<()> {
         for case in list(&json(path)?, "cases") {
             for (name, content) in case["files"].as_object().into_iter().flatten() {
-                if let (true, Some(text)) = (name.ends_with(".hcl"), content.as_str()) {
+                let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+                self.add("settings", &[text.as_bytes()]);
+                if name.ends_with(".hcl") {
                     self.add("hcl", &[text.as_bytes()]);
                 }
             }

@@ -171,6 +171,46 @@ fn agree(ours: &Value, witness: &serde_json::Value) -> bool {
     }
 }
 
+/// One file of the agent's configuration, in either notation.
+struct OneFile<'a>(&'a [u8]);
+
+impl settings::Files for OneFile<'_> {
+    fn open(&self, _: &str) -> std::io::Result<settings::Content> {
+        Ok(settings::Content::File(self.0.to_vec()))
+    }
+    fn is_directory(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+pub(crate) fn settings(input: &[u8]) {
+    let interface = |name: &str, address: [u8; 4]| settings::Interface {
+        name: name.to_owned(),
+        address: address.into(),
+        prefix: 8,
+        up: true,
+        default_route: name != "lo",
+    };
+    let interfaces = vec![interface("lo", [127, 0, 0, 1]), interface("eth0", [10, 0, 0, 5])];
+    let host = settings::Host { name: "host".to_owned(), interfaces };
+    for path in ["c.json", "c.hcl"] {
+        let flags = [("dev", "true"), ("config-file", path)].map(|(name, value)| {
+            settings::FlagSetting { name: name.to_owned(), value: value.to_owned() }
+        });
+        match settings::load(&flags, &OneFile(input), &host) {
+            Ok(settings) => {
+                let _ = (settings.check_start(), settings.check_after_banner());
+                assert_eq!(settings.check_reload(&settings), Ok(Vec::new()));
+                assert!(settings.network.http.iter().all(|address| match address {
+                    settings::ListenAddress::Tcp(address) => address.port() != 0,
+                    settings::ListenAddress::Unix(_) => true,
+                }));
+            }
+            Err(failure) => assert!(!failure.message.is_empty()),
+        }
+    }
+}
+
 /// Whatever is read can be written as JSON, whose objects become blocks: that says the same.
 pub(crate) fn hcl(input: &[u8]) {
     let json = match hcl::read(input) {

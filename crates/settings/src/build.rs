@@ -268,13 +268,13 @@ fn ui(layer: &Layer, by_dev: bool) -> UiSettings {
 
 fn checks(layer: &Layer) -> CheckSettings {
     let enable_remote_scripts = layer.bool("enable_script_checks");
-    let local = layer.given_bool("enable_local_script_checks");
+    let enable_local_scripts = layer.given_bool("enable_local_script_checks");
     CheckSettings {
         update_interval: layer.duration("check_update_interval").saturating_std(),
         output_max_size: usize::try_from(layer.int("check_output_max_size")).unwrap_or(0),
         discard_output: layer.bool("discard_check_output"),
         enable_remote_scripts,
-        enable_local_scripts: enable_remote_scripts || local.unwrap_or(false),
+        enable_local_scripts: enable_local_scripts.unwrap_or(enable_remote_scripts),
         enable_agent_tls: layer.bool("enable_agent_tls_for_checks"),
     }
 }
@@ -311,9 +311,15 @@ fn telemetry(layer: &Layer, warnings: &mut Vec<String>) -> TelemetrySettings {
             )),
         }
     }
+    let metrics_prefix = layer.text("telemetry.metrics_prefix").to_owned();
+    // One metric for each method and outcome: only who asks for them gets so many.
+    let calls = format!("{metrics_prefix}.rpc.server.call");
+    if !allowed_prefixes.contains(&calls) {
+        blocked_prefixes.push(calls);
+    }
     let address = |name| Some(layer.text(name)).filter(|a| !a.is_empty()).map(str::to_owned);
     TelemetrySettings {
-        metrics_prefix: layer.text("telemetry.metrics_prefix").to_owned(),
+        metrics_prefix,
         disable_hostname: layer.bool("telemetry.disable_hostname"),
         prometheus_retention_time: layer
             .duration("telemetry.prometheus_retention_time")

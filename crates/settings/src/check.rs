@@ -351,7 +351,8 @@ fn warn(settings: &mut Settings) {
         warnings.push(
             "using enable-script-checks without ACLs and without allow_write_http_from is \
              DANGEROUS, use enable-local-script-checks instead, see \
-             https://www.hashicorp.com/blog/protecting-consul-from-rce-risk-in-specific-configurations/"
+             https://www.hashicorp.com/blog/protecting-consul-from-rce-risk-in-specific-\
+             configurations/"
                 .to_owned(),
         );
     }

@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::layer::{Definition, Layer};
 use crate::nearest::nearest;
 use crate::schema::{Field, Kind};
-use crate::table::{Row, block, row_of_key, rows};
+use crate::table::{Effect, Row, block, row_of_key, rows};
 
 /// The notation of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const COMPLAINTS: usize = 64;
 /// # Errors
 ///
 /// `failed to parse NAME: ` and what is wrong: with the notation, with types, with keys.
-pub fn decode(name: &str, format: Format, text: &[u8]) -> Result<Layer, Failure> {
+pub(crate) fn decode(name: &str, format: Format, text: &[u8]) -> Result<Layer, Failure> {
     if text.trim_ascii().is_empty() {
         return Ok(Layer::default());
     }
@@ -71,7 +71,7 @@ struct Decoder<'a> {
     layer: Layer,
     /// Values of other types.
     problems: Vec<String>,
-    /// Unknown keys, and what was probably meant.
+    /// Unknown keys, and a line about what was probably meant.
     unknown: Vec<(String, Option<String>)>,
 }
 
@@ -103,9 +103,7 @@ impl Decoder<'_> {
                     other => self.not_a_map(name, &other),
                 }
             } else {
-                self.not_known(path, |path| {
-                    nearest(path, rows().filter_map(|row| row.key)).map(str::to_owned)
-                });
+                self.not_known(path, hint_for_key);
             }
         }
     }
@@ -203,9 +201,9 @@ impl Decoder<'_> {
         let mut taken: Vec<(String, Value)> = Vec::with_capacity(fields.len());
         for (key, value) in fields {
             let Some(field) = names.iter().find(|field| field.is_called(&key)) else {
-                self.not_known(format!("{path}.{key}"), |_| {
+                self.not_known(format!("{path}.{key}"), |unknown| {
                     let meant = nearest(&key, names.iter().map(|field| field.name))?;
-                    Some(format!("{path}.{meant}"))
+                    Some(format!("did you mean '{path}.{meant}' instead of '{unknown}'?"))
                 });
                 continue;
             };
@@ -278,10 +276,10 @@ impl Decoder<'_> {
         }
     }
 
-    fn not_known(&mut self, path: String, meant: impl FnOnce(&str) -> Option<String>) {
+    fn not_known(&mut self, path: String, hint: impl FnOnce(&str) -> Option<String>) {
         if self.unknown.len() < COMPLAINTS {
-            let meant = meant(&path);
-            self.unknown.push((path, meant));
+            let hint = hint(&path);
+            self.unknown.push((path, hint));
         }
     }
 
@@ -303,12 +301,19 @@ impl Decoder<'_> {
         let lines: Vec<_> =
             self.unknown.iter().map(|(key, _)| format!("invalid config key {key}")).collect();
         let failure = failed(multi_error(&lines));
-        let meant = self.unknown.iter().filter_map(|(key, meant)| {
-            Some(format!("did you mean '{}' instead of '{key}'?", meant.as_ref()?))
-        });
-        let hints: Vec<_> = meant.collect();
+        let hints: Vec<_> = self.unknown.into_iter().filter_map(|(_, hint)| hint).collect();
         Err(if hints.is_empty() { failure } else { failure.hint(hints.join("\n")) })
     }
+}
+
+/// A line about what was probably meant by an unknown key outside definitions.
+fn hint_for_key(unknown: &str) -> Option<String> {
+    if let (Some(_), Some((block, key))) = (row_of_key(unknown), unknown.rsplit_once('.')) {
+        return Some(format!("'{key}' stands in the block '{block}', which a dot cannot say"));
+    }
+    let current = rows().filter(|row| !matches!(row.effect, Effect::Replaced(_)));
+    let meant = nearest(unknown, current.filter_map(|row| row.key))?;
+    Some(format!("did you mean '{meant}' instead of '{unknown}'?"))
 }
 
 /// Fractions are cut off.

@@ -77,7 +77,7 @@ impl Layer {
     /// Lays a later source over this one.
     pub(crate) fn merge(&mut self, later: Layer) {
         for (name, value) in later.values {
-            if let Some(row) = row_called(name) {
+            if let Some(row) = row_of_key(name) {
                 self.set(row, value);
             }
         }
@@ -100,7 +100,8 @@ impl Layer {
             };
             warnings
                 .push(format!("The '{old}' field is deprecated. Use the '{shown}' field instead."));
-            let Some(row) = row_called(new) else { continue };
+            let Some(row) = row_of_key(new) else { continue };
+            let value = if new.ends_with(".tls_min_version") { tls_version(value) } else { value };
             if matches!(row.kind, Kind::List) || !self.values.contains_key(new) {
                 self.set(row, value);
             }
@@ -189,13 +190,22 @@ impl Layer {
     }
 }
 
-/// The row of exactly this name.
-pub(crate) fn row_called(name: &str) -> Option<&'static Row> {
-    row_of_key(name).filter(|row| row.name() == name)
+/// The new name of a version of TLS.
+fn tls_version(value: Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(match text.as_str() {
+            "tls10" => "TLSv1_0".to_owned(),
+            "tls11" => "TLSv1_1".to_owned(),
+            "tls12" => "TLSv1_2".to_owned(),
+            "tls13" => "TLSv1_3".to_owned(),
+            _ => text,
+        }),
+        other => other,
+    }
 }
 
 fn initial(key: &str) -> &'static str {
-    let row = row_called(key);
+    let row = row_of_key(key);
     debug_assert!(row.is_some(), "no option is called {key}");
     match row.map(|row| row.initial) {
         Some(Initial::Is(text)) => text,

@@ -2,22 +2,22 @@
 //! table, as typed settings.
 //!
 //! ```text
-//!             table::SECTIONS, schema (names, types, defaults, flags, reload)
-//!                  │
-//! flags ──────────┐▼
-//! files ─▶ hcl ─▶ decode ─▶ Layer ─▶ merged ─▶ build ─▶ check ─▶ Settings ─▶ the start
-//!       ─▶ JSON ─┘         (one for           ▲                    │
-//!                           each source)      │                    └▶ check_start, check_reload
-//!                            interfaces ─▶ templates
+//!   SECTIONS, schema: names, types, defaults, flags
+//!                       |
+//! files -> HCL, JSON -> decode -> Layer -+
+//! fragments of -hcl --> decode -> Layer -+-> merged -> build -> check -> Settings -> the start
+//! flags ------------------------> Layer -+              ^
+//!                             interfaces -> templates --+
 //! ```
 //!
 //! One row of the table makes the reader of files, the check for unknown keys and the suggestion
-//! beside it, the flag, the default, what `-dev` changes, what a reload takes into use, and the line
-//! of the reference page (`docs/consul-configuration.md`). Complaints are the texts that operators
-//! of the real agent know, with a hint on a line of its own where there is more to say.
+//! beside it, the flag, the default, what `-dev` changes, what a reload takes into use, and the
+//! line of the reference page (`docs/consul-configuration.md`). Complaints are the texts that
+//! operators of the real agent know, with a hint on a line of its own where there is more to say.
 //!
 //! The crate opens no sockets and starts nothing; it reads files through [`Files`] alone, of which
-//! [`Disk`] is the real one, and knows of the machine what [`Host`] says. Services, checks and
+//! [`Disk`] is the real one, and knows of the machine what [`Host`] says, for which [`interfaces`]
+//! asks the system. Services, checks and
 //! watches are handed on as objects whose names and types were checked; what they mean is for the
 //! agent's local state.
 //!
@@ -52,6 +52,7 @@ mod dns;
 mod flags;
 mod interface;
 mod layer;
+mod machine;
 mod nearest;
 mod network;
 mod reference;
@@ -75,6 +76,7 @@ pub use dns::{DnsSettings, RecursorStrategy};
 pub use flags::{AgentFlag, FlagKind, flags};
 pub use interface::{Cidr, Interface};
 pub use layer::{Definition, Layer};
+pub use machine::interfaces;
 pub use network::{ListenAddress, Network, Ports};
 pub use reference::page as reference_page;
 pub use schema::{CHECK, Field, Kind, SERVICE};

@@ -140,12 +140,9 @@ pub(crate) fn network(
 
 impl Builder<'_> {
     fn ports(&mut self, server: bool) -> Result<Ports, Failure> {
-        let number = self.port("ports.server");
-        let number = match number {
-            Some(number) => number,
-            None if self.layer.int("ports.server") > 0 => 0,
-            None => return Err(Failure::new("server-port must be greater than zero")),
-        };
+        if self.layer.int("ports.server") <= 0 {
+            return Err(Failure::new("server-port must be greater than zero"));
+        }
         let grpc_tls = match self.layer.given("ports.grpc_tls") {
             Some(_) => self.port("ports.grpc_tls"),
             None => server.then_some(GRPC_TLS_OF_SERVERS),
@@ -158,7 +155,8 @@ impl Builder<'_> {
             grpc_tls,
             serf_lan: self.port("ports.serf_lan"),
             serf_wan: self.port("ports.serf_wan"),
-            server: number,
+            // One that is too large was complained about.
+            server: self.port("ports.server").unwrap_or_default(),
             sidecars: self.port("ports.sidecar_min_port").zip(self.port("ports.sidecar_max_port")),
         })
     }

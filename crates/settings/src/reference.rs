@@ -11,18 +11,39 @@ const HEAD: &str = "\
 This page is made from the table in `crates/settings`; the test of that crate says how to make it
 anew.
 
-Sources, the lowest first: the defaults, `-dev`, flags that may be repeated, the files and
-directories of `-config-file` and `-config-dir` in the order of the command line, the other flags,
-and fragments of `-hcl`. Of single values the last one counts, lists are joined, maps are merged name
-by name. Files are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any
-case. An unknown key is an error.
+Sources, the lowest first: the defaults, `-dev`, flags of lists, the files and directories of
+`-config-file` and `-config-dir` in the order of the command line, the other flags, and fragments of
+`-hcl`. Of single values the last one counts, lists are joined, maps are merged name by name. Files
+are JSON or HCL; a dot in a key below leads into a block. Keys may be written in any case. An
+unknown key is an error, beside which the nearest known one is suggested.
 
-A key marked with `R` is taken into use by a reload. Durations are texts such as `1m30s`. Addresses
-may hold templates such as `{{ GetInterfaceIP \"eth0\" }}`; what they know is described in
-`crates/settings/src/template.rs`.
+A key marked with `R` is taken into use by a reload. Durations are texts such as `1m30s`.
 
-`Effect`: empty, it does what its meaning says; *later*, it is checked and kept, and what it is for is
-yet to come; *none*, it is accepted and has nothing to say here.
+`Effect`: empty, it does what its meaning says; *later*, it is checked and kept, and what it is for
+is yet to come; *none*, it is accepted and has nothing to say here.
+
+## Templates
+
+Addresses may be found out on the machine: `{{ GetInterfaceIP \"eth0\" }}`, or
+`{{ GetAllInterfaces | include \"network\" \"10.0.0.0/8\" | attr \"address\" }}`.
+
+| Step | What it gives |
+| --- | --- |
+| `GetPrivateIP`, `GetPublicIP` | the address of the interface with the default route |
+| `GetPrivateIPs`, `GetPublicIPs` | all of that kind, separated by spaces |
+| `GetInterfaceIP NAME`, `GetInterfaceIPs NAME` | one or all of an interface |
+| `GetAllInterfaces`, `GetDefaultInterfaces` | a list for the steps below |
+| `GetPrivateInterfaces`, `GetPublicInterfaces` | a list for the steps below |
+| `include WHAT VALUE`, `exclude WHAT VALUE` | by `name`, `address` (regular expressions), \
+`network`, `rfc`, `size`, `type` (`ipv4`, `ipv6`), `flag` (`up`, `down`, `loopback`, \
+`forwardable`, `global unicast`, `link-local unicast`) |
+| `sort CRITERIA` | by `address`, `default`, `name`, `size`, `type`; `-` turns one round |
+| `limit N`, `offset N` | a part of the list |
+| `attr WHAT` | `address`, `name` or `network` of the first |
+| `join WHAT SEPARATOR` | the same of all |
+
+What reaches only the machine itself or its own link is never found by the `IP` functions. Of IPv4
+and IPv6 the former comes first, and of networks the smallest.
 ";
 
 /// The page, in Markdown.

@@ -1,6 +1,7 @@
 //! What `validate` lets pass and a start refuses.
 
 use crate::Failure;
+use crate::network::ListenAddress;
 use crate::settings::Settings;
 
 /// Lengths of a gossip key, in bytes.
@@ -76,7 +77,7 @@ impl Settings {
     /// # Errors
     ///
     /// The text behind `Error starting agent: error=`.
-    pub fn check_servers(&self) -> Result<(), Failure> {
+    pub fn check_after_banner(&self) -> Result<(), Failure> {
         if let Some(key) = &self.gossip.encrypt
             && !KEY_BYTES.contains(&key.0.len())
         {
@@ -95,6 +96,15 @@ impl Settings {
         let policy = &self.acl.default_policy;
         if self.acl.enabled && !matches!(policy.as_str(), "allow" | "deny") {
             return Err(server(format!("Unsupported default ACL policy: {policy}")));
+        }
+        let network = &self.network;
+        let mut listeners =
+            [&network.http, &network.https, &network.grpc, &network.grpc_tls].into_iter().flatten();
+        let mode = &self.unix_sockets.mode;
+        let no_mode = !mode.is_empty() && u32::from_str_radix(mode, 8).is_err();
+        if no_mode && listeners.any(|address| matches!(address, ListenAddress::Unix(_))) {
+            return Err(Failure::new("Failed setting up socket: invalid mode specified: 0")
+                .hint(format!("'unix_sockets.mode' is {}: write octal", gotext::quote(mode))));
         }
         Ok(())
     }

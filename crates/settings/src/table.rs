@@ -15,6 +15,9 @@ mod node;
 mod security;
 mod tuning;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 use crate::schema::Kind;
 
 /// What becomes of a value.
@@ -202,16 +205,27 @@ pub fn row_of_flag(name: &str) -> Option<&'static Row> {
     rows().find(|row| [row.flag, row.old_flag].into_iter().flatten().any(|flag| flag.name == name))
 }
 
+/// Every key in small letters with its row, and every block around keys.
+struct Index {
+    keys: BTreeMap<&'static str, &'static Row>,
+    blocks: BTreeSet<&'static str>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let keys: BTreeMap<_, _> = rows().filter_map(|row| Some((row.key?, row))).collect();
+    let around = |key: &&'static str| {
+        let key = *key;
+        key.match_indices('.').map(move |(at, _)| &key[..at])
+    };
+    Index { blocks: keys.keys().flat_map(around).collect(), keys }
+});
+
 /// The row of a key, whatever its case.
 pub(crate) fn row_of_key(path: &str) -> Option<&'static Row> {
-    rows().find(|row| row.key.is_some_and(|key| key.eq_ignore_ascii_case(path)))
+    INDEX.keys.get(path.to_ascii_lowercase().as_str()).copied()
 }
 
 /// The name of a block that has keys of its own, whatever its case.
 pub(crate) fn block(path: &str) -> Option<&'static str> {
-    let within = |key: &'static str| {
-        let (block, rest) = key.split_at_checked(path.len())?;
-        (rest.starts_with('.') && block.eq_ignore_ascii_case(path)).then_some(block)
-    };
-    rows().filter_map(|row| row.key).find_map(within)
+    INDEX.blocks.get(path.to_ascii_lowercase().as_str()).copied()
 }

@@ -7,9 +7,9 @@
 //!
 //! Functions: `GetAllInterfaces`, `GetDefaultInterfaces`, `GetPrivateInterfaces`,
 //! `GetPublicInterfaces`, `GetInterfaceIP(s) NAME`, `GetPrivateIP(s)`, `GetPublicIP(s)`. Filters:
-//! `include` and `exclude` by `name`, `address`, `network`, `rfc`, `size`, `type`, `flag`; `sort` by
-//! `address`, `default`, `name`, `size`, `type` (a `-` turns it round); `limit` and `offset`; `attr`
-//! and `join` of `address`, `name`, `network`. Names and addresses are matched by regular
+//! `include` and `exclude` by `name`, `address`, `network`, `rfc`, `size`, `type`, `flag`; `sort`
+//! by `address`, `default`, `name`, `size`, `type` (a `-` turns it round); `limit` and `offset`;
+//! `attr` and `join` of `address`, `name`, `network`. Names and addresses are matched by regular
 //! expressions. Anything else is an error that says so.
 
 use std::cmp::Ordering;
@@ -307,8 +307,11 @@ fn sort(found: &mut [&Interface], criteria: &str) -> Result<(), TemplateError> {
     Ok(())
 }
 
+type Test = Box<dyn Fn(&Interface) -> bool>;
+type Flag = fn(&Interface) -> bool;
+
 /// Whether an interface meets a criterion.
-fn test(criterion: &str, value: &str) -> Result<Box<dyn Fn(&Interface) -> bool>, TemplateError> {
+fn test(criterion: &str, value: &str) -> Result<Test, TemplateError> {
     let bad = |what| TemplateError::Value(value.to_owned(), what);
     Ok(match criterion {
         "name" => {
@@ -343,8 +346,8 @@ fn test(criterion: &str, value: &str) -> Result<Box<dyn Fn(&Interface) -> bool>,
             _ => return Err(bad("type of an address")),
         },
         "flag" | "flags" => {
-            let flags: Vec<_> = value.split('|').map(|name| flag(name.trim())).collect();
-            let flags: Option<Vec<fn(&Interface) -> bool>> = flags.into_iter().collect();
+            let flags = value.split('|').map(|name| flag(name.trim()));
+            let flags: Option<Vec<Flag>> = flags.collect();
             let flags = flags.ok_or_else(|| bad("flag of an interface"))?;
             Box::new(move |i| flags.iter().all(|flag| flag(i)))
         }
@@ -354,7 +357,7 @@ fn test(criterion: &str, value: &str) -> Result<Box<dyn Fn(&Interface) -> bool>,
     })
 }
 
-fn flag(name: &str) -> Option<fn(&Interface) -> bool> {
+fn flag(name: &str) -> Option<Flag> {
     Some(match name {
         "up" => |i| i.up,
         "down" => |i| !i.up,

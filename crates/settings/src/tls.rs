@@ -18,13 +18,13 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// The version of a name, an old one too.
+    /// The version of a name.
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
-            "TLSv1_0" | "tls10" => TlsVersion::V1_0,
-            "TLSv1_1" | "tls11" => TlsVersion::V1_1,
-            "TLSv1_2" | "tls12" | "TLS_AUTO" | "" => TlsVersion::V1_2,
-            "TLSv1_3" | "tls13" => TlsVersion::V1_3,
+            "TLSv1_0" => TlsVersion::V1_0,
+            "TLSv1_1" => TlsVersion::V1_1,
+            "TLSv1_2" | "TLS_AUTO" | "" => TlsVersion::V1_2,
+            "TLSv1_3" => TlsVersion::V1_3,
             _ => return None,
         })
     }

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-gotext",
             "tribune-hcl",
             "tribune-serf",
+            "tribune-settings",
             "tribune-wire",
         ],
     ),
