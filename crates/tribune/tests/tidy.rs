@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
+    ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
@@ -41,8 +42,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tribune",
         &[
             "tribune-agent",
+            "tribune-archive",
             "tribune-client",
             "tribune-gotext",
+            "tribune-pattern",
             "tribune-sandbox",
             "tribune-sim",
             "tribune-wire",
@@ -51,7 +54,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] = &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog"];
+const CORES: &[&str] =
+    &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog", "archive"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
