@@ -96,7 +96,7 @@ fn damaged_archives_are_refused_as_recorded() {
             ),
         }
     }
-    assert_eq!(refused, 19);
+    assert_eq!(refused, 21);
 }
 
 #[test]
