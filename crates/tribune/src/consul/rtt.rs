@@ -20,18 +20,21 @@ struct Place {
 
 impl Place {
     fn read(mut fields: Object) -> Result<Place, HttpError> {
-        let mut coordinate: Object = fields.field("Coord")?;
         Ok(Place {
             node: fields.field("Node")?,
             segment: fields.field("Segment")?,
-            coordinate: Coordinate {
-                vec: coordinate.optional("Vec")?,
-                error: coordinate.field("Error")?,
-                adjustment: coordinate.field("Adjustment")?,
-                height: coordinate.field("Height")?,
-            },
+            coordinate: coordinate(fields.field("Coord")?)?,
         })
     }
+}
+
+fn coordinate(mut fields: Object) -> Result<Coordinate, HttpError> {
+    Ok(Coordinate {
+        vec: fields.optional("Vec")?,
+        error: fields.field("Error")?,
+        adjustment: fields.field("Adjustment")?,
+        height: fields.field("Height")?,
+    })
 }
 
 pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
@@ -125,6 +128,8 @@ fn pair<'a>(places: &'a [Place], from: &str, to: &str) -> Result<[&'a Place; 2],
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -133,13 +138,12 @@ mod tests {
             .unwrap_or_else(|_| format!("{}/../../../shared", env!("CARGO_MANIFEST_DIR")));
         let path = format!("{shared}/vectors/consul-catalog/rtt.json");
         let mut recording = Object::parse(&std::fs::read(path).unwrap()).unwrap();
-        let coordinates: std::collections::BTreeMap<String, gotext::decode::Value> =
-            recording.field("coordinates").unwrap();
+        let coordinates: BTreeMap<String, Object> = recording.field("coordinates").unwrap();
         let places: Vec<_> = coordinates
             .into_iter()
-            .map(|(node, coordinate)| {
-                let text = format!("{{\"Node\":\"{node}\",\"Coord\":{coordinate}}}");
-                Place::read(Object::parse(text.as_bytes()).unwrap()).unwrap()
+            .map(|(node, fields)| {
+                let coordinate = coordinate(fields).unwrap();
+                Place { node, segment: String::new(), coordinate }
             })
             .collect();
         let mut compared = 0;

@@ -16,7 +16,8 @@ pub(super) fn register(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
         let text = "Service registration requires at least one argument or flags.";
         return Err(Failure::said(text));
     }
-    if !paths.is_empty() && !(name.is_empty() && parsed.text("id").is_empty()) {
+    let described = !name.is_empty() || !parsed.text("id").is_empty();
+    if described && !paths.is_empty() {
         let text = "Service registration requires arguments or -id, not both.";
         return Err(Failure::said(text));
     }
