@@ -61,6 +61,11 @@ impl Request {
     /// Path and query as they are sent, `prefix` before them.
     pub(crate) fn target(&self, prefix: &str) -> String {
         let mut target = escape_path(&format!("{prefix}{}", self.path));
+        // Go's client takes what follows two slashes for a host, which gives way to that of the
+        // address: the prefix of an address that ends in a slash costs the path its first part.
+        if let Some(rest) = target.strip_prefix("//") {
+            target = rest.find('/').map_or("/", |at| &rest[at..]).to_owned();
+        }
         let mut separator = '?';
         for (name, values) in &self.query {
             for value in values {
@@ -126,6 +131,7 @@ mod tests {
             assert_eq!(request.target(""), target);
         }
         assert_eq!(Request::get("/v1/x").target("/prefix"), "/prefix/v1/x");
+        assert_eq!(Request::get("/v1/x/y").target("/"), "/x/y");
         assert_eq!(Request::delete("/").operation(), "Delete");
         assert_eq!(escape_host("/run/a.sock"), "%2Frun%2Fa.sock");
     }
