@@ -40,7 +40,7 @@ use crate::command::Command;
 use crate::output::{complain, say};
 
 pub(crate) use failure::Failure;
-pub(crate) use table::COMMANDS;
+pub(crate) use table::{COMMANDS, common_flags};
 
 /// Exit code when there is no such command, or none at all.
 const NO_COMMAND: i32 = 127;

@@ -12,7 +12,7 @@ use crate::{completions, consul, manual, serf};
 pub(crate) const OWN_COMMANDS: [&Command; 2] = [&CLUSTER, &SIMULATE];
 
 /// What there is beside Consul's commands.
-const OWN_HELP: &str = "\
+const OWN_HELP: &str = "    \
     serf ARGUMENTS       Everything that serf does; the same as this program under
                          the name serf. `tribune serf -h` lists its commands
     cluster [NODES]      Run a cluster on this machine to play with

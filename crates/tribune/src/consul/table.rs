@@ -79,6 +79,11 @@ fn server(own: &[Flag]) -> Vec<Flag> {
     own.iter().copied().chain(CLIENT).chain(SERVER).collect()
 }
 
+/// The flags that many commands have in common, for the manual page.
+pub(crate) fn common_flags() -> Vec<Flag> {
+    CLIENT.into_iter().chain(SERVER).collect()
+}
+
 const fn group(name: &'static str, synopsis: &'static str, description: &'static str) -> Command {
     Command {
         name,
@@ -547,7 +552,15 @@ pub(crate) const COMMANDS: &[Command] = &[
                 SHELL,
                 text("state", "string", "State of the checks."),
                 Flag::new("tag", Kind::List, "value", "", "Tag of the instances; may be repeated."),
-                text("type", "string", "What is watched; needed."),
+                text("type", "string", "What is watched; needed.").choices(&[
+                    "key",
+                    "keyprefix",
+                    "services",
+                    "nodes",
+                    "service",
+                    "checks",
+                    "event",
+                ]),
             ])
         },
         prefix: "",
