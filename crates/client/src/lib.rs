@@ -1,3 +1,5 @@
+//! What talks to an agent: Serf's RPC here, Consul's HTTP API in [`http`].
+//!
 //! A blocking client for an agent's RPC: Serf's own agents and Tribune's alike.
 //!
 //! One [`Client`] is one connection. Calls block until the agent has answered; there is no time
@@ -31,6 +33,7 @@
 mod calls;
 mod connect;
 mod error;
+pub mod http;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};

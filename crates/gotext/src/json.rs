@@ -73,8 +73,13 @@ impl Json {
 
     /// Over several lines with an indent of two spaces; no newline at the end.
     pub fn indented(&self) -> String {
+        self.indented_by("  ")
+    }
+
+    /// Over several lines with an indent of this text; no newline at the end.
+    pub fn indented_by(&self, indent: &str) -> String {
         let mut out = String::new();
-        self.write(&mut out, Some(0));
+        self.write(&mut out, Some(Depth { indent, depth: 0 }));
         out
     }
 
@@ -85,7 +90,7 @@ impl Json {
         out
     }
 
-    fn write(&self, out: &mut String, depth: Option<usize>) {
+    fn write(&self, out: &mut String, depth: Option<Depth<'_>>) {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -110,14 +115,21 @@ impl Json {
     }
 }
 
+/// How deep a line is, and what stands for one step.
+#[derive(Clone, Copy)]
+struct Depth<'a> {
+    indent: &'a str,
+    depth: usize,
+}
+
 fn write_items<T>(
     out: &mut String,
-    depth: Option<usize>,
+    depth: Option<Depth<'_>>,
     [open, close]: [char; 2],
     items: &[T],
-    mut write_item: impl FnMut(&mut String, Option<usize>, &T),
+    mut write_item: impl FnMut(&mut String, Option<Depth<'_>>, &T),
 ) {
-    let inner = depth.map(|d| d + 1);
+    let inner = depth.map(|line| Depth { depth: line.depth + 1, ..line });
     out.push(open);
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -132,10 +144,10 @@ fn write_items<T>(
     out.push(close);
 }
 
-fn new_line(out: &mut String, depth: Option<usize>) {
-    if let Some(depth) = depth {
+fn new_line(out: &mut String, depth: Option<Depth<'_>>) {
+    if let Some(line) = depth {
         out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
+        out.extend(std::iter::repeat_n(line.indent, line.depth));
     }
 }
 

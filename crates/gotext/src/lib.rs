@@ -28,5 +28,5 @@ pub use network::{
     AddressError, dial_error, errno_text, join_host_port, listen_error, multi_error, parse_port,
     path_error, split_host_port,
 };
-pub use number::{NumberError, parse_bool, parse_int};
+pub use number::{NumberError, parse_bool, parse_int, parse_unsigned};
 pub use quote::{is_printable, quote, quote_bytes};

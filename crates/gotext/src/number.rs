@@ -28,6 +28,17 @@ pub fn parse_int(text: &str) -> Result<i64, NumberError> {
         Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
+    let magnitude = parse_unsigned(digits)?;
+    match (negative, i64::try_from(magnitude)) {
+        (false, Ok(n)) => Ok(n),
+        (true, Ok(n)) => Ok(-n),
+        (true, Err(_)) if magnitude == 1 << 63 => Ok(i64::MIN),
+        _ => Err(NumberError::Range),
+    }
+}
+
+/// As [`parse_int`], without a sign.
+pub fn parse_unsigned(digits: &str) -> Result<u64, NumberError> {
     let lower = digits.to_ascii_lowercase();
     let (base, digits) = if let Some(rest) = prefixed(&lower, "0x") {
         (16, rest)
@@ -58,15 +69,7 @@ pub fn parse_int(text: &str) -> Result<i64, NumberError> {
     if digits.is_empty() || !previous_is_digit {
         return Err(NumberError::Syntax);
     }
-    if overflow {
-        return Err(NumberError::Range);
-    }
-    match (negative, i64::try_from(magnitude)) {
-        (false, Ok(n)) => Ok(n),
-        (true, Ok(n)) => Ok(-n),
-        (true, Err(_)) if magnitude == 1 << 63 => Ok(i64::MIN),
-        _ => Err(NumberError::Range),
-    }
+    if overflow { Err(NumberError::Range) } else { Ok(magnitude) }
 }
 
 /// What follows the prefix, if anything does: a bare `0x` is not a prefix.

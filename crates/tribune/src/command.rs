@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 
 use crate::commands;
+use crate::consul::Failure;
 use crate::flags::{Flag, FlagError, Kind, Parsed, parse};
 use crate::output::{complain, say};
 
@@ -32,6 +33,10 @@ pub(crate) enum Action {
     Parsed(fn(&Command, &Parsed) -> i32),
     /// It looks at no arguments.
     Plain(fn() -> i32),
+    /// As Consul's commands are: what goes wrong goes to standard error.
+    Consul(fn(&Command, &Parsed) -> Result<(), Failure>),
+    /// It has sub-commands and does nothing itself.
+    Group,
 }
 
 const RPC_ADDRESS: Flag = Flag::new(
@@ -330,6 +335,11 @@ impl Command {
     pub(crate) fn run(&self, arguments: &[OsString]) -> i32 {
         let action = match self.action {
             Action::Plain(action) => return action(),
+            Action::Consul(action) => return self.run_as_consul(action, arguments),
+            Action::Group => {
+                complain(self.help());
+                return 1;
+            }
             Action::Parsed(action) => action,
         };
         match parse((self.flags)(), arguments) {
@@ -342,6 +352,27 @@ impl Command {
                 1
             }
         }
+    }
+
+    fn run_as_consul(
+        &self,
+        action: fn(&Command, &Parsed) -> Result<(), Failure>,
+        arguments: &[OsString],
+    ) -> i32 {
+        let outcome = match parse((self.flags)(), arguments) {
+            Ok(parsed) => action(self, &parsed),
+            Err(FlagError::HelpWanted) => Err(Failure::Said(self.help())),
+            Err(FlagError::Message(message)) => {
+                Err(Failure::Said(format!("{message}\n{}", self.help())))
+            }
+        };
+        match outcome {
+            Ok(()) => return 0,
+            Err(Failure::Said(message)) => complain(message),
+            Err(Failure::Misused(message)) => complain(format!("{message}\n\n{}", self.help())),
+            Err(Failure::Silent(code)) => return code,
+        }
+        1
     }
 
     /// A mistake in the arguments: says what, then shows the help.

@@ -9,12 +9,16 @@ pub(crate) enum Kind {
     Bool,
     /// A whole number in Go's notation.
     Int,
+    /// A whole number that is not negative.
+    Unsigned,
     /// Such as `1m30s`.
     Duration,
     /// Any text; a repeated flag overrides.
     Text,
     /// Any text; a repeated flag appends.
     List,
+    /// `KEY=VALUE`; a repeated flag appends.
+    Pairs,
 }
 
 /// One flag.
@@ -131,10 +135,19 @@ fn check(flag: &Flag, value: String) -> Result<String, FlagError> {
         Kind::Int => gotext::parse_int(&value).map(|number| number.to_string()).map_err(|error| {
             FlagError::Message(format!("invalid value {} for flag -{name}: {error}", quoted()))
         }),
+        Kind::Unsigned => {
+            gotext::parse_unsigned(&value).map(|number| number.to_string()).map_err(|error| {
+                FlagError::Message(format!("invalid value {} for flag -{name}: {error}", quoted()))
+            })
+        }
+        Kind::Pairs if !value.contains('=') => Err(FlagError::Message(format!(
+            "invalid value {} for flag -{name}: Missing \"=\" value in argument: {value}",
+            quoted()
+        ))),
         Kind::Duration if gotext::GoDuration::parse(&value).is_err() => Err(FlagError::Message(
             format!("invalid value {} for flag -{name}: parse error", quoted()),
         )),
-        Kind::Duration | Kind::Text | Kind::List => Ok(value),
+        Kind::Duration | Kind::Text | Kind::List | Kind::Pairs => Ok(value),
     }
 }
 
@@ -142,8 +155,8 @@ impl Parsed {
     /// The value of a flag: the last one given, else that of its environment variable, else its
     /// default.
     pub(crate) fn text(&self, name: &str) -> String {
-        if let Some((_, value)) = self.given.iter().rev().find(|(given, _)| *given == name) {
-            return value.clone();
+        if let Some(value) = self.given(name) {
+            return value.to_owned();
         }
         let Some(flag) = self.flags.iter().find(|flag| flag.name == name) else {
             return String::new();
@@ -152,6 +165,12 @@ impl Parsed {
             .and_then(std::env::var_os)
             .filter(|value| !value.is_empty())
             .map_or_else(|| flag.default.to_owned(), |value| value.to_string_lossy().into_owned())
+    }
+
+    /// The value of a flag, if it was given.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        let found = self.given.iter().rev().find(|(given, _)| *given == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Whether a boolean flag is on.
@@ -165,6 +184,12 @@ impl Parsed {
         gotext::parse_int(&self.text(name)).unwrap_or_default()
     }
 
+    /// The value of a number that is not negative.
+    pub(crate) fn unsigned(&self, name: &str) -> u64 {
+        // Checked when it was parsed; defaults are numbers.
+        gotext::parse_unsigned(&self.text(name)).unwrap_or_default()
+    }
+
     /// The value of a duration.
     pub(crate) fn duration(&self, name: &str) -> gotext::GoDuration {
         gotext::GoDuration::parse(&self.text(name)).unwrap_or_default()
@@ -174,6 +199,16 @@ impl Parsed {
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let given = self.given.iter().filter(|(given, _)| *given == name);
         given.map(|(_, value)| value.clone()).collect()
+    }
+
+    /// All pairs of a list of them, in order.
+    pub(crate) fn pairs(&self, name: &str) -> Vec<(String, String)> {
+        // Checked when they were parsed.
+        self.list(name)
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// The positional arguments as text.
@@ -186,12 +221,14 @@ impl Parsed {
 mod tests {
     use super::*;
 
-    const FLAGS: [Flag; 5] = [
+    const FLAGS: [Flag; 7] = [
         Flag::new("on", Kind::Bool, "", "false", ""),
         Flag::new("count", Kind::Int, "N", "0", ""),
         Flag::new("wait", Kind::Duration, "D", "0s", ""),
         Flag::new("name", Kind::Text, "NAME", "nobody", ""),
         Flag::new("tag", Kind::List, "TAG", "", ""),
+        Flag::new("index", Kind::Unsigned, "N", "0", ""),
+        Flag::new("meta", Kind::Pairs, "PAIR", "", ""),
     ];
 
     fn parse_words(words: &[&str]) -> Result<Parsed, FlagError> {
@@ -226,6 +263,10 @@ mod tests {
         assert_eq!(parsed.list("tag"), ["x=1", "y"]);
         assert!(parsed.on("on"));
         assert_eq!(parsed.int("count"), 31);
+        let parsed_pairs = parse_words(&["-meta=a=b=c", "-meta", "d=", "-index=0x10"])?;
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(parsed_pairs.pairs("meta"), [pair("a", "b=c"), pair("d", "")]);
+        assert_eq!(parsed_pairs.unsigned("index"), 16);
         assert_eq!(parsed.duration("wait").as_nanoseconds(), 60_000_000_000);
         let repeated = parse_words(&["-on", "-on=0", "-name=x", "-name="])?;
         assert!(!repeated.on("on"));
@@ -253,6 +294,8 @@ mod tests {
                 "-count=9223372036854775808",
                 "invalid value \"9223372036854775808\" for flag -count: value out of range",
             ),
+            ("-index=-1", "invalid value \"-1\" for flag -index: parse error"),
+            ("-meta=x", "invalid value \"x\" for flag -meta: Missing \"=\" value in argument: x"),
             ("-wait=5", "invalid value \"5\" for flag -wait: parse error"),
         ] {
             let error = parse_words(&[word]).map(|parsed| parsed.given);

@@ -1,6 +1,7 @@
 //! Help texts, made from the table of commands.
 
-use crate::command::{COMMANDS, Command};
+use crate::command::{Action, COMMANDS, Command};
+use crate::consul;
 use crate::flags::{Flag, Kind};
 use crate::table::wrap;
 use crate::tribune::OWN_COMMANDS;
@@ -48,16 +49,42 @@ impl Command {
         if !flags.is_empty() {
             lines.extend([String::new(), "Options:".to_owned(), String::new()]);
         }
+        let layout = if self.is_consuls() { consul_flag_lines } else { flag_lines };
         for flag in flags {
-            lines.extend(flag_lines(&flag));
+            lines.extend(layout(&flag));
         }
+        lines.extend(self.children());
         lines.join("\n")
+    }
+
+    /// Whether it is one of Consul's, whose help has another layout.
+    fn is_consuls(&self) -> bool {
+        matches!(self.action, Action::Consul(_) | Action::Group)
+    }
+
+    /// The list of sub-commands, if it has some.
+    fn children(&self) -> Vec<String> {
+        if !matches!(self.action, Action::Group) {
+            return Vec::new();
+        }
+        let width = consul::children(self.name).map(|(word, _)| word.len()).max();
+        let width = width.unwrap_or_default();
+        let mut lines = vec![String::new(), "Subcommands:".to_owned(), String::new()];
+        lines.extend(
+            consul::children(self.name)
+                .map(|(word, child)| format!("    {word:width$}    {}", child.synopsis)),
+        );
+        lines
     }
 
     /// The usage line.
     pub(crate) fn usage(&self) -> String {
         let own = OWN_COMMANDS.iter().any(|command| command.name == self.name);
-        let program = if own { "tribune" } else { "serf" };
+        let program = match self.is_consuls() {
+            true => "consul",
+            false if own => "tribune",
+            false => "serf",
+        };
         let mut usage = format!("Usage: {program} {}", self.name);
         if !(self.flags)().is_empty() {
             usage.push_str(" [options]");
@@ -79,6 +106,18 @@ fn flag_lines(flag: &Flag) -> Vec<String> {
         lines.push(format!("{usage:EXPLANATION$}{first}"));
     }
     lines.extend(explanation.map(|line| indented(EXPLANATION, &line)));
+    lines
+}
+
+/// As Consul lays flags out: the name on a line of its own.
+fn consul_flag_lines(flag: &Flag) -> Vec<String> {
+    let value = match flag.kind {
+        Kind::Bool => String::new(),
+        _ => format!("=<{}>", flag.value_name),
+    };
+    let mut lines = vec![format!("  -{}{value}", flag.name)];
+    lines.extend(wrap(&flag.explanation(), WIDTH - 5).iter().map(|line| indented(5, line)));
+    lines.push(String::new());
     lines
 }
 

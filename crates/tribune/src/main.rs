@@ -1,11 +1,12 @@
 //! The tribune binary: argument parsing and printing, nothing else.
 //!
-//! Called `serf` it is Serf's command line; as `tribune` it has that under `tribune serf`, and a
-//! few commands of its own.
+//! Called `serf` it is Serf's command line, called `consul` it is Consul's; as `tribune` it has
+//! Serf's under `tribune serf`, Consul's, and a few commands of its own.
 
 mod command;
 mod commands;
 mod completions;
+mod consul;
 mod flags;
 mod go_syntax;
 mod help;
@@ -33,6 +34,7 @@ fn main() {
     let arguments: Vec<OsString> = arguments.collect();
     let code = match Path::new(&program).file_stem() {
         Some(name) if name == "serf" => serf::run(&arguments),
+        Some(name) if name == "consul" => consul::run(&arguments),
         _ => tribune::run(&arguments),
     };
     std::process::exit(code);

@@ -1,6 +1,7 @@
 //! Standard output and standard error.
 //!
-//! Everything that a command says, errors included, goes to standard output. When the reader is
+//! Everything that a command of Serf says, errors included, goes to standard output; errors of
+//! Consul's commands go to standard error. When the reader is
 //! gone the program dies of SIGPIPE, as its users' pipelines expect.
 
 use std::io::{ErrorKind, Result, Write};
@@ -13,6 +14,12 @@ pub(crate) fn say(text: impl AsRef<[u8]>) {
 /// One line, or several, on standard error.
 pub(crate) fn complain(text: impl AsRef<[u8]>) {
     write(std::io::stderr().lock(), text.as_ref());
+}
+
+/// Bytes as they are on standard output.
+pub(crate) fn show(bytes: &[u8]) {
+    let mut to = std::io::stdout().lock();
+    give_up_without_reader(to.write_all(bytes).and_then(|()| to.flush()));
 }
 
 fn write(mut to: impl Write, text: &[u8]) {

@@ -6,44 +6,48 @@ use crate::command::{Command, find};
 use crate::commands::cluster::{self, CLUSTER};
 use crate::commands::simulate::SIMULATE;
 use crate::output::{complain, say};
-use crate::{completions, manual, serf};
+use crate::{completions, consul, manual, serf};
 
 /// The commands that only `tribune` has and that have flags.
 pub(crate) const OWN_COMMANDS: [&Command; 2] = [&CLUSTER, &SIMULATE];
 
-const HELP: &str = "\
-Usage: tribune COMMAND [ARGUMENTS]
-
-Commands:
+/// What there is beside Consul's commands.
+const OWN_HELP: &str = "    \
     serf ARGUMENTS       Everything that serf does; the same as this program under
                          the name serf. `tribune serf -h` lists its commands
     cluster [NODES]      Run a cluster on this machine to play with
     simulate             Try settings on a simulated cluster
     why NAME             Show why a member is thought to have failed
-    version              Show the version
     completions SHELL    Write completions for bash, zsh or fish
     manual               Write the manual page
 ";
 
+fn overview() -> String {
+    let consuls = consul::list();
+    format!(
+        "Usage: tribune COMMAND [ARGUMENTS]\n\nCommands of Consul, as under the name consul:\n\
+         {consuls}\nCommands of its own:\n{OWN_HELP}"
+    )
+}
+
 /// Runs `tribune` with these arguments; the result is the exit code.
 pub(crate) fn run(arguments: &[OsString]) -> i32 {
     let Some((command, rest)) = arguments.split_first() else {
-        complain(HELP);
+        complain(overview());
         return 127;
     };
     match command.to_string_lossy().as_ref() {
         "serf" => serf::run(rest),
-        "-h" | "-help" | "--help" | "help" => {
-            say(HELP);
+        "help" => {
+            say(overview());
             0
         }
-        "-v" | "--version" => crate::commands::version::run(),
-        name @ ("why" | "version") => {
+        "why" => {
             if wants_help(rest) {
-                say(find(name).map(|command| command.help()).unwrap_or_default());
+                say(find("why").map(|command| command.help()).unwrap_or_default());
                 return 0;
             }
-            find(name).map_or(1, |command| command.run(rest))
+            find("why").map_or(1, |command| command.run(rest))
         }
         "cluster" => {
             if wants_help(rest) {
@@ -65,9 +69,12 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
             say(manual::page());
             0
         }
+        word if word.starts_with('-') || consul::knows(word) => {
+            consul::run_within(arguments, &overview())
+        }
         other => {
             complain(format!("There is no command {}\n", gotext::quote(other)));
-            complain(HELP);
+            complain(overview());
             127
         }
     }

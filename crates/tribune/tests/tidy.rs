@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-catalog", &[]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
+    ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
@@ -25,6 +26,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-raft", &[]),
+    (
+        "tribune-api",
+        &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-serf"],
+    ),
+    (
+        "tribune-server",
+        &[
+            "tribune-agent",
+            "tribune-api",
+            "tribune-catalog",
+            "tribune-checks",
+            "tribune-filter",
+            "tribune-gossip",
+            "tribune-gotext",
+            "tribune-local",
+            "tribune-pattern",
+            "tribune-raft",
+            "tribune-serf",
+            "tribune-wire",
+        ],
+    ),
     ("tribune-role", &["tribune-serf", "tribune-wire"]),
     (
         "tribune-agent",
@@ -47,8 +69,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tribune",
         &[
             "tribune-agent",
+            "tribune-archive",
             "tribune-client",
             "tribune-gotext",
+            "tribune-pattern",
             "tribune-sandbox",
             "tribune-sim",
             "tribune-wire",
@@ -58,7 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// The crates that do no I/O, and the words that would give them away.
 const CORES: &[&str] =
-    &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api"];
+    &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api", "archive"];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",

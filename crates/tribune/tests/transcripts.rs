@@ -139,11 +139,13 @@ fn tribune_has_its_own_list_and_serfs_commands_under_serf() {
     assert!(
         text(&event.stdout).starts_with("An event name must be specified.\n\nUsage: serf event")
     );
-    assert_eq!(run(tribune, &["members"], &Json::Null).status.code(), Some(127));
+    assert_eq!(run(tribune, &["frobnicate"], &Json::Null).status.code(), Some(127));
+    let version = run(tribune, &["version"], &Json::Null);
+    assert!(text(&version.stdout).starts_with("Consul v1."));
     for shell in ["bash", "zsh", "fish"] {
         let script = run(tribune, &["completions", shell], &Json::Null);
         let script = text(&script.stdout);
-        for word in ["force-leave", "relay-factor", "broadcast-timeout"] {
+        for word in ["force-leave", "relay-factor", "broadcast-timeout", "kvdepth", "keyprefix"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

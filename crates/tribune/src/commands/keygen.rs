@@ -6,11 +6,17 @@ use base64::engine::general_purpose::STANDARD;
 use super::fail;
 use crate::output::say;
 
-pub(crate) fn run() -> i32 {
+/// A new key in base64, unless the system has no random bytes.
+pub(crate) fn new_key() -> Option<String> {
     let mut key = [0; 32];
-    if getrandom::fill(&mut key).is_err() {
+    getrandom::fill(&mut key).ok()?;
+    Some(STANDARD.encode(key))
+}
+
+pub(crate) fn run() -> i32 {
+    let Some(key) = new_key() else {
         return fail("Error reading random data: the system's generator does not answer");
-    }
-    say(STANDARD.encode(key));
+    };
+    say(key);
     0
 }

@@ -46,12 +46,13 @@ pub(crate) fn run(command: &Command, parsed: &Parsed) -> i32 {
     }
 }
 
-fn dimensions(coordinate: &Coordinate) -> usize {
+/// The number of dimensions of a coordinate.
+pub(crate) fn dimensions(coordinate: &Coordinate) -> usize {
     coordinate.vec.as_ref().map_or(0, Vec::len)
 }
 
 /// The round trip time that two coordinates make likely, in whole nanoseconds.
-fn distance_ns(a: &Coordinate, b: &Coordinate) -> i64 {
+pub(crate) fn distance_ns(a: &Coordinate, b: &Coordinate) -> i64 {
     let (a_vec, b_vec) =
         (a.vec.as_deref().unwrap_or_default(), b.vec.as_deref().unwrap_or_default());
     let squares: f64 = a_vec.iter().zip(b_vec).map(|(x, y)| (x - y) * (x - y)).sum();

@@ -1,0 +1,91 @@
+//! An answer of the HTTP API.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+
+use super::HttpError;
+
+/// Largest answer that is taken into memory. Streams, and snapshots, are read in pieces and have no
+/// such bound.
+pub const LARGEST_ANSWER: usize = 512 << 20;
+
+/// Largest refusal that is shown.
+const LARGEST_REFUSAL: usize = 1 << 20;
+
+/// An answer whose body has not been read yet.
+#[derive(Debug)]
+pub struct Response {
+    status: u16,
+    index: Option<u64>,
+    body: Incoming,
+}
+
+impl Response {
+    pub(crate) fn new(answer: hyper::Response<Incoming>) -> Response {
+        let index = answer.headers().get("x-consul-index");
+        let index = index.and_then(|index| index.to_str().ok()?.parse().ok());
+        Response { status: answer.status().as_u16(), index, body: answer.into_body() }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The index of what was read, for a read that waits for it to change.
+    pub fn index(&self) -> Option<u64> {
+        self.index
+    }
+
+    /// This answer if it is a success, else the refusal that it is.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Status`] for any status but 200.
+    pub async fn success(self) -> Result<Response, HttpError> {
+        if self.status == 200 {
+            return Ok(self);
+        }
+        let code = self.status;
+        let body = self.bytes(LARGEST_REFUSAL).await?;
+        let body = String::from_utf8_lossy(&body).trim().to_owned();
+        Err(HttpError::Status { code, body })
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::TooLong`] for more than `limit` bytes, [`HttpError::Broken`] if the connection
+    /// ends before the body does.
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        let expected = self.body.size_hint().lower();
+        if expected > limit as u64 {
+            return Err(HttpError::TooLong(limit));
+        }
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            if bytes.len() + piece.len() > limit {
+                return Err(HttpError::TooLong(limit));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    /// The next piece of the body, as it comes; nothing at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Broken`] if the connection ends before the body does.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, HttpError> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| HttpError::Broken(super::reason(&error)))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
