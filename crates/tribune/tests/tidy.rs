@@ -26,10 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-raft", &[]),
-    (
-        "tribune-api",
-        &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-serf"],
-    ),
+    ("tribune-api", &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-serf"]),
     (
         "tribune-server",
         &[
@@ -81,8 +78,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] =
-    &["wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api", "archive"];
+const CORES: &[&str] = &[
+    "wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api",
+    "archive",
+];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",
