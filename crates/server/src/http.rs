@@ -17,4 +17,4 @@ pub(crate) use block::Wait;
 pub(crate) use listen::{Listener, Places, serve};
 pub(crate) use parameters::Parameters;
 pub(crate) use reply::Reply;
-pub(crate) use route::{Manners, Network, Site};
+pub(crate) use route::{Manners, Site};

@@ -28,6 +28,7 @@ mod options;
 mod pools;
 mod random;
 mod reconcile;
+mod run;
 mod runner;
 mod sessions;
 mod shell;
@@ -36,6 +37,7 @@ mod store;
 
 pub use identity::Identity;
 pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
+pub use run::run;
 pub use start::{Running, StartError, start};
 
 /// The version that this server tells others: that of the program whose place it takes.

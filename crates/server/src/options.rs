@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent::log::Log;
 use bytes::Bytes;
+use settings::Cidr;
 
 use crate::identity::Identity;
 
@@ -89,8 +90,8 @@ pub struct HttpOptions {
     pub response_headers: Vec<(String, String)>,
     /// Paths that begin so are refused.
     pub block_endpoints: Vec<String>,
-    /// Networks, as `10.0.0.0/8`, that may write; all may if there is none.
-    pub allow_write_from: Vec<String>,
+    /// Networks that may write; all may if there is none.
+    pub allow_write_from: Vec<Cidr>,
     /// Whether paths may hold what nobody sees.
     pub unprintable: bool,
     /// How long a read waits that does not say.

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 use crate::events::{Events, Services};
-use crate::http::{Listener, Manners, Network, Places, Site, serve};
+use crate::http::{Listener, Manners, Places, Site, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
 use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
@@ -151,7 +151,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         keeping,
     ];
     let shell = Shell { identity, lan, wan, events, keeper, log, started };
-    let manners = manners(&options.http)?;
+    let manners = manners(&options.http);
     let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
     for listener in listeners {
@@ -189,22 +189,18 @@ async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>
     Ok((listeners, addresses))
 }
 
-fn manners(options: &HttpOptions) -> Result<Manners, StartError> {
-    let network = |text: &String| {
-        Network::parse(text)
-            .ok_or_else(|| StartError::Setting(format!("'{text}' is not a network in CIDR form")))
-    };
-    Ok(Manners {
+fn manners(options: &HttpOptions) -> Manners {
+    Manners {
         pretty: options.pretty,
         response_headers: options.response_headers.clone(),
         blocked: options.block_endpoints.clone(),
-        writers: options.allow_write_from.iter().map(network).collect::<Result<_, _>>()?,
+        writers: options.allow_write_from.clone(),
         unprintable: options.unprintable,
         wait: options.query_time,
         wait_max: options.query_time_max,
         pages: options.pages,
         cache: options.cache,
-    })
+    }
 }
 
 /// The services of the agent, as they were a moment ago.

@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-pattern",
             "tribune-raft",
             "tribune-serf",
+            "tribune-settings",
             "tribune-wire",
         ],
     ),

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
+use settings::Cidr;
 
 use super::block::{self, Wait};
 use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
@@ -33,7 +34,7 @@ pub(crate) struct Manners {
     /// Paths that begin so are refused.
     pub(crate) blocked: Vec<String>,
     /// Who may write; nobody is left out if it is empty.
-    pub(crate) writers: Vec<Network>,
+    pub(crate) writers: Vec<Cidr>,
     /// Whether paths may hold what nobody sees.
     pub(crate) unprintable: bool,
     /// How long a read waits that does not say.
@@ -44,37 +45,6 @@ pub(crate) struct Manners {
     pub(crate) pages: bool,
     /// Whether `?cached` is looked at.
     pub(crate) cache: bool,
-}
-
-/// Addresses that begin alike.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Reads `10.0.0.0/8`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let bits = bits.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (bits <= most).then_some(Self { address, bits })
-    }
-
-    fn contains(self, other: IpAddr) -> bool {
-        let bits = u32::from(self.bits);
-        match (self.address, other.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
 }
 
 /// What every connection shares.
