@@ -57,7 +57,7 @@ use gotext::decode::{DecodeError, Value, whole_value};
 pub const DEPTH: usize = 64;
 
 /// Longest text, in bytes: a file of ten thousand services has some 2 MiB.
-pub const SIZE_BYTES: usize = 16 << 20;
+pub const SIZE_BYTES: usize = 8 << 20;
 
 /// A place in a text, both counted from one; columns are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
