@@ -1,8 +1,8 @@
 //! The table of Consul's commands.
 
 use super::{
-    agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint, members,
-    monitor, raft, reload, rtt, services, snapshot, version, watch,
+    agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint,
+    members, monitor, raft, reload, rtt, services, snapshot, version, watch,
 };
 use crate::command::{Action, Command};
 use crate::flags::{Flag, Kind};
