@@ -1,6 +1,7 @@
 //! A running member: what it is started with, and the handle through which everyone else talks to
 //! the one task that owns the membership machine.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -369,6 +370,28 @@ impl NodeHandle {
     pub async fn statistics(&self) -> Statistics {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Statistics { reply }, answer).await.unwrap_or_default()
+    }
+
+    /// The same as texts, as `info` and `agent/self` show them.
+    pub async fn statistics_section(&self) -> BTreeMap<String, String> {
+        let numbers = self.statistics().await;
+        let mut values = vec![
+            ("members", numbers.members.to_string()),
+            ("failed", numbers.failed.to_string()),
+            ("left", numbers.left.to_string()),
+            ("health_score", numbers.health_score.to_string()),
+            ("member_time", numbers.member_time.to_string()),
+            ("event_time", numbers.event_time.to_string()),
+            ("query_time", numbers.query_time.to_string()),
+            ("intent_queue", numbers.intent_queue.to_string()),
+            ("event_queue", numbers.event_queue.to_string()),
+            ("query_queue", numbers.query_queue.to_string()),
+            ("encrypted", numbers.encrypted.to_string()),
+        ];
+        if self.keeps_coordinates() {
+            values.push(("coordinate_resets", numbers.coordinate_resets.to_string()));
+        }
+        values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The own tags.

@@ -33,8 +33,9 @@ use crate::output::Output;
 use crate::platform::{self, Signal, Signals};
 use crate::render::Renderer;
 use crate::rpc;
+use crate::runtime::gauges;
 use crate::syslog::{Facility, Syslog};
-use crate::telemetry::{self, Gauge, Metrics, Sinks};
+use crate::telemetry::{self, Metrics, Naming, Sinks};
 use reload::LeaveRules;
 use role::Quorum;
 
@@ -179,25 +180,14 @@ fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
 }
 
 fn start_metrics(layer: &Layer, log: &Log) -> Metrics {
-    let metrics = Metrics::new();
     let text = |name| layer.text(name).to_owned();
     let sinks = Sinks { statsd: text("statsd_addr"), statsite: text("statsite_addr") };
-    if sinks.any() {
-        let host = platform::host_name();
-        tokio::spawn(telemetry::run(metrics.clone(), log.clone(), sinks, host, gauges));
+    if !sinks.any() {
+        return Metrics::new();
     }
+    let metrics = Metrics::named(Naming { host: platform::host_name(), ..Naming::default() });
+    tokio::spawn(telemetry::run(metrics.clone(), log.clone(), sinks, gauges));
     metrics
-}
-
-/// What the run-time system says about itself, under the names of the real agent's.
-fn gauges() -> Vec<Gauge> {
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    let mut gauges = vec![("runtime.num_goroutines", tasks as f64)];
-    if let Some((private, resident)) = platform::memory_bytes() {
-        gauges.push(("runtime.alloc_bytes", private as f64));
-        gauges.push(("runtime.sys_bytes", resident as f64));
-    }
-    gauges
 }
 
 fn start_member(

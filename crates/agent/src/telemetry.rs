@@ -1,9 +1,14 @@
-//! Metrics: kept for a minute for the dump on SIGUSR1, and sent to statsd or statsite.
+//! Metrics: kept for a minute for whoever asks, and sent to statsd or statsite.
 //!
 //! Without a sink nothing here ever wakes the agent: intervals are turned over by whoever counts
-//! next, and gauges are read when a dump is asked for. Specification "Serf agent", section 10.
+//! next, and gauges are read when they are asked for. Specification "Serf agent", section 10.
+//!
+//! What is counted often is entered once, with [`Metrics::enter`], and counted by its number: no
+//! name is made or compared. Everything else is counted by name.
 
 mod aggregate;
+mod key;
+mod prometheus;
 mod sink;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,73 +16,188 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use aggregate::Aggregate;
-pub(crate) use sink::{Sinks, run};
+pub use aggregate::{Aggregate, go_time};
+use key::{Key, clean};
+pub use key::{Label, Labels, Naming};
+use prometheus::Total;
+pub use sink::{Sinks, run};
 
 /// Length of one interval.
-const INTERVAL: Duration = Duration::from_secs(10);
+pub const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Intervals kept: a minute's.
 const INTERVALS: usize = 6;
 
-/// Different names counted in one interval. Names of events and queries come from other members;
-/// above this, new names are counted under their last part `other`.
+/// Different names counted in one interval, beside those that were entered. Names of events and
+/// queries come from other members; above this, new names are counted as `other`.
 const NAMES_PER_INTERVAL: usize = 512;
 
 /// The handle by which everybody counts. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
     inner: Arc<Mutex<Inner>>,
+    /// Of everything that this handle counts by name.
+    labels: Labels,
+}
+
+/// The number of a metric that was entered. It belongs to the [`Metrics`] that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series(u32);
+
+/// What the values of a metric are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Amounts that add up.
+    Counter,
+    /// Bytes, lengths, or times in milliseconds.
+    Sample,
 }
 
 struct Inner {
     started: Instant,
-    /// Second part of the names of gauges; set where there is a sink.
-    host: Option<String>,
+    naming: Naming,
     intervals: VecDeque<Interval>,
+    entered: Vec<Entered>,
+    /// What Prometheus is told of names that were not entered.
+    totals: BTreeMap<(Kind, Key), Total>,
     pending: Option<sink::Pending>,
+}
+
+/// A metric that was entered.
+struct Entered {
+    kind: Kind,
+    key: Key,
+    kept: bool,
+    total: Total,
 }
 
 struct Interval {
     /// In seconds since 1970.
     start: u64,
-    counters: BTreeMap<String, Aggregate>,
-    samples: BTreeMap<String, Aggregate>,
+    /// Of those that were entered, by their number.
+    entered: BTreeMap<u32, Aggregate>,
+    named: BTreeMap<(Kind, Key), Aggregate>,
 }
 
 /// A value that is read when it is wanted.
-pub(crate) type Gauge = (&'static str, f64);
+#[derive(Clone, Debug)]
+pub struct Gauge {
+    /// Without the prefix.
+    pub name: &'static str,
+    /// Its labels.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+}
+
+impl Gauge {
+    /// A gauge without labels.
+    pub fn new(name: &'static str, value: f64) -> Self {
+        Self { name, labels: Labels::default(), value }
+    }
+}
+
+/// What one interval brought; each list is sorted by name and labels.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// When it began, in seconds since 1970.
+    pub start: u64,
+    /// The gauges, with their whole names.
+    pub gauges: Vec<Row<f64>>,
+    /// The counters.
+    pub counters: Vec<Row<Aggregate>>,
+    /// The samples.
+    pub samples: Vec<Row<Aggregate>>,
+}
+
+/// One metric of a [`Summary`].
+#[derive(Clone, Debug)]
+pub struct Row<T> {
+    /// The whole name.
+    pub name: String,
+    /// The labels.
+    pub labels: Labels,
+    /// What it came to.
+    pub value: T,
+}
 
 impl Metrics {
-    /// Metrics that are only kept.
+    /// Metrics named as the Serf agent names them, and only kept.
     pub fn new() -> Self {
-        let inner = Inner {
-            started: Instant::now(),
-            host: None,
-            intervals: VecDeque::new(),
-            pending: None,
-        };
-        Metrics { inner: Arc::new(Mutex::new(inner)) }
+        Self::named(Naming::default())
     }
 
-    /// Counts `amount` under a name without the leading `serf-agent.`.
+    /// Metrics with other names.
+    pub fn named(naming: Naming) -> Self {
+        let inner = Inner {
+            started: Instant::now(),
+            naming,
+            intervals: VecDeque::new(),
+            entered: Vec::new(),
+            totals: BTreeMap::new(),
+            pending: None,
+        };
+        Metrics { inner: Arc::new(Mutex::new(inner)), labels: Labels::default() }
+    }
+
+    /// A handle to the same metrics, whose names have labels.
+    #[must_use]
+    pub fn labelled(&self, labels: &[Label]) -> Self {
+        Metrics { inner: Arc::clone(&self.inner), labels: labels.into() }
+    }
+
+    /// Enters a metric that will be counted often. Its name has no prefix yet.
+    pub fn enter(&self, kind: Kind, name: &str, labels: &[Label]) -> Series {
+        let mut inner = self.inner();
+        let key = Key { name: clean(name), labels: labels.into() };
+        let kept = inner.naming.keeps(&key.name);
+        inner.entered.push(Entered { kind, key, kept, total: Total::default() });
+        Series(u32::try_from(inner.entered.len() - 1).expect("the program enters few metrics"))
+    }
+
+    /// Counts what was entered, all in one go: amounts of counters, values of samples.
+    pub fn record(&self, values: &[(Series, f64)]) {
+        let mut inner = self.inner();
+        let when = inner.now();
+        for (series, value) in values {
+            inner.add_entered(when, *series, *value);
+        }
+    }
+
+    /// Counts `amount` under a name without the prefix.
     pub fn count(&self, name: &str, amount: usize) {
-        self.inner().add(Kind::Counter, name, amount as f64);
+        self.inner().add(Kind::Counter, name, &self.labels, amount as f64);
     }
 
     /// Notes a sample: bytes, a length, or the milliseconds of [`Metrics::time`].
     pub fn sample(&self, name: &str, value: f64) {
-        self.inner().add(Kind::Sample, name, value);
+        self.inner().add(Kind::Sample, name, &self.labels, value);
     }
 
     /// Notes how long something took, in milliseconds.
     pub fn time(&self, name: &str, took: Duration) {
-        self.sample(name, took.as_secs_f64() * 1000.0);
+        self.sample(name, milliseconds(took));
     }
 
     /// What the last minute brought, as text for the operator.
     pub fn dump(&self, gauges: &[Gauge]) -> String {
         self.inner().dump(gauges)
+    }
+
+    /// What the last finished interval brought; the first one while it is not finished.
+    pub fn summary(&self, gauges: &[Gauge]) -> Summary {
+        self.inner().summary(gauges)
+    }
+
+    /// Everything that was counted lately, in the text form of Prometheus. Empty unless
+    /// [`Naming::retention`] is positive.
+    pub fn prometheus(&self, gauges: &[Gauge]) -> String {
+        prometheus::text(&mut self.inner(), gauges)
+    }
+
+    /// Whether Prometheus is served, which is what a positive [`Naming::retention`] means.
+    pub fn serves_prometheus(&self) -> bool {
+        !self.inner().naming.retention.is_zero()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -92,48 +212,125 @@ impl Default for Metrics {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Sample,
+/// A time as samples have it.
+pub fn milliseconds(took: Duration) -> f64 {
+    took.as_secs_f64() * 1000.0
 }
 
+/// Wall clock, and time since the start.
+type When = (SystemTime, Duration);
+
 impl Inner {
-    fn add(&mut self, kind: Kind, name: &str, value: f64) {
-        let name = clean(name);
-        if let Some(pending) = &mut self.pending {
-            let letters = if kind == Kind::Counter { "c" } else { "ms" };
-            pending.push(&format!("serf-agent.{name}:{value:.6}|{letters}\n"));
+    fn now(&self) -> When {
+        (SystemTime::now(), self.started.elapsed())
+    }
+
+    fn add_entered(&mut self, when: When, series: Series, value: f64) {
+        let spread = !self.naming.retention.is_zero();
+        let Some(entered) = self.entered.get_mut(series.0 as usize) else { return };
+        if !entered.kept {
+            return;
         }
-        let started = self.started;
-        let interval = self.interval();
-        let full = interval.counters.len() + interval.samples.len() >= NAMES_PER_INTERVAL;
-        let table = match kind {
-            Kind::Counter => &mut interval.counters,
-            Kind::Sample => &mut interval.samples,
-        };
-        let name = if full && !table.contains_key(&name) { other(&name) } else { name };
-        table.entry(name).or_default().add(value, started.elapsed());
+        entered.total.add(value, when.1);
+        if let Some(pending) = &mut self.pending {
+            let name = entered.key.flat(&self.naming.prefix);
+            pending.push(&name, value, letters(entered.kind));
+        }
+        let kind = entered.kind;
+        let interval = self.interval(when.0);
+        let aggregate = interval.entered.entry(series.0).or_default();
+        aggregate.add(value, when, spread && kind == Kind::Sample);
+    }
+
+    fn add(&mut self, kind: Kind, name: &str, labels: &Labels, value: f64) {
+        let key = Key { name: clean(name), labels: Arc::clone(labels) };
+        if !self.naming.keeps(&key.name) {
+            return;
+        }
+        let when = self.now();
+        if let Some(pending) = &mut self.pending {
+            pending.push(&key.flat(&self.naming.prefix), value, letters(kind));
+        }
+        let retention = self.naming.retention;
+        if !retention.is_zero() {
+            let mut key = (kind, key.clone());
+            if self.totals.len() >= NAMES_PER_INTERVAL && !self.totals.contains_key(&key) {
+                self.totals.retain(|_, total| total.is_fresh(when.1, retention));
+                if self.totals.len() >= NAMES_PER_INTERVAL {
+                    key.1 = key.1.other();
+                }
+            }
+            self.totals.entry(key).or_default().add(value, when.1);
+        }
+        let interval = self.interval(when.0);
+        let mut key = (kind, key);
+        if interval.named.len() >= NAMES_PER_INTERVAL && !interval.named.contains_key(&key) {
+            key.1 = key.1.other();
+        }
+        let spread = !retention.is_zero() && kind == Kind::Sample;
+        interval.named.entry(key).or_default().add(value, when, spread);
     }
 
     /// The interval of now; turns over what is older than a minute.
-    fn interval(&mut self) -> &mut Interval {
-        let seconds = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let start = seconds - seconds % INTERVAL.as_secs();
+    fn interval(&mut self, now: SystemTime) -> &mut Interval {
+        let start = interval_start(now);
         if self.intervals.back().is_none_or(|last| last.start != start) {
             if self.intervals.len() == INTERVALS {
                 self.intervals.pop_front();
             }
-            let (counters, samples) = (BTreeMap::new(), BTreeMap::new());
-            self.intervals.push_back(Interval { start, counters, samples });
+            let (entered, named) = (BTreeMap::new(), BTreeMap::new());
+            self.intervals.push_back(Interval { start, entered, named });
         }
         self.intervals.back_mut().expect("one was pushed if there was none")
     }
 
+    /// What an interval has of a kind, under whole names.
+    fn rows(&self, interval: &Interval, kind: Kind) -> Vec<Row<Aggregate>> {
+        let entered = interval.entered.iter().filter_map(|(number, aggregate)| {
+            let entered = self.entered.get(*number as usize)?;
+            (entered.kind == kind).then_some((&entered.key, aggregate))
+        });
+        let named = interval.named.iter().filter(|((of, _), _)| *of == kind);
+        let row = |(key, aggregate): (&Key, &Aggregate)| Row {
+            name: format!("{}.{}", self.naming.prefix, key.name),
+            labels: Arc::clone(&key.labels),
+            value: aggregate.clone(),
+        };
+        let named = named.map(|((_, key), aggregate)| (key, aggregate));
+        sorted(entered.chain(named).map(row).collect())
+    }
+
+    fn gauge_rows(&self, gauges: &[Gauge]) -> Vec<Row<f64>> {
+        let kept = gauges.iter().filter(|gauge| self.naming.keeps(gauge.name));
+        let row = |gauge: &Gauge| Row {
+            name: self.naming.gauge(gauge.name),
+            labels: Arc::clone(&gauge.labels),
+            value: gauge.value,
+        };
+        sorted(kept.map(row).collect())
+    }
+
+    fn summary(&mut self, gauges: &[Gauge]) -> Summary {
+        let now = SystemTime::now();
+        let current = interval_start(now);
+        let began = now.checked_sub(self.started.elapsed()).unwrap_or(now);
+        let start = match interval_start(began) < current {
+            true => current - INTERVAL.as_secs(),
+            false => current,
+        };
+        let nothing = Interval { start, entered: BTreeMap::new(), named: BTreeMap::new() };
+        let found = self.intervals.iter().find(|interval| interval.start == start);
+        let interval = found.unwrap_or(&nothing);
+        Summary {
+            start,
+            gauges: self.gauge_rows(gauges),
+            counters: self.rows(interval, Kind::Counter),
+            samples: self.rows(interval, Kind::Sample),
+        }
+    }
+
     fn dump(&mut self, gauges: &[Gauge]) -> String {
-        self.interval();
+        self.interval(SystemTime::now());
         let mut text = String::new();
         let newest = self.intervals.len() - 1;
         let oldest_shown = self.intervals[newest]
@@ -143,43 +340,38 @@ impl Inner {
             if interval.start < oldest_shown {
                 continue;
             }
-            let start = aggregate::go_time(Duration::from_secs(interval.start));
+            let start = go_time(Duration::from_secs(interval.start));
             // Writing to a string cannot fail.
             if index == newest {
-                for gauge in gauges {
-                    let name = self.gauge_name(gauge.0);
-                    let _ = writeln!(text, "[{start}][G] '{name}': {:.3}", gauge.1);
+                for gauge in self.gauge_rows(gauges) {
+                    let _ = writeln!(text, "[{start}][G] '{}': {:.3}", gauge.name, gauge.value);
                 }
             }
-            for (letter, table) in [("C", &interval.counters), ("S", &interval.samples)] {
-                for (name, aggregate) in table {
-                    let _ = writeln!(text, "[{start}][{letter}] 'serf-agent.{name}': {aggregate}");
+            for (letter, kind) in [("C", Kind::Counter), ("S", Kind::Sample)] {
+                for row in self.rows(interval, kind) {
+                    let _ = writeln!(text, "[{start}][{letter}] '{}': {}", row.name, row.value);
                 }
             }
         }
         text
     }
-
-    fn gauge_name(&self, name: &str) -> String {
-        match &self.host {
-            Some(host) => format!("serf-agent.{}.{name}", clean(host)),
-            None => format!("serf-agent.{name}"),
-        }
-    }
 }
 
-/// Spaces and colons would end a name on its way to a sink; other white space and control
-/// characters would forge lines.
-fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| if c == ':' || c.is_whitespace() || c.is_control() { '_' } else { c })
-        .collect()
+fn sorted<T>(mut rows: Vec<Row<T>>) -> Vec<Row<T>> {
+    rows.sort_by_cached_key(|row| key::sort_key(&row.name, &row.labels));
+    rows
 }
 
-fn other(name: &str) -> String {
-    match name.rsplit_once('.') {
-        Some((front, _)) => format!("{front}.other"),
-        None => "other".to_owned(),
+fn interval_start(now: SystemTime) -> u64 {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    seconds - seconds % INTERVAL.as_secs()
+}
+
+/// The type of a line to a sink.
+fn letters(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "c",
+        Kind::Sample => "ms",
     }
 }
 

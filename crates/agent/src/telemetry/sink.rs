@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Gauge, Metrics};
+use super::{Gauge, Metrics, key};
 use crate::log::{Level, Log};
 
 /// Lines gather this long before they are sent together.
@@ -33,16 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where metrics are sent, as configured; empty texts are no sinks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sinks {
+pub struct Sinks {
     /// Over UDP.
-    pub(crate) statsd: String,
+    pub statsd: String,
     /// Over TCP.
-    pub(crate) statsite: String,
+    pub statsite: String,
 }
 
 impl Sinks {
     /// Whether there is any.
-    pub(crate) fn any(&self) -> bool {
+    pub fn any(&self) -> bool {
         !self.statsd.is_empty() || !self.statsite.is_empty()
     }
 }
@@ -55,9 +55,10 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn push(&mut self, line: &str) {
+    pub(super) fn push(&mut self, name: &str, value: f64, letters: &str) {
+        let line = format!("{name}:{value:.6}|{letters}\n");
         if self.text.len() + line.len() <= PENDING_BYTES {
-            self.text.push_str(line);
+            self.text.push_str(&line);
             self.wake.notify_one();
         }
     }
@@ -65,30 +66,25 @@ impl Pending {
 
 /// Sends what is counted from now on, for ever. `gauges` is asked once a second. A sink that
 /// cannot be reached is logged once, and tried again.
-pub(crate) fn run(
+pub fn run(
     metrics: Metrics,
     log: Log,
     sinks: Sinks,
-    host: Option<String>,
     gauges: impl Fn() -> Vec<Gauge>,
 ) -> impl Future<Output = ()> {
     let wake = Arc::new(Notify::new());
-    {
-        let mut inner = metrics.inner();
-        inner.host = host;
-        inner.pending = Some(Pending { text: String::new(), wake: Arc::clone(&wake) });
-    }
+    metrics.inner().pending = Some(Pending { text: String::new(), wake: Arc::clone(&wake) });
     let statsd = Datagrams {
         address: sinks.statsd,
         socket: None,
         retry: Instant::now(),
-        complaint: Complaint::new("statsd_addr", log.clone()),
+        complaint: Complaint::new("statsd", log.clone()),
     };
     let statsite = Stream {
         address: sinks.statsite,
         stream: None,
         retry: Instant::now(),
-        complaint: Complaint::new("statsite_addr", log),
+        complaint: Complaint::new("statsite", log),
     };
     send(metrics, statsd, statsite, wake, gauges)
 }
@@ -128,10 +124,9 @@ async fn send(
 
 fn note_gauges(metrics: &Metrics, gauges: &[Gauge]) {
     let mut inner = metrics.inner();
-    for (name, value) in gauges {
-        let line = format!("{}:{value:.6}|g\n", inner.gauge_name(name));
+    for row in inner.gauge_rows(gauges) {
         if let Some(pending) = &mut inner.pending {
-            pending.push(&line);
+            pending.push(&key::flat(row.name, &row.labels), row.value, "g");
         }
     }
 }
@@ -156,22 +151,22 @@ pub(super) fn datagrams(text: &str) -> Vec<&str> {
 
 /// What the operator is told of a sink that does not work.
 struct Complaint {
-    setting: &'static str,
+    sink: &'static str,
     log: Log,
     made: bool,
 }
 
 impl Complaint {
-    fn new(setting: &'static str, log: Log) -> Self {
-        Complaint { setting, log, made: false }
+    fn new(sink: &'static str, log: Log) -> Self {
+        Complaint { sink, log, made: false }
     }
 
     fn make(&mut self, address: &str, error: &io::Error) {
         if std::mem::replace(&mut self.made, true) {
             return;
         }
-        let (setting, why) = (self.setting, gotext::errno_text(error));
-        let text = format_args!("Failed to send metrics to {setting} '{address}': {why}");
+        let (sink, why) = (self.sink, gotext::errno_text(error));
+        let text = format_args!("Failed to send metrics to {sink} '{address}': {why}");
         self.log.line(Level::Warn, "agent", text);
     }
 }
