@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::fmt::{self, Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
@@ -274,6 +275,11 @@ impl Subscription {
     /// The next line; None when the log has ended. Safe to cancel.
     pub async fn next(&mut self) -> Option<Line> {
         self.receiver.recv().await
+    }
+
+    /// As [`Subscription::next`], for those who poll.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Line>> {
+        self.receiver.poll_recv(context)
     }
 
     /// How many lines were dropped since the last call because the client was slow.

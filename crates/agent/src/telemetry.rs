@@ -16,7 +16,8 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-pub use aggregate::{Aggregate, go_time};
+pub use aggregate::Aggregate;
+use aggregate::go_time;
 use key::{Key, clean};
 pub use key::{Label, Labels, Naming};
 use prometheus::Total;
@@ -156,11 +157,11 @@ impl Metrics {
     }
 
     /// Counts what was entered, all in one go: amounts of counters, values of samples.
-    pub fn record(&self, values: &[(Series, f64)]) {
+    pub fn record(&self, values: impl IntoIterator<Item = (Series, f64)>) {
         let mut inner = self.inner();
         let when = inner.now();
         for (series, value) in values {
-            inner.add_entered(when, *series, *value);
+            inner.add_entered(when, series, value);
         }
     }
 

@@ -13,6 +13,8 @@ use crate::{catalog, coordinate, health, kv, register, session, txn};
 pub struct Found {
     /// Its row.
     pub endpoint: &'static Endpoint,
+    /// Where in [`ENDPOINTS`] the row stands.
+    pub index: usize,
     /// How many bytes of the path are not the row's.
     pub tail: usize,
 }
@@ -20,12 +22,13 @@ pub struct Found {
 /// Looks a decoded path up: exactly, or below the longest row that ends in a slash.
 #[must_use]
 pub fn find(path: &str) -> Option<Found> {
-    let fits = |endpoint: &&Endpoint| {
+    let fits = |(_, endpoint): &(usize, &Endpoint)| {
         let known = endpoint.path;
         path == known || (known.ends_with('/') && path.starts_with(known))
     };
-    let endpoint = ENDPOINTS.iter().filter(fits).max_by_key(|endpoint| endpoint.path.len())?;
-    Some(Found { endpoint, tail: path.len() - endpoint.path.len() })
+    let fitting = ENDPOINTS.iter().enumerate().filter(fits);
+    let (index, endpoint) = fitting.max_by_key(|(_, endpoint)| endpoint.path.len())?;
+    Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
 }
 
 const ACL_OFF: Handler = Off(401, "ACL support disabled");

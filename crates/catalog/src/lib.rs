@@ -50,6 +50,7 @@ mod snapshot;
 mod state;
 mod table;
 mod txn;
+mod usage;
 mod virtual_address;
 mod watch;
 
@@ -66,4 +67,5 @@ pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};
 pub use txn::{RowVerb, TxnError, TxnOp, TxnResult, TxnVerb, txn_refused};
+pub use usage::Usage;
 pub use watch::{Key, Kind, Watch, WatchId, Watches};

@@ -30,6 +30,11 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.iter()
     }
 
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The rows from `key` on, in order.
     pub(crate) fn starting_at<Q: Ord>(&self, key: Q) -> impl Iterator<Item = (&K, &Arc<R>)>
     where

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog::{
     Behavior, Check, Command, Key, Kind, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Register,
     Response, RowVerb, Service, ServiceName, Session, SessionId, Snapshot, State, Time, TxnOp,
-    TxnVerb, Watch, Watches, Weights,
+    TxnVerb, Usage, Watch, Watches, Weights,
 };
 use proptest::prelude::*;
 
@@ -309,6 +309,16 @@ proptest! {
                 model.end(session, index, now);
             }
             prop_assert_eq!(keys_of(&after), model.keys.clone());
+            let names: BTreeSet<_> = after.service_tags().map(|(name, _)| name.clone()).collect();
+            let instances = after.node_list().flat_map(|node| after.services_of(&node.name));
+            let usage = Usage {
+                nodes: after.node_list().count(),
+                services: names.len(),
+                service_instances: instances.count(),
+                kv_entries: model.keys.len(),
+                sessions: after.session_list().count(),
+            };
+            prop_assert_eq!(after.usage(), usage);
 
             let mut watches = Watches::default();
             let ids: Vec<_> = asked.iter().map(|asked| watches.add(asked.0.clone())).collect();

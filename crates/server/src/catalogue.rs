@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use catalog::{
     Command, Key, ModifyIndex, Response, Snapshot, State, Time, Watch, WatchId, Watches,
 };
 use tokio::sync::Notify;
+
+use crate::telemetry::{Applied, Telemetry};
 
 /// What readers of the catalogue share. Cloning shares it.
 #[derive(Clone, Default)]
@@ -53,7 +56,6 @@ impl Catalogue {
     }
 
     /// How many wait.
-    #[cfg(test)]
     pub(crate) fn watchers(&self) -> usize {
         self.waiting().watches.len()
     }
@@ -113,11 +115,12 @@ impl Drop for Watching {
 pub(crate) struct Replica {
     state: State,
     catalogue: Catalogue,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Replica {
-    pub(crate) fn new(catalogue: Catalogue) -> Self {
-        Self { state: State::default(), catalogue }
+    pub(crate) fn new(catalogue: Catalogue, telemetry: Arc<Telemetry>) -> Self {
+        Self { state: State::default(), catalogue, telemetry }
     }
 }
 
@@ -132,15 +135,17 @@ impl raft::Machine for Replica {
 
     fn apply(&mut self, first_index: u64, clock_ms: u64, batch: &raft::Batch) -> Vec<Response> {
         let mut replies = Vec::new();
-        let mut index = first_index;
-        for bytes in batch.commands() {
+        let mut applied = Vec::new();
+        for (index, bytes) in (first_index..).zip(batch.commands()) {
             // Only what this program wrote is in the log, and its checksum held.
             let command = postcard::from_bytes(bytes)
                 .expect("a command of the log is one of those that this version knows");
+            let (kind, started) = (Applied::kind(&command), Instant::now());
             let answer = self.state.apply(ModifyIndex(index), Time(clock_ms), &[command]);
+            applied.push(Applied::new(kind, started.elapsed()));
             replies.extend(answer);
-            index += 1;
         }
+        self.telemetry.applied(&applied);
         let touched = self.state.take_touched();
         self.catalogue.publish(self.state.snapshot(), &touched);
         replies

@@ -7,6 +7,8 @@
 //! ```
 
 mod block;
+mod finished;
+mod gzip;
 mod listen;
 mod parameters;
 mod path;

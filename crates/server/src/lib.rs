@@ -34,11 +34,14 @@ mod sessions;
 mod shell;
 mod start;
 mod store;
+mod telemetry;
 
 pub use identity::Identity;
 pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
 pub use run::run;
+pub use shell::shown_configuration;
 pub use start::{Running, StartError, start};
+pub use telemetry::TelemetryOptions;
 
 /// The version that this server tells others: that of the program whose place it takes.
 pub const VERSION: &str = "1.16.4";

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use settings::Cidr;
 
 use crate::identity::Identity;
+use crate::telemetry::TelemetryOptions;
 
 /// What a server is started with.
 pub struct Options {
@@ -32,6 +33,10 @@ pub struct Options {
     pub coordinates: bool,
     /// The shortest time to live of a session, in nanoseconds.
     pub session_ttl_min_ns: i64,
+    /// What is counted, and where it goes.
+    pub telemetry: TelemetryOptions,
+    /// The configuration as `agent/self` shows it; see [`crate::shown_configuration`].
+    pub configuration: serde_json::Value,
     /// Where lines of the log go.
     pub log: Log,
 }

@@ -38,6 +38,8 @@ pub(crate) struct Pool {
     pub(crate) snapshot: Option<PathBuf>,
     /// The key of its packets.
     pub(crate) keyring: Vec<Bytes>,
+    /// Where it counts.
+    pub(crate) metrics: Metrics,
 }
 
 impl Pool {
@@ -62,7 +64,7 @@ impl Pool {
             compression: true,
             handlers: Vec::new(),
             facts,
-            metrics: Metrics::new(),
+            metrics: self.metrics,
         };
         Node::start(settings, log.clone()).map_err(|error| error.to_string())
     }

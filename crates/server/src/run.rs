@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::identity::Identity;
 use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
-use crate::{random, start};
+use crate::start::start;
+use crate::telemetry::TelemetryOptions;
+use crate::{random, shell};
 
 /// Runs an agent until it is told to stop; the result is the exit code.
 #[must_use]
@@ -63,7 +65,7 @@ async fn serve(settings: Settings) -> i32 {
     println!("==> Starting Consul agent...");
     log.open_gate();
     let running = match options(&settings, log.clone()) {
-        Ok(options) => start::start(options).await.map_err(|error| error.to_string()),
+        Ok(options) => start(options).await.map_err(|error| error.to_string()),
         Err(why) => Err(why),
     };
     let running = match running {
@@ -144,6 +146,7 @@ fn options(settings: &Settings, log: Log) -> Result<Options, String> {
         expect: settings.bootstrap_expect,
         meta: meta.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
     };
+    let configuration = shell::shown_configuration(settings, &identity);
     let lan = ports.serf_lan.ok_or("the port of the LAN pool cannot be switched off")?;
     Ok(Options {
         identity,
@@ -156,6 +159,8 @@ fn options(settings: &Settings, log: Log) -> Result<Options, String> {
         http: http(settings),
         coordinates: !settings.cluster.disable_coordinates,
         session_ttl_min_ns: i64::try_from(settings.session_ttl_min.as_nanos()).unwrap_or(i64::MAX),
+        telemetry: TelemetryOptions::new(settings),
+        configuration,
         log,
     })
 }

@@ -3,9 +3,14 @@
 mod about;
 mod checks;
 mod events;
+mod host;
 mod members;
+mod metrics;
+mod monitor;
 mod operator;
 mod services;
+
+pub use about::shown_configuration;
 
 use std::sync::Arc;
 
@@ -31,6 +36,8 @@ pub(crate) struct Shell {
     pub(crate) keeper: Keeper,
     pub(crate) log: Log,
     pub(crate) started: std::time::SystemTime,
+    /// The configuration as `agent/self` shows it.
+    pub(crate) configuration: serde_json::Value,
 }
 
 type Outcome = Result<Reply, Failure>;
@@ -46,6 +53,10 @@ pub(crate) async fn call(
     let outcome = match call {
         Call::AgentSelf => about::own(site).await,
         Call::AgentVersion => Ok(about::version()),
+        Call::AgentHost => Ok(host::show().await),
+        Call::AgentMetrics => Ok(metrics::show(site, request, accept)),
+        Call::AgentMetricsStream => Ok(metrics::stream(site)),
+        Call::AgentMonitor => monitor::follow(site, request),
         Call::AgentMembers => members::list(site, request).await,
         Call::AgentJoin => members::join(site, request).await,
         Call::AgentForceLeave => members::force_leave(site, request).await,

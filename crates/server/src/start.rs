@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use agent::log::{Level, Log};
 use agent::node::NodeHandle;
+use agent::render::Renderer;
+use agent::telemetry::Sinks;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serf::{Event, Profile};
@@ -22,6 +24,7 @@ use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
+use crate::telemetry::{Telemetry, TelemetryOptions, gauges};
 use crate::{limits, random, reconcile};
 
 /// What stands before the name of a leader in its pool.
@@ -87,12 +90,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         (Some(directory), true) => raft::Storage::Disk(directory.join("raft")),
         _ => raft::Storage::Memory,
     };
-    let store = Store::start(raft::Config {
+    let TelemetryOptions { naming, sinks } = options.telemetry;
+    let telemetry = Arc::new(Telemetry::new(naming, &identity.node));
+    let config = raft::Config {
         id: u128::from_be_bytes(*identity.node_id.as_bytes()),
         address: identity.server.to_string(),
         storage,
-    })
-    .await?;
+    };
+    let store = Store::start(config, telemetry.clone()).await?;
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
     let serf_dir = options.data_dir.as_ref().map(|directory| directory.join("serf"));
     let snapshot = |name| serf_dir.as_ref().map(|directory| directory.join(name));
@@ -106,6 +111,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
             tags: pools::tags(&identity, wan_port),
             snapshot: snapshot("local.snapshot"),
             keyring: options.keyring.clone(),
+            metrics: telemetry.of_pool("lan"),
         },
         &log,
         "LAN",
@@ -121,6 +127,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
                 tags: pools::tags(&identity, None),
                 snapshot: snapshot("remote.snapshot"),
                 keyring: options.keyring,
+                metrics: telemetry.of_pool("wan"),
             },
             &log,
             "WAN",
@@ -150,9 +157,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
         keeping,
     ];
-    let shell = Shell { identity, lan, wan, events, keeper, log, started };
+    let configuration = options.configuration;
+    let shell =
+        Shell { identity, lan, wan, events, keeper, log: log.clone(), started, configuration };
     let manners = manners(&options.http);
-    let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
+    let asked = Mutex::default();
+    let site = Arc::new(Site { agent, store, timers, shell, manners, asked, telemetry });
+    if sinks.any() {
+        tasks.push(tokio::spawn(send_metrics(site.clone(), log, sinks)));
+    }
     let places = Places::new(options.http.connections_per_client);
     for listener in listeners {
         let head_max = options.http.header_max_bytes;
@@ -161,8 +174,16 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     Ok(Running { site, tasks, http })
 }
 
+fn send_metrics(site: Arc<Site>, log: Log, sinks: Sinks) -> impl Future<Output = ()> {
+    let metrics = site.telemetry.metrics().clone();
+    agent::telemetry::run(metrics, log, sinks, move || gauges(&site))
+}
+
 fn start_pool(pool: Pool, log: &Log, name: &'static str) -> Result<NodeHandle, StartError> {
-    pool.start(log, Box::new(|_| {})).map_err(|why| StartError::Pool { pool: name, why })
+    let own = pool.name.as_str().into();
+    let mut renderer = Renderer::new(own, true, log.clone(), pool.metrics.clone());
+    pool.start(log, Box::new(move |fact| renderer.take(fact)))
+        .map_err(|why| StartError::Pool { pool: name, why })
 }
 
 async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {

@@ -1,17 +1,20 @@
 //! Writes: from a command to the answer that everybody can see.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use catalog::{Command, Response};
 use raft::{Refused, Server, Status};
 
 use crate::catalogue::{Catalogue, Replica, encode};
+use crate::telemetry::Telemetry;
 
 /// The replicated catalogue. Cloning shares it.
 #[derive(Clone)]
 pub(crate) struct Store {
     server: Arc<Server<Replica>>,
     catalogue: Catalogue,
+    telemetry: Arc<Telemetry>,
 }
 
 /// Why a write was not done, or is not known to be done.
@@ -35,10 +38,14 @@ impl From<Refused> for WriteError {
 }
 
 impl Store {
-    pub(crate) async fn start(config: raft::Config) -> Result<Self, raft::StartError> {
+    pub(crate) async fn start(
+        config: raft::Config,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, raft::StartError> {
         let catalogue = Catalogue::default();
-        let server = Server::start(config, Replica::new(catalogue.clone())).await?;
-        Ok(Self { server: Arc::new(server), catalogue })
+        let replica = Replica::new(catalogue.clone(), telemetry.clone());
+        let server = Server::start(config, replica).await?;
+        Ok(Self { server: Arc::new(server), catalogue, telemetry })
     }
 
     /// What readers see.
@@ -48,7 +55,10 @@ impl Store {
 
     /// Writes. When this returns, readers see it.
     pub(crate) async fn write(&self, command: &Command) -> Result<Response, WriteError> {
-        Ok(self.server.propose(encode(command)).await?.reply)
+        let started = Instant::now();
+        let reply = self.server.propose(encode(command)).await?.reply;
+        self.telemetry.written(command, started.elapsed());
+        Ok(reply)
     }
 
     /// Returns when a read is sure to see every write that was acknowledged before.

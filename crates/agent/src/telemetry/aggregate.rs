@@ -152,7 +152,7 @@ impl fmt::Display for Aggregate {
 
 /// A time since 1970 as Go prints it, in the zone of this machine:
 /// `2026-11-22 12:19:59.69631395 +0000 UTC`.
-pub fn go_time(since_1970: Duration) -> String {
+pub(super) fn go_time(since_1970: Duration) -> String {
     let time: DateTime<Local> = (SystemTime::UNIX_EPOCH + since_1970).into();
     let fraction = format!("{:09}", since_1970.subsec_nanos());
     let fraction = fraction.trim_end_matches('0');

@@ -146,8 +146,8 @@ fn what_is_entered_is_summed_up_beside_what_is_named() {
     let key_reads = metrics.enter(Kind::Sample, "api.http", &[label("v1_kv_")]);
     let queries = metrics.enter(Kind::Counter, "rpc.query", &[]);
     metrics.enter(Kind::Counter, "rpc.never", &[]);
-    metrics.record(&[(key_reads, 1.0), (queries, 1.0)]);
-    metrics.record(&[(key_reads, 3.0), (queries, 1.0)]);
+    metrics.record([(key_reads, 1.0), (queries, 1.0)]);
+    metrics.record([(key_reads, 3.0), (queries, 1.0)]);
     let lan = metrics.labelled(&[("network", "lan".into())]);
     lan.count("serf.events.consul:new-leader", 1);
     lan.count("serf.events", 1);
@@ -200,7 +200,7 @@ fn the_longest_prefix_decides_what_is_kept() {
     let metrics = Metrics::named(nothing);
     metrics.count("rpc.query", 1);
     let entered = metrics.enter(Kind::Counter, "rpc.request", &[]);
-    metrics.record(&[(entered, 1.0)]);
+    metrics.record([(entered, 1.0)]);
     let none = metrics.inner().intervals.iter().all(|i| i.named.is_empty() && i.entered.is_empty());
     assert!(none);
 }
@@ -222,7 +222,7 @@ fn prometheus_is_told_counters_summaries_and_gauges() {
                       # TYPE consul_raft_apply counter\nconsul_raft_apply 0\n"
     );
     for value in 1..=100 {
-        metrics.record(&[(apply, 2.0), (commit, f64::from(value))]);
+        metrics.record([(apply, 2.0), (commit, f64::from(value))]);
     }
     metrics.labelled(&[("service", "a\"b\\c".into())]).count("catalog.service.query", 1);
     let text = metrics.prometheus(&[Gauge::new("raft.peers", 3.0)]);

@@ -80,7 +80,7 @@ pub(crate) async fn serve(listener: Listener, site: Arc<Site>, places: Places, h
                     let site = site.clone();
                     match places.take(from.ip()) {
                         Some(place) => {
-                            let peer = Peer::Address(from.ip());
+                            let peer = Peer::Address(from);
                             tokio::spawn(async move {
                                 connection(stream, site, peer, head_max).await;
                                 drop(place);

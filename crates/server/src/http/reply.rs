@@ -1,18 +1,25 @@
 //! From an answer to the bytes that are sent.
 
+use std::convert::Infallible;
 use std::io::Write;
 
-use api::{Answer, Body, Failure};
+use api::{Answer, Failure};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::channel::Channel;
-use http_body_util::{Either, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::Response;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::body::Body;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+
+use super::gzip::Gzip;
 
 /// The body of a response: known, or made while it is sent.
-pub(crate) type Content = Either<Full<Bytes>, Channel<Bytes>>;
+pub(crate) type Content = Either<Full<Bytes>, Streamed>;
+
+/// What is made while it is sent. It is dropped when the client hangs up.
+pub(crate) type Streamed = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Shorter bodies are not worth compressing.
 const GZIP_MIN: usize = 1400;
@@ -24,21 +31,28 @@ const JSON: &str = "application/json";
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Body,
+    pub(crate) body: api::Body,
     /// Sent instead of the body, as it comes.
-    pub(crate) stream: Option<Channel<Bytes>>,
+    pub(crate) stream: Option<Streamed>,
     /// Nothing more is read from this client.
     pub(crate) close: bool,
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16, body: Body) -> Self {
+    pub(crate) fn new(status: u16, body: api::Body) -> Self {
         Self { status, headers: Vec::new(), body, stream: None, close: false }
+    }
+
+    /// What goes on until somebody ends it.
+    pub(crate) fn streamed(
+        body: impl Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    ) -> Self {
+        Self { stream: Some(body.boxed_unsync()), ..Self::new(200, api::Body::Empty) }
     }
 
     /// Plain text.
     pub(crate) fn text(status: u16, text: impl Into<String>) -> Self {
-        Self::new(status, Body::Text(text.into()))
+        Self::new(status, api::Body::Text(text.into()))
     }
 
     /// The same with a header.
@@ -50,11 +64,13 @@ impl Reply {
     /// Makes the response. `pretty` spreads JSON over lines, `gzip` compresses what is long.
     pub(crate) fn respond(self, pretty: bool, gzip: bool) -> Response<Content> {
         let (kind, bytes) = match self.body {
-            Body::Empty => (None, Bytes::new()),
-            Body::Text(text) => (Some(TEXT), Bytes::from(text)),
-            Body::Bytes(kind, bytes) => (Some(kind), bytes),
-            Body::Json(bytes) if pretty => (Some(JSON), Bytes::from(api::json::indent(&bytes))),
-            Body::Json(bytes) => (Some(JSON), bytes),
+            api::Body::Empty => (None, Bytes::new()),
+            api::Body::Text(text) => (Some(TEXT), Bytes::from(text)),
+            api::Body::Bytes(kind, bytes) => (Some(kind), bytes),
+            api::Body::Json(bytes) if pretty => {
+                (Some(JSON), Bytes::from(api::json::indent(&bytes)))
+            }
+            api::Body::Json(bytes) => (Some(JSON), bytes),
         };
         let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
         *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();
@@ -71,14 +87,23 @@ impl Reply {
         if self.close {
             headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if let Some(stream) = self.stream {
+            let stream = match gzip {
+                true => {
+                    headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    Gzip::new(stream).boxed_unsync()
+                }
+                false => stream,
+            };
+            *response.body_mut() = Either::Right(stream);
+            return response;
+        }
         let compressed = (gzip && bytes.len() >= GZIP_MIN).then(|| compress(&bytes));
         if compressed.is_some() {
-            headers.insert(hyper::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        *response.body_mut() = match self.stream {
-            Some(stream) => Either::Right(stream),
-            None => Either::Left(Full::new(compressed.unwrap_or(bytes))),
-        };
+        *response.body_mut() = Either::Left(Full::new(compressed.unwrap_or(bytes)));
         response
     }
 }

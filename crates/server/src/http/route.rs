@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use agent::log::Level;
 use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -14,6 +15,7 @@ use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
 use settings::Cidr;
 
 use super::block::{self, Wait};
+use super::finished::Finished;
 use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
@@ -23,6 +25,7 @@ use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
+use crate::telemetry::Telemetry;
 
 /// How a site behaves, from the configuration.
 #[derive(Clone, Debug)]
@@ -56,13 +59,14 @@ pub(crate) struct Site {
     pub(crate) manners: Manners,
     /// What was read with `?cached`, as hashes.
     pub(crate) asked: Mutex<HashSet<u64>>,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
     /// Over TCP.
-    Address(IpAddr),
+    Address(SocketAddr),
     /// Over a socket of this machine.
     Local,
 }
@@ -139,8 +143,17 @@ impl Site {
             return self.elsewhere(&text, raw_query, shows, is_get);
         };
         // Cut from the bytes, which may not be text.
-        let tail = path.get(found.endpoint.path.len()..).unwrap_or_default().into();
-        let reply = self.endpoint(found.endpoint, tail, &text, request, raw_query, peer).await;
+        let tail = path.get(found.endpoint.path.len()..).unwrap_or_default();
+        let (started, method) = (Instant::now(), request.method().clone());
+        let url = request.uri().clone();
+        let reply =
+            self.endpoint(found.endpoint, tail.into(), &text, request, raw_query, peer).await;
+        let took = started.elapsed();
+        if let Some(method) = Method::parse(method.as_str()) {
+            self.telemetry.answered(found.index, tail, method, reply.status, took);
+        }
+        let finished = Finished { method: &method, url: &url, peer, took };
+        self.shell.log.line(Level::Debug, "agent.http", finished);
         Outcome::Api(reply)
     }
 
@@ -244,7 +257,7 @@ impl Site {
         }
         match peer {
             Peer::Address(address) => {
-                let allowed = self.manners.writers.iter().any(|known| known.contains(address));
+                let allowed = self.manners.writers.iter().any(|known| known.contains(address.ip()));
                 (!allowed).then(|| Reply::text(403, "Access is restricted"))
             }
             Peer::Local => Some(Reply::text(
@@ -428,6 +441,7 @@ impl Site {
         write: fn(&Request, &Reader<'_>) -> Result<api::Proposal, Failure>,
         request: &Request,
     ) -> Result<api::Answer, Failure> {
+        let started = Instant::now();
         let proposal = {
             let snapshot = self.catalogue().read();
             let fresh = random::uuid();
@@ -435,7 +449,12 @@ impl Site {
         };
         self.own_datacenter(endpoint, &request.query)?;
         match proposal {
-            api::Proposal::Answer(answer) => Ok(answer),
+            api::Proposal::Answer(answer) => {
+                if endpoint.path == "/v1/txn" {
+                    self.telemetry.transaction_read(started.elapsed());
+                }
+                Ok(answer)
+            }
             api::Proposal::Command(command, then) => {
                 let response = self.store.write(&command).await;
                 then(response.map_err(|error| Failure::internal(error.to_string()))?)

@@ -1,0 +1,123 @@
+//! Commands: proposed, committed, applied.
+
+use std::time::Duration;
+
+use agent::telemetry::{Kind, Metrics, Series, milliseconds};
+use catalog::{Command, KvVerb, KvWrite};
+
+use super::Telemetry;
+
+/// The kinds of commands that are told apart: what stands behind `fsm.`, and its operation.
+const APPLIED: [(&str, &str); 14] = [
+    ("kvs", "set"),
+    ("kvs", "cas"),
+    ("kvs", "lock"),
+    ("kvs", "unlock"),
+    ("kvs", "delete"),
+    ("kvs", "delete-cas"),
+    ("kvs", "delete-tree"),
+    ("session", "create"),
+    ("session", "destroy"),
+    ("register", ""),
+    ("deregister", ""),
+    ("coordinate.batch-update", ""),
+    ("txn", ""),
+    ("tombstone", "reap"),
+];
+
+/// How long writes of a kind take, from the request until everybody sees them.
+const WRITTEN: [&str; 5] =
+    ["kvs.apply", "session.apply", "catalog.register", "catalog.deregister", "txn.apply"];
+
+/// What is counted of writes.
+pub(super) struct Writes {
+    apply: Series,
+    commit_time: Series,
+    written: [Series; WRITTEN.len()],
+    applied: [Series; APPLIED.len()],
+}
+
+impl Writes {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let sample = |name: &str| metrics.enter(Kind::Sample, name, &[]);
+        let applied = |(kind, operation): (&str, &str)| {
+            let name = format!("fsm.{kind}");
+            match operation {
+                "" => metrics.enter(Kind::Sample, &name, &[]),
+                operation => metrics.enter(Kind::Sample, &name, &[("op", operation.into())]),
+            }
+        };
+        Self {
+            apply: metrics.enter(Kind::Counter, "raft.apply", &[]),
+            commit_time: sample("raft.commitTime"),
+            written: WRITTEN.map(sample),
+            applied: APPLIED.map(applied),
+        }
+    }
+}
+
+/// How long a command took to apply.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Applied {
+    /// Its place in [`APPLIED`].
+    kind: usize,
+    took: Duration,
+}
+
+impl Applied {
+    pub(crate) fn new(kind: usize, took: Duration) -> Self {
+        Self { kind, took }
+    }
+
+    /// The kind of a command, for [`Applied::new`].
+    pub(crate) fn kind(command: &Command) -> usize {
+        let (kind, operation) = match command {
+            Command::Kv(KvWrite { verb, .. }) => ("kvs", operation(*verb)),
+            Command::SessionCreate(_) => ("session", "create"),
+            Command::SessionDestroy(_) => ("session", "destroy"),
+            Command::Register(_) => ("register", ""),
+            Command::Deregister { .. } => ("deregister", ""),
+            Command::Coordinates(_) => ("coordinate.batch-update", ""),
+            Command::Txn(_) => ("txn", ""),
+            Command::Reap(_) => ("tombstone", "reap"),
+        };
+        let place = APPLIED.iter().position(|known| *known == (kind, operation));
+        place.expect("every kind of command has a row")
+    }
+}
+
+fn operation(verb: KvVerb) -> &'static str {
+    match verb {
+        KvVerb::Set => "set",
+        KvVerb::Cas => "cas",
+        KvVerb::Lock => "lock",
+        KvVerb::Unlock => "unlock",
+        KvVerb::Delete => "delete",
+        KvVerb::DeleteCas => "delete-cas",
+        KvVerb::DeleteTree => "delete-tree",
+    }
+}
+
+impl Telemetry {
+    /// Counts a command that was committed and applied.
+    pub(crate) fn written(&self, command: &Command, took: Duration) {
+        let writes = &self.writes;
+        let own = match command {
+            Command::Kv(_) => Some(writes.written[0]),
+            Command::SessionCreate(_) | Command::SessionDestroy(_) => Some(writes.written[1]),
+            Command::Register(_) => Some(writes.written[2]),
+            Command::Deregister { .. } => Some(writes.written[3]),
+            Command::Txn(_) => Some(writes.written[4]),
+            Command::Coordinates(_) | Command::Reap(_) => None,
+        };
+        let took = milliseconds(took);
+        let commit = [(writes.apply, 1.0), (writes.commit_time, took)];
+        self.metrics.record(commit.into_iter().chain(own.map(|series| (series, took))));
+    }
+
+    /// Counts the commands of a batch that were applied.
+    pub(crate) fn applied(&self, batch: &[Applied]) {
+        let took = |one: &Applied| (self.writes.applied[one.kind], milliseconds(one.took));
+        self.metrics.record(batch.iter().map(took));
+    }
+}
