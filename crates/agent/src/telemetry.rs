@@ -196,6 +196,16 @@ impl Metrics {
         prometheus::text(&mut self.inner(), gauges)
     }
 
+    /// Keeps other metrics from now on: see the fields of the same names in [`Naming`].
+    pub fn set_filter(&self, allowed: Vec<String>, blocked: Vec<String>, keeps_unnamed: bool) {
+        let mut inner = self.inner();
+        let Inner { naming, entered, .. } = &mut *inner;
+        *naming = Naming { allowed, blocked, keeps_unnamed, ..naming.clone() };
+        for entered in entered {
+            entered.kept = naming.keeps(&entered.key.name);
+        }
+    }
+
     /// Whether Prometheus is served, which is what a positive [`Naming::retention`] means.
     pub fn serves_prometheus(&self) -> bool {
         !self.inner().naming.retention.is_zero()

@@ -27,8 +27,8 @@ use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetryOptions, gauges};
 use crate::{limits, random, reconcile};
 
-/// What stands before the name of a leader in its pool.
-const NEW_LEADER: &str = "consul:new-leader:";
+/// The event that tells the pool of a new leader; its payload is the node.
+const NEW_LEADER: &str = "consul:new-leader";
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     log.line(Level::Info, "agent.server", format_args!("New leader elected: payload={node}"));
     let payload = Some(node.as_bytes().to_vec().into());
     // Nobody else needs to know yet; the clock of events moves on as everybody expects.
-    let _ = lan.user_event(format!("{NEW_LEADER}{node}"), payload, false).await;
+    let _ = lan.user_event(NEW_LEADER.to_owned(), payload, false).await;
     let timers = SessionTimers::default();
     let agent = api::Agent {
         datacenter: identity.datacenter.clone(),

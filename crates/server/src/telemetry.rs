@@ -84,3 +84,6 @@ impl Telemetry {
         self.metrics.labelled(&[("network", network.into())])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,19 +87,14 @@ impl Key {
         flat(format!("{prefix}.{}", self.name), &self.labels)
     }
 
-    /// What is counted instead where there are too many.
+    /// What is counted instead where there are too many: one name for all that differ in their
+    /// last part or in their labels.
     pub(super) fn other(&self) -> Self {
-        if let [front @ .., (name, _)] = &*self.labels
-            && front.is_empty()
-            && *name != "network"
-        {
-            return Key { name: self.name.clone(), labels: [(*name, "other".into())].into() };
-        }
         let name = match self.name.rsplit_once('.') {
             Some((front, _)) => format!("{front}.other"),
             None => "other".to_owned(),
         };
-        Key { name, labels: Arc::clone(&self.labels) }
+        Key { name, labels: Labels::default() }
     }
 }
 

@@ -203,6 +203,15 @@ fn the_longest_prefix_decides_what_is_kept() {
     metrics.record([(entered, 1.0)]);
     let none = metrics.inner().intervals.iter().all(|i| i.named.is_empty() && i.entered.is_empty());
     assert!(none);
+    metrics.set_filter(Vec::new(), list(&["consul.rpc.query"]), true);
+    metrics.record([(entered, 1.0)]);
+    metrics.count("rpc.query", 1);
+    let inner = metrics.inner();
+    let kept: Vec<_> = inner.intervals.iter().flat_map(|i| inner.rows(i, Kind::Counter)).collect();
+    assert_eq!(
+        kept.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+        ["consul.rpc.request"]
+    );
 }
 
 #[test]

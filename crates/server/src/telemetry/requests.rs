@@ -104,8 +104,9 @@ impl Telemetry {
         let Some(endpoint) = requests.endpoints.get(index) else { return };
         let found = endpoint.methods.iter().find(|(known, _)| *known == method);
         let Some((_, series)) = found else { return };
-        // What is refused with such a status was not asked of the state.
-        let refused = (400..500).contains(&status);
+        // What is refused with such a status was not asked of the state; that nothing is there is
+        // an answer.
+        let refused = (400..500).contains(&status) && status != 404;
         let rpc = requests.rpc.into_iter().filter(|_| series.state != State::Untouched && !refused);
         let query = (series.state == State::Read && !refused).then_some(requests.query);
         let client = series.client.map(|client| match status {

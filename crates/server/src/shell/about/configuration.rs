@@ -466,8 +466,23 @@ fn absent(entries: &mut Entries, identity: &Identity) {
         "ManagementToken": HIDDEN, "NodeID": identity.node_id.to_string(),
         "NodeName": identity.node, "ResourceID": "", "ScadaAddress": "", "TLSConfig": null,
     });
+    let auth_method = json!({
+        "ACLAuthMethodEnterpriseFields": {},
+        "Config": {
+            "BoundAudiences": null, "BoundIssuer": "", "ClaimMappings": null,
+            "ClockSkewLeeway": 0, "ExpirationLeeway": 0, "JWKSCACert": "", "JWKSURL": "",
+            "JWTSupportedAlgs": null, "JWTValidationPubKeys": null, "ListClaimMappings": null,
+            "NotBeforeLeeway": 0, "OIDCDiscoveryCACert": "", "OIDCDiscoveryURL": "",
+        },
+        "Description": "", "DisplayName": "", "EnterpriseMeta": {}, "MaxTokenTTL": "0s",
+        "Name": "Auto Config Authorizer", "RaftIndex": { "CreateIndex": 0, "ModifyIndex": 0 },
+        "TokenLocality": "", "Type": "jwt",
+    });
     let auto_config = json!({
-        "Authorizer": { "AllowReuse": false, "ClaimAssertions": [], "Enabled": false },
+        "Authorizer": {
+            "AllowReuse": false, "AuthMethod": auth_method, "ClaimAssertions": [],
+            "Enabled": false,
+        },
         "DNSSANs": [], "Enabled": false, "IPSANs": [], "IntroToken": HIDDEN,
         "IntroTokenFile": "", "ServerAddresses": [],
     });
