@@ -35,11 +35,6 @@ impl SessionTimers {
         self.shared.sooner.notify_one();
     }
 
-    /// How many sessions have a time to live.
-    pub(crate) fn active(&self) -> usize {
-        self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     /// Begins with the sessions that are there, and forgets those that are not.
     fn follow(&self, snapshot: &Snapshot) {
         let mut ends = self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner);

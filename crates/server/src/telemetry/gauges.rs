@@ -10,6 +10,8 @@ pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
     let status = site.store.status();
     let leads = f64::from(u8::from(status.is_leader));
     let count = |count: usize| count as f64;
+    let snapshot = site.catalogue().read();
+    let timed = snapshot.session_list().filter(|session| api::session::ttl_ns(session) > 0);
     gauges.extend([
         Gauge::new("autopilot.healthy", leads),
         Gauge::new("autopilot.failure_tolerance", 0.0),
@@ -18,14 +20,14 @@ pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
         Gauge::new("raft.last_index", status.last_entry as f64),
         Gauge::new("raft.applied_index", status.applied_entry as f64),
         Gauge::new("rpc.queries_blocking", count(site.catalogue().watchers())),
-        Gauge::new("session_ttl.active", count(site.timers.active())),
+        Gauge::new("session_ttl.active", count(timed.count())),
         Gauge {
             name: "version",
             labels: [("version", crate::VERSION.into()), ("pre_release", "".into())].into(),
             value: 1.0,
         },
     ]);
-    let usage = site.catalogue().read().usage();
+    let usage = snapshot.usage();
     let datacenter: Labels = [("datacenter", site.agent.datacenter.clone())].into();
     let of_state =
         |name, value| Gauge { name, labels: Labels::clone(&datacenter), value: count(value) };
