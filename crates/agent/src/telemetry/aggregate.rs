@@ -20,7 +20,7 @@ pub struct Aggregate {
 }
 
 /// How many values fell into each class. A class is an eighth of a power of two, so what is read
-/// from it is wrong by 5 % at most.
+/// from it is wrong by less than 7 %.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spread {
     classes: BTreeMap<u32, u64>,
