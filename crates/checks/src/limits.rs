@@ -32,7 +32,7 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 pub(crate) const REDIRECTS: usize = 10;
 
 /// The head of an HTTP answer: no server that is well sends more, and every check of an agent
-/// may be at this point at once.
+/// may be at this point at once. One that comes whole with the last read may be twice as long.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 /// The header fields of an HTTP/2 answer, as HTTP/2 counts them.
