@@ -336,6 +336,17 @@ async fn redirects_that_lead_nowhere() {
 }
 
 #[tokio::test]
+async fn what_servers_make_up_is_not_kept() {
+    let long = "x".repeat(50_000);
+    for head in [format!("200 {long}"), format!("302 Go\r\nLocation: http://[{long}")] {
+        let answer = move |_: &str| format!("HTTP/1.1 {head}\r\n\r\n");
+        let url = format!("http://{}/", http_server(answer).await.0);
+        let found = run(&at(&url)).await;
+        assert!(found.output.contains("xxx") && found.output.len() <= 8192, "{}", found.output);
+    }
+}
+
+#[tokio::test]
 async fn what_is_asked_after_a_redirect() {
     let (elsewhere, theirs) = http_server(|_| "HTTP/1.1 200 OK\r\n\r\n".to_owned()).await;
     let (address, ours) = http_server(move |request| {
