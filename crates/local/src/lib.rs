@@ -53,6 +53,7 @@
 
 mod alias;
 mod check_definition;
+mod check_table;
 mod checks;
 mod compare;
 mod content_hash;

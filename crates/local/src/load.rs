@@ -96,7 +96,7 @@ impl Local {
             check.row.output = saved.output.into();
         }
         self.stale.insert(check.row.service_id.clone());
-        self.queue.mark(Key::Check(saved.check));
+        self.mark_check(saved.check);
         Ok(())
     }
 

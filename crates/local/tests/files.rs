@@ -233,6 +233,28 @@ fn a_kept_service_is_there_again() {
 }
 
 #[test]
+fn a_sidecar_may_stand_in_a_file_of_the_configuration() {
+    let text = r#"{"name": "web", "port": 80, "connect": {"sidecar_service": {"proxy":
+        {"upstreams": [{"destination_name": "db", "local_bind_port": 9191}]}}}}"#;
+    let web = ServiceDefinition::from_file(Object::parse(text.as_bytes()).unwrap()).unwrap();
+    assert_eq!(web.complaints(), [] as [&str; 0]);
+    assert_eq!(web.validate(), Ok(()));
+    let mut local = agent();
+    local.register_files(NOW, vec![web.clone()], vec![]);
+    let ids = |local: &Local| -> Vec<String> {
+        let services = local.services().map(|service| service.row().id.to_string());
+        services.chain(local.checks().map(|check| check.row().id.to_string())).collect()
+    };
+    let all =
+        ["web", "web-sidecar-proxy", "service:web-sidecar-proxy:1", "service:web-sidecar-proxy:2"];
+    assert_eq!(ids(&local), all);
+    local.register_files(NOW, vec![web], vec![]);
+    assert_eq!(ids(&local), all);
+    local.register_files(NOW, vec![], vec![]);
+    assert_eq!(ids(&local), [] as [&str; 0]);
+}
+
+#[test]
 fn bad_files_are_told_and_stay() {
     let mut local = agent();
     let orphan = r#"{"Check":{"CheckID":"c","Name":"c","ServiceID":"gone","Type":"ttl"},

@@ -314,7 +314,7 @@ fn definitions_of_files_go_with_the_token_of_files() {
             _ => {}
         }
     }
-    assert_eq!(tokens, [Token::File, Token::Own("t".into())]);
+    assert_eq!(tokens, [Token::Own("t".into()), Token::File]);
     let own = local.service(&"own".into()).unwrap().row();
     assert_eq!(own.meta, Some([("k".into(), "v".into())].into()));
     assert_eq!(check_ids(&local), ["service:own"]);
