@@ -11,6 +11,9 @@ use crate::interface::{Fact, Key, Output, Source};
 use crate::machine::Local;
 use crate::time::Time;
 
+/// What the names of files end with that somebody has not written to their end.
+const UNFINISHED: &str = "tmp";
+
 impl Local {
     /// Takes over the files of the data directory: their paths below it, and what stands in them.
     /// To be called behind [`Local::register_files`]: what the configuration defines wins, and the
@@ -18,10 +21,15 @@ impl Local {
     ///
     /// A file that cannot be read stays, and is a [`Fact::BadFile`].
     pub fn load(&mut self, now: Time, saved: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        let mut known: Vec<(Kind, String, Vec<u8>)> = saved
-            .into_iter()
-            .filter_map(|(file, bytes)| Some((Kind::of(&file)?, file, bytes)))
-            .collect();
+        let mut known: Vec<(Kind, String, Vec<u8>)> = Vec::new();
+        for (file, bytes) in saved {
+            let Some(kind) = Kind::of(&file) else { continue };
+            if file.ends_with(UNFINISHED) {
+                self.outputs.push_back(Output::Remove { file });
+            } else {
+                known.push((kind, file, bytes));
+            }
+        }
         // Services before their checks, checks before what they were told.
         known.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         for (kind, file, bytes) in known {

@@ -266,6 +266,7 @@ fn bad_files_are_told_and_stay() {
         ("checks/d", "[]"),
         ("checks/state/e", r#"{"Expires":"x"}"#),
         ("checks/orphan", orphan),
+        ("services/half.tmp", "{"),
         ("raft/raft.db", "\0"),
     ];
     let files = files.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec()));
@@ -278,6 +279,7 @@ fn bad_files_are_told_and_stay() {
         ["checks/c", "checks/d", "checks/state/e", "services/a", "services/b"]
     );
     assert!(!directory.files.contains_key("checks/orphan"));
+    assert!(!directory.files.contains_key("services/half.tmp"));
     assert_eq!(directory.files.len(), 6);
     assert_eq!(local.services().count() + local.checks().count(), 0);
 }
