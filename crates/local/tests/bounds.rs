@@ -110,6 +110,43 @@ fn nearly() -> impl Strategy<Value = String> {
     })
 }
 
+/// JSON that is a definition but for a few fields.
+fn definition() -> impl Strategy<Value = String> {
+    let field = |names: &'static [&'static str], values: &'static [&'static str]| {
+        (prop::sample::select(names), prop::sample::select(values))
+    };
+    let texts: &[&str] = &[r#""""#, r#""web""#, r#""10.0.0.1""#, r#""passing""#, r#""*""#, "null"];
+    let numbers: &[&str] = &["0", "-1", "80", "9223372036854775807", "null"];
+    let durations: &[&str] = &[r#""10s""#, "0", "-1", "1e300", r#""2562047h""#, "true"];
+    let kinds: &[&str] = &[r#""""#, r#""connect-proxy""#, r#""ingress-gateway""#, r#""x""#];
+    let check = prop::collection::vec(
+        prop_oneof![
+            field(&["CheckID", "HTTP", "TCP", "AliasService", "AliasNode"], texts),
+            field(&["TTL", "Interval", "DeregisterCriticalServiceAfter", "Timeout"], durations),
+            field(&["FailuresBeforeCritical", "SuccessBeforePassing", "OutputMaxSize"], numbers),
+        ],
+        0..5,
+    );
+    let service = prop::collection::vec(
+        prop_oneof![
+            field(&["ID", "Address", "SocketPath"], texts),
+            field(&["Port"], numbers),
+            field(&["Kind"], kinds),
+            field(&["Connect"], &[r#"{"Native":true}"#, r#"{"SidecarService":{}}"#, "null"]),
+            field(&["Proxy"], &["{}", r#"{"DestinationServiceName":"b"}"#]),
+        ],
+        0..5,
+    );
+    let list = |fields: Vec<(&str, &str)>| -> String {
+        fields.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect()
+    };
+    (service, check.clone(), check).prop_map(move |(service, one, two)| {
+        let (one, two) = (list(one), list(two));
+        let checks = format!(r#"[{{"Name":"c"{one}}},{{"Name":"d"{two}}}]"#);
+        format!(r#"{{"Name":"web"{},"Checks":{checks}}}"#, list(service))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 2_000,
@@ -118,7 +155,7 @@ proptest! {
     })]
 
     #[test]
-    fn bodies(text in nearly(), cut in 0..400_usize) {
+    fn bodies(text in prop_oneof![nearly(), definition()], cut in 0..400_usize) {
         let mut local = agent();
         for body in [text.as_bytes(), &text.as_bytes()[..cut.min(text.len())]] {
             if let Ok(service) = ServiceDefinition::parse(body) {
@@ -137,6 +174,22 @@ proptest! {
                 }
                 let _ = CheckDefinition::from_file(object).map(|check| check.validate());
             }
+        }
+        local.handle(Time::from_nanos(u64::MAX), Input::Tick);
+    }
+
+    #[test]
+    fn definitions(body in definition()) {
+        let mut local = agent();
+        if let Ok(service) = ServiceDefinition::parse(body.as_bytes()) {
+            let id = service.service().id.clone();
+            prop_assert!(!id.is_empty());
+            if local.register_service(NOW, service, Source::Request, "", true).is_ok() {
+                prop_assert!(local.health(&id).is_some_and(|health| health.checks.len() <= 2));
+            }
+        }
+        for number in 0..4 {
+            local.handle(NOW + std::time::Duration::from_secs(number * 40), Input::Tick);
         }
         local.handle(Time::from_nanos(u64::MAX), Input::Tick);
     }
