@@ -29,7 +29,7 @@ const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What is to become of a check's copy in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Duplicate {
+pub(crate) enum SavedCopy {
     /// It is to say what the check is now.
     Write,
     /// The check comes from it.
@@ -38,7 +38,7 @@ pub(crate) enum Duplicate {
     Remove,
 }
 
-impl Duplicate {
+impl SavedCopy {
     pub(crate) fn of(source: Source) -> Self {
         match source {
             Source::File => Self::Remove,
@@ -80,6 +80,9 @@ impl Local {
         token: &str,
     ) -> Result<Ticket, Refused> {
         let mut row = definition.row();
+        if row.id.is_empty() {
+            return Err(Refused::FileCheckId);
+        }
         // The row has them.
         definition.service_id.clear();
         definition.token.clear();
@@ -92,7 +95,7 @@ impl Local {
         }
         self.check_allowed(&definition, source)?;
         let key = Key::Check(row.id.clone());
-        let copy = Duplicate::of(source);
+        let copy = SavedCopy::of(source);
         self.install_check(now, row, Some(Arc::new(definition)), token, source, copy);
         Ok(self.ticket(now, &[key]))
     }
@@ -105,7 +108,7 @@ impl Local {
         definition: Option<Arc<CheckDefinition>>,
         token: &str,
         source: Source,
-        copy: Duplicate,
+        copy: SavedCopy,
     ) {
         let id = row.id.clone();
         row.node = self.config.node.name.clone();
@@ -144,9 +147,9 @@ impl Local {
             self.outputs.extend(self.start(&entry));
         }
         match copy {
-            Duplicate::Write => self.outputs.push_back(files::save_check(&entry)),
-            Duplicate::Leave => {}
-            Duplicate::Remove => self.outputs.push_back(Output::Remove { file: files::check(&id) }),
+            SavedCopy::Write => self.outputs.push_back(files::save_check(&entry)),
+            SavedCopy::Leave => {}
+            SavedCopy::Remove => self.outputs.push_back(Output::Remove { file: files::check(&id) }),
         }
         self.stale.insert(entry.row.service_id.clone());
         self.checks.insert(entry);
@@ -173,7 +176,7 @@ impl Local {
         }
     }
 
-    fn output_max_bytes(&self, definition: &CheckDefinition) -> usize {
+    pub(crate) fn output_max_bytes(&self, definition: &CheckDefinition) -> usize {
         let own = usize::try_from(definition.output_max_size).unwrap_or(0);
         let agents = self.config.check_output_max_bytes;
         if own == 0 { agents } else { own.min(agents) }
@@ -347,7 +350,7 @@ impl Local {
             return self.ticket(now, &[]);
         }
         let row = maintenance(id.clone(), "Node Maintenance Mode", reason, "node");
-        self.install_check(now, row, None, token, Source::File, Duplicate::Write);
+        self.install_check(now, row, None, token, Source::File, SavedCopy::Write);
         self.fact(Fact::NodeMaintenance(true));
         self.ticket(now, &[Key::Check(id)])
     }
@@ -385,7 +388,7 @@ impl Local {
         row.service_id = service.clone();
         row.service_name = known.row.name.clone();
         row.service_tags = known.row.tags.clone();
-        self.install_check(now, row, None, token, Source::File, Duplicate::Write);
+        self.install_check(now, row, None, token, Source::File, SavedCopy::Write);
         self.fact(Fact::ServiceMaintenance(service.clone(), true));
         Ok(self.ticket(now, &[Key::Check(id)]))
     }

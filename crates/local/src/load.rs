@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::CheckId;
 
 use crate::check_definition::CheckKind;
-use crate::checks::Duplicate;
+use crate::checks::SavedCopy;
 use crate::files::{self, Kind};
 use crate::interface::{Fact, Key, Output, Source};
 use crate::machine::Local;
@@ -76,7 +76,6 @@ impl Local {
             return Ok(());
         }
         if let Some(definition) = &saved.definition {
-            definition.validate().map_err(|why| why.to_string())?;
             self.check_allowed(definition, saved.source).map_err(|why| why.to_string())?;
         }
         let definition = saved.definition.map(Arc::new);
@@ -86,7 +85,7 @@ impl Local {
             definition,
             &saved.token,
             saved.source,
-            Duplicate::Leave,
+            SavedCopy::Leave,
         );
         Ok(())
     }

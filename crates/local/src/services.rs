@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog::{CheckId, ServiceId};
+use gotext::quote;
 
 use crate::check_definition::{CheckDefinition, CheckKind};
-use crate::checks::{Duplicate, service_maintenance_id};
+use crate::checks::{SavedCopy, service_maintenance_id};
 use crate::entry::LocalService;
 use crate::files;
 use crate::interface::{Fact, Key, Output, Source, Ticket};
@@ -68,7 +69,7 @@ impl Local {
             for (row, check) in part.check_rows().into_iter().zip(&part.checks) {
                 named.insert(row.id.clone());
                 let check = Some(Arc::new(check.clone()));
-                self.install_check(now, row, check, token, source, Duplicate::of(source));
+                self.install_check(now, row, check, token, source, SavedCopy::of(source));
             }
             if replace_checks {
                 let others = self.checks_of(&part.service.id).map(|check| check.row.id.clone());
@@ -97,6 +98,7 @@ impl Local {
         check: &CheckDefinition,
         source: Source,
     ) -> Result<(), Refused> {
+        check.validate().map_err(Refused::Check)?;
         let scripts = self.config.scripts_of_requests
             || (source == Source::File && self.config.scripts_of_files);
         if check.is_script() && !scripts {
@@ -179,7 +181,8 @@ impl Local {
     /// removes what they do not define any longer. What they define wins over what a request has
     /// registered under the same ID.
     ///
-    /// Returns what could not be registered, with the name of the service or the check.
+    /// Returns what could not be registered: which service or check, and why. What was defined
+    /// before under its ID stays.
     pub fn register_files(
         &mut self,
         now: Time,
@@ -190,12 +193,16 @@ impl Local {
         let mut kept = BTreeSet::new();
         for definition in services {
             let id = definition.service.id.clone();
-            let name = definition.service.name.to_string();
+            let name = format!("service {}", quote(definition.service.name.as_str()));
             let token = definition.token.clone();
-            match self.install(now, definition, Source::File, &token, false) {
+            let installed = if definition.service.name.is_empty() {
+                Err(Refused::FileServiceName)
+            } else {
+                self.install(now, definition, Source::File, &token, false)
+            };
+            match installed {
                 Ok(keys) => kept.extend(keys),
                 Err(why) => {
-                    // What was defined before stays.
                     for id in [sidecar::id_of(&id), id] {
                         let checks = self.checks_of(&id).map(|check| check.row.id.clone());
                         kept.extend(checks.map(Key::Check));
@@ -207,9 +214,12 @@ impl Local {
         }
         for definition in checks {
             kept.insert(Key::Check(definition.row().id));
-            let (name, token) = (definition.name.clone(), definition.token.clone());
-            let registered = self.register_check(now, definition, Source::File, &token);
-            refused.extend(registered.err().map(|why| (name, why)));
+            let name = format!("check '{}'", definition.name);
+            let token = definition.token.clone();
+            let text = definition.printed(self.output_max_bytes(&definition));
+            if let Err(why) = self.register_check(now, definition, Source::File, &token) {
+                refused.push((name, Refused::FileCheck { why: Box::new(why), definition: text }));
+            }
         }
         self.drop_unfiled(&kept);
         self.settle(now);

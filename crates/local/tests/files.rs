@@ -308,6 +308,37 @@ fn a_reload_removes_what_the_files_define_no_longer() {
     assert_eq!((&*kept.row().status, &*kept.row().output), ("passing", "fine"));
 }
 
+/// What ends the start of an agent.
+#[test]
+fn files_are_refused_at_the_start_as_recorded() {
+    let text = std::fs::read(format!("{VECTORS}agent-bad-options.json")).unwrap();
+    let all: Value = serde_json::from_slice(&text).unwrap();
+    let mut refused = 0;
+    for case in all["cases"].as_array().unwrap() {
+        let config = &case["files"]["c.json"];
+        let stdout = case["stdout"].as_str().unwrap_or_default();
+        if !stdout.contains("Failed to register ") {
+            continue;
+        }
+        let (mut services, mut checks) = (Vec::new(), Vec::new());
+        let object = |name: &str| Object::parse(config[name].to_string().as_bytes()).unwrap();
+        if config["service"].is_object() {
+            services.push(ServiceDefinition::from_file(object("service")).unwrap());
+        }
+        if config["check"].is_object() {
+            checks.push(CheckDefinition::from_file(object("check")).unwrap());
+        }
+        let mut local = agent();
+        let all = local.register_files(NOW, services, checks);
+        let [(name, why)] = &all[..] else { panic!("{all:?}") };
+        let wanted = gotext::quote(&format!("Failed to register {name}: {why}"));
+        assert!(stdout.contains(&wanted), "{wanted} expected in {stdout}");
+        assert_eq!(local.services().count() + local.checks().count(), 0);
+        refused += 1;
+    }
+    assert_eq!(refused, 3);
+}
+
 /// The recorded refusals of whole configurations that are about a service or a check.
 #[test]
 fn definitions_of_files_are_refused_as_recorded() {
