@@ -133,10 +133,8 @@ impl Write<'_> {
             row.status = CRITICAL.into();
         }
         let key = row.key();
-        if self.root.nodes.get(&key.node).is_none() {
-            return Err(Error::MissingNode);
-        }
-        row.node = key.node.clone();
+        let node = self.root.nodes.get(&key.node).ok_or(Error::MissingNode)?;
+        row.node = node.name.clone();
         if !row.service_id.is_empty() {
             let service = self.root.service(&key.node, &row.service_id);
             let service = service.ok_or(Error::MissingService)?;

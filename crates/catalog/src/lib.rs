@@ -50,6 +50,7 @@ mod snapshot;
 mod state;
 mod table;
 mod txn;
+mod virtual_address;
 mod watch;
 
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
@@ -60,7 +61,7 @@ pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };
 pub use node::Node;
-pub use register::Register;
+pub use register::{Register, pairs_valid, uuid_valid};
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};

@@ -14,6 +14,8 @@ const META_PAIRS: usize = 64;
 const META_KEY_BYTES: usize = 128;
 const META_VALUE_BYTES: usize = 512;
 const META_RESERVED: &str = "consul-";
+/// What gateways between datacenters say of themselves.
+const FEDERATES: &str = "consul-wan-federation";
 
 /// A request to register. Rows carry no indexes yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,32 +107,52 @@ impl Write<'_> {
     }
 }
 
-/// Whether an identity is a UUID, in the words of Go's UUID and hexadecimal readers.
+/// Whether an identity, if there is one, is a UUID.
 fn node_id_valid(id: &NodeId) -> Result<(), Error> {
-    if id.is_empty() || Uuid::parse(id.as_str()).is_some() {
+    if id.is_empty() {
+        Ok(())
+    } else {
+        uuid_valid(id.as_str()).map_err(|why| Error::NodeId(why.into()))
+    }
+}
+
+/// Whether a text is a UUID in the form `8-4-4-4-12`.
+///
+/// # Errors
+///
+/// What is wrong, in the words of Go's UUID and hexadecimal readers.
+pub fn uuid_valid(id: &str) -> Result<(), String> {
+    if Uuid::parse(id).is_some() {
         return Ok(());
     }
     let foreign = |c: &char| !c.is_ascii_hexdigit() && *c != '-';
-    let why = if id.as_str().len() != 36 {
+    Err(if id.len() != 36 {
         "uuid string is wrong length".to_owned()
-    } else if let Some(foreign) = id.as_str().chars().find(foreign) {
+    } else if let Some(foreign) = id.chars().find(foreign) {
         format!("encoding/hex: invalid byte: U+{:04X} '{foreign}'", u32::from(foreign))
     } else {
         "uuid is improperly formatted".to_owned()
-    };
-    Err(Error::NodeId(why.into()))
+    })
 }
 
 /// Whether the metadata of a service keeps to its limits.
 pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
-    pairs_valid(&service.meta).map_err(|why| Error::ServiceMeta {
+    let gateway = &*service.kind == "mesh-gateway";
+    pairs_valid(&service.meta, gateway).map_err(|why| Error::ServiceMeta {
         node: service.node.clone(),
         service: service.id.clone(),
         why: why.into(),
     })
 }
 
-fn pairs_valid(meta: &Pairs) -> Result<(), String> {
+/// Whether metadata keeps to its limits (consul-http, "Limits").
+///
+/// A gateway between datacenters may say that it is one.
+///
+/// # Errors
+///
+/// Which pair is wrong and why, in the words that every answer about metadata ends with.
+pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());
@@ -143,7 +165,7 @@ fn pairs_valid(meta: &Pairs) -> Result<(), String> {
             "Key contains invalid characters".to_owned()
         } else if key.len() > META_KEY_BYTES {
             format!("Key is too long (limit: {META_KEY_BYTES} characters)")
-        } else if key.starts_with(META_RESERVED) {
+        } else if key.starts_with(META_RESERVED) && !(gateway && **key == *FEDERATES) {
             format!("Key prefix '{META_RESERVED}' is reserved for internal use")
         } else if value.len() > META_VALUE_BYTES {
             format!("Value is too long (limit: {META_VALUE_BYTES} characters)")

@@ -220,6 +220,7 @@ impl Write<'_> {
         }
         let old = self.root.services.get(&key).cloned();
         let mut row = Service { node: key.node.clone(), ..service.clone() };
+        self.virtual_address(&mut row);
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
         if old.as_deref() == Some(&row) {
@@ -234,6 +235,9 @@ impl Write<'_> {
         list_changed |= self.root.link_service(&row);
         self.root.services.insert(key, row.clone());
         self.service_changed(&row);
+        if let Some(old) = &old {
+            self.virtual_release(old);
+        }
         if let Some(old) = old.filter(|old| old.name.fold() != row.name.fold()) {
             self.service_extinct(&old.name);
         }
@@ -254,6 +258,7 @@ impl Write<'_> {
         }
         self.root.services.remove(&key);
         let list_changed = self.root.unlink_service(&service);
+        self.virtual_release(&service);
         self.bump(Mark::Checks);
         self.service_changed(&service);
         self.service_extinct(&service.name);

@@ -43,10 +43,11 @@ enum Tag {
     Check,
     Session,
     Coordinate,
+    VirtualAddress,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 9] = [
+const TAGS: [Tag; 10] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -56,6 +57,7 @@ const TAGS: [Tag; 9] = [
     Tag::Check,
     Tag::Session,
     Tag::Coordinate,
+    Tag::VirtualAddress,
 ];
 
 struct Writer<'a> {
@@ -127,6 +129,9 @@ impl Snapshot {
         }
         for coordinate in self.coordinates() {
             writer.put(Tag::Coordinate, coordinate)?;
+        }
+        for number in &self.virtual_numbers {
+            writer.put(Tag::VirtualAddress, &number)?;
         }
         writer.close()?;
         let sum = writer.whole.finalize();
@@ -231,6 +236,10 @@ impl Snapshot {
             Tag::Coordinate => {
                 let row: crate::NodeCoordinate = take(rest)?;
                 self.coordinates.insert((row.node.fold(), row.segment.clone()), row);
+            }
+            Tag::VirtualAddress => {
+                let (name, number) = take(rest)?;
+                self.link_virtual(name, number);
             }
         }
         Ok(())

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub(crate) service_names: OrdSet<(ServiceName, ServiceKey)>,
     pub(crate) connect_names: OrdSet<(ServiceName, ServiceKey)>,
     pub(crate) service_tags: OrdMap<(ServiceName, Tags), u32>,
+    pub(crate) virtual_numbers: OrdMap<ServiceName, u32>,
+    pub(crate) virtual_names: OrdMap<u32, ServiceName>,
     pub(crate) checks: Table<CheckKey, Check>,
     pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
 }

@@ -92,7 +92,7 @@ pub struct TxnError {
 #[must_use]
 pub fn txn_refused(ops: &[TxnOp]) -> Vec<TxnError> {
     let wrong = |op: &TxnOp| match op {
-        TxnOp::Kv(TxnVerb::Write(KvVerb::DeleteTree) | TxnVerb::Unknown(_), _) => None,
+        TxnOp::Kv(TxnVerb::Write(KvVerb::DeleteTree), _) => None,
         TxnOp::Kv(_, fields) if fields.key.is_empty() => {
             Some(Error::Txn("Must provide key".into()))
         }

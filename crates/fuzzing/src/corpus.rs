@@ -83,6 +83,7 @@ pub fn seeds(shared: &Path) -> io::Result<Seeds> {
         maker.command_line_file(&path)?;
     }
     maker.filters(&shared.join("vectors/consul-catalog/filters.json"))?;
+    maker.configurations(&shared.join("vectors/consul-cli/validate.json"))?;
     maker.handmade();
     maker.machine();
     for inputs in maker.0.values_mut() {
@@ -220,6 +221,19 @@ impl Maker {
     fn filters(&mut self, path: &Path) -> io::Result<()> {
         for case in list(&json(path)?, "cases") {
             self.add("filter", &[case["filter"].as_str().unwrap_or_default().as_bytes()]);
+        }
+        Ok(())
+    }
+
+    fn configurations(&mut self, path: &Path) -> io::Result<()> {
+        for case in list(&json(path)?, "cases") {
+            for (name, content) in case["files"].as_object().into_iter().flatten() {
+                let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+                self.add("settings", &[text.as_bytes()]);
+                if name.ends_with(".hcl") {
+                    self.add("hcl", &[text.as_bytes()]);
+                }
+            }
         }
         Ok(())
     }

@@ -78,6 +78,8 @@ targets! {
     snapshot = text::snapshot, "the content of a snapshot file";
     gotext = text::gotext, "a text: JSON, a duration, base64, an address, a number";
     config = text::config, "the content of a configuration file";
+    hcl = text::hcl, "the content of a configuration file in HCL";
+    settings = text::settings, "the content of a configuration file of the Consul agent";
     filter = text::filter, "an expression of the filtering language";
     machine = machine::run, "settings, then a sequence of inputs";
 }

@@ -171,6 +171,84 @@ fn agree(ours: &Value, witness: &serde_json::Value) -> bool {
     }
 }
 
+/// One file of the agent's configuration, in either notation.
+struct OneFile<'a>(&'a [u8]);
+
+impl settings::Files for OneFile<'_> {
+    fn open(&self, _: &str) -> std::io::Result<settings::Content> {
+        Ok(settings::Content::File(self.0.to_vec()))
+    }
+    fn is_directory(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+pub(crate) fn settings(input: &[u8]) {
+    let interface = |name: &str, address: [u8; 4]| settings::Interface {
+        name: name.to_owned(),
+        address: address.into(),
+        prefix: 8,
+        up: true,
+        default_route: name != "lo",
+    };
+    let interfaces = vec![interface("lo", [127, 0, 0, 1]), interface("eth0", [10, 0, 0, 5])];
+    let host = settings::Host { name: "host".to_owned(), interfaces };
+    for path in ["c.json", "c.hcl"] {
+        let flags = [("dev", "true"), ("config-file", path)].map(|(name, value)| {
+            settings::FlagSetting { name: name.to_owned(), value: value.to_owned() }
+        });
+        match settings::load(&flags, &OneFile(input), &host) {
+            Ok(settings) => {
+                let _ = (settings.check_start(), settings.check_after_banner());
+                assert_eq!(settings.check_reload(&settings), Ok(Vec::new()));
+                assert!(settings.network.http.iter().all(|address| match address {
+                    settings::ListenAddress::Tcp(address) => address.port() != 0,
+                    settings::ListenAddress::Unix(_) => true,
+                }));
+            }
+            Err(failure) => assert!(!failure.message.is_empty()),
+        }
+    }
+}
+
+/// Whatever is read can be written as JSON, whose objects become blocks: that says the same.
+pub(crate) fn hcl(input: &[u8]) {
+    let json = match hcl::read(input) {
+        Ok(value) => match json_without_blocks(&value) {
+            Some(json) => json,
+            None => return,
+        },
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let text = serde_json::to_string(&json).expect("texts, numbers, lists and objects");
+    let again = hcl::read(text.as_bytes()).map(|value| json_without_blocks(&value));
+    assert_eq!(again, Ok(Some(json)));
+}
+
+/// The value as JSON, blocks as plain objects; nothing for numbers that only JSON's readers round.
+fn json_without_blocks(value: &Value) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => Json::Number(number.as_str().parse::<i64>().ok()?.into()),
+        Value::Text(text) => Json::String(text.clone()),
+        Value::List(items) => {
+            let mut items: Vec<Json> =
+                items.iter().map(json_without_blocks).collect::<Option<_>>()?;
+            match items.pop_if(|item| item.is_object()) {
+                Some(block) if items.is_empty() => block,
+                last => Json::Array(items.into_iter().chain(last).collect()),
+            }
+        }
+        Value::Object(fields) => {
+            let field =
+                |(key, value): &(String, Value)| Some((key.clone(), json_without_blocks(value)?));
+            Json::Object(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+    })
+}
+
 /// A row whose every field is the same text.
 struct Uniform;
 

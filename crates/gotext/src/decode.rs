@@ -7,9 +7,10 @@ use crate::quote;
 pub const DEPTH: usize = 128;
 
 /// A JSON value that was read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`.
+    #[default]
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -42,6 +43,12 @@ impl Number {
 
 impl From<f64> for Number {
     fn from(number: f64) -> Self {
+        Self(number.to_string().into())
+    }
+}
+
+impl From<i64> for Number {
+    fn from(number: i64) -> Self {
         Self(number.to_string().into())
     }
 }

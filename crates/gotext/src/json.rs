@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::decode::Value;
+
 /// A JSON value to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
@@ -22,6 +24,25 @@ pub enum Json {
     Object(Vec<(String, Json)>),
     /// A text that is JSON already, written as it is.
     Verbatim(Box<str>),
+}
+
+/// A value that was read, as Go writes what it has no type for: maps sorted, numbers as floats.
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Json {
+        match value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(_) => Json::Verbatim(value.to_string().into()),
+            Value::Text(text) => Json::text(text.as_str()),
+            Value::List(items) => Json::List(items.iter().map(Json::from).collect()),
+            Value::Object(fields) => {
+                let mut fields: Vec<_> =
+                    fields.iter().map(|(key, value)| (key.clone(), Json::from(value))).collect();
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                Json::Object(fields)
+            }
+        }
+    }
 }
 
 impl Json {

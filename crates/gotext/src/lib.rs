@@ -29,4 +29,4 @@ pub use network::{
     path_error, split_host_port,
 };
 pub use number::{NumberError, parse_bool, parse_int, parse_unsigned};
-pub use quote::{quote, quote_bytes};
+pub use quote::{is_printable, quote, quote_bytes};

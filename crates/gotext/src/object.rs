@@ -26,10 +26,12 @@ pub enum ObjectError {
     Decode(#[from] DecodeError),
     /// A value of another type than the record's. Go names its own type behind "into Go", which
     /// nobody can rely on.
-    #[error("json: cannot unmarshal {found} into Go value of type {wanted}")]
+    #[error("json: cannot unmarshal {found} into Go {place} of type {wanted}")]
     Type {
         /// The kind of the value, with its digits if it is a number that does not fit.
         found: String,
+        /// The value, or the field of a struct.
+        place: String,
         /// The type of the field.
         wanted: &'static str,
     },
@@ -44,6 +46,30 @@ pub enum ObjectError {
     Base64(#[from] Base64Error),
 }
 
+impl ObjectError {
+    /// The error of a value, as that of a field.
+    fn of_field(self, name: &str) -> Self {
+        match self {
+            Self::Type { found, place, wanted } if place == VALUE => {
+                Self::Type { found, place: format!("struct field {name}"), wanted }
+            }
+            other => other,
+        }
+    }
+
+    /// The same with what Go calls the struct in front of the field's name.
+    #[must_use]
+    pub fn within(self, owner: &str) -> Self {
+        match self {
+            Self::Type { found, place, wanted } => {
+                let place = place.replacen("struct field ", &format!("struct field {owner}."), 1);
+                Self::Type { found, place, wanted }
+            }
+            other => other,
+        }
+    }
+}
+
 /// What a field can be.
 pub trait FromValue: Sized {
     /// Reads a value that is not `null`.
@@ -54,8 +80,11 @@ pub trait FromValue: Sized {
     fn from_value(value: Value) -> Result<Self, ObjectError>;
 }
 
+/// What a type error is about, unless it is known to be a field.
+const VALUE: &str = "value";
+
 fn wrong<T>(value: &Value, wanted: &'static str) -> Result<T, ObjectError> {
-    Err(ObjectError::Type { found: value.json_kind().to_owned(), wanted })
+    Err(ObjectError::Type { found: value.json_kind().to_owned(), place: VALUE.to_owned(), wanted })
 }
 
 impl FromValue for Value {
@@ -84,7 +113,11 @@ impl FromValue for bool {
 
 fn number<T: std::str::FromStr>(value: &Value, wanted: &'static str) -> Result<T, ObjectError> {
     let Value::Number(number) = value else { return wrong(value, wanted) };
-    let unfit = |_| ObjectError::Type { found: format!("number {}", number.as_str()), wanted };
+    let unfit = |_| ObjectError::Type {
+        found: format!("number {}", number.as_str()),
+        place: VALUE.to_owned(),
+        wanted,
+    };
     number.as_str().parse().map_err(unfit)
 }
 
@@ -196,7 +229,7 @@ impl Object {
         });
         match found {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_value(value).map(Some),
+            Some(value) => T::from_value(value).map(Some).map_err(|error| error.of_field(name)),
         }
     }
 

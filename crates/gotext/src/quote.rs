@@ -48,7 +48,7 @@ fn push_escaped(quoted: &mut String, character: char) {
 }
 
 /// Letters, marks, numbers, punctuation, symbols and the ASCII space.
-fn is_printable(character: char) -> bool {
+pub fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return (' '..='~').contains(&character);
     }

@@ -2,6 +2,7 @@
 //!
 //! Unlike Serf's, its errors go to standard error, and its commands have sub-commands.
 
+mod agent;
 mod catalog;
 mod connection;
 mod definitions;

@@ -13,15 +13,38 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
+    ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
+    ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
     ("tribune-gossip", &["tribune-wire"]),
     ("tribune-pattern", &[]),
     ("tribune-filter", &["tribune-gotext", "tribune-pattern"]),
+    ("tribune-hcl", &["tribune-gotext"]),
+    ("tribune-settings", &["tribune-catalog", "tribune-gotext", "tribune-hcl", "tribune-pattern"]),
     ("tribune-serf", &["tribune-gossip", "tribune-pattern", "tribune-wire"]),
     ("tribune-sim", &["tribune-gossip", "tribune-role", "tribune-serf", "tribune-wire"]),
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-raft", &[]),
+    ("tribune-api", &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-serf"]),
+    (
+        "tribune-server",
+        &[
+            "tribune-agent",
+            "tribune-api",
+            "tribune-catalog",
+            "tribune-checks",
+            "tribune-filter",
+            "tribune-gossip",
+            "tribune-gotext",
+            "tribune-local",
+            "tribune-pattern",
+            "tribune-raft",
+            "tribune-serf",
+            "tribune-settings",
+            "tribune-wire",
+        ],
+    ),
     ("tribune-role", &["tribune-serf", "tribune-wire"]),
     (
         "tribune-agent",
@@ -34,7 +57,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
+            "tribune-hcl",
             "tribune-serf",
+            "tribune-settings",
             "tribune-wire",
         ],
     ),
@@ -54,8 +79,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no I/O, and the words that would give them away.
-const CORES: &[&str] =
-    &["wire", "gossip", "pattern", "filter", "serf", "role", "catalog", "archive"];
+const CORES: &[&str] = &[
+    "wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api",
+    "archive",
+];
 const BANNED: &[&str] = &[
     "tokio",
     "UdpSocket",

@@ -8,6 +8,26 @@ use wire::{Incarnation, SequenceNumber};
 
 use super::Maker;
 
+/// HCL.
+const BLOCKS: &[&str] = &[
+    "a=-12 b = 0x1F c = 017 d = 1.5 e = -2.5E-1",
+    r#"a = "\"\\\n\x41\101\u00e9\U0001F600" b = "${f("y", {z})}""#,
+    "a = [1, \"x\", [true], {b = 1},]",
+    "a \"x\" y { b = 1, c { } }\r\na \"z\" { d = {} }",
+    "# x\na = 1 // y\n/* z\n = */ a = 2 #",
+    "a = <<E\nx\n  y\nE\nb = <<-E\n    x\n      y\n    E\n",
+    "{\"a\": {\"b\": [{\"c\": {}}, null]}}",
+    "a = [[{b = 1}], {}]",
+    "a = \"\\ud800\"",
+    "a = 99999999999999999999",
+    "a = 09",
+    "a = [1 2]",
+    "a = <<E\nx",
+    "/* x",
+    "a b = 1",
+    "a }",
+];
+
 const TEXTS: &[&str] = &[
     // Durations.
     "1h2m3.5s",
@@ -132,6 +152,9 @@ impl Maker {
         self.add("gotext", &[b"\"\xff\xc3\x28\""]);
         for text in CONFIGURATIONS {
             self.add("config", &[text.as_bytes()]);
+        }
+        for text in BLOCKS {
+            self.add("hcl", &[text.as_bytes()]);
         }
         for text in SNAPSHOTS {
             self.add("snapshot", &[text]);

@@ -1,7 +1,7 @@
 //! The table of Consul's commands.
 
 use super::{
-    catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint, members,
+    agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint, members,
     monitor, raft, reload, rtt, services, snapshot, version, watch,
 };
 use crate::command::{Action, Command};
@@ -106,6 +106,18 @@ const fn switch(name: &'static str, help: &'static str) -> Flag {
 
 /// Every command, in the order of the list that help shows.
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "agent",
+        synopsis: "Run an agent: a server of a datacenter",
+        operands: "",
+        description: "Runs a server in the foreground until it is stopped. SIGHUP reads the \
+                      configuration again.\n\n\
+                      Most flags have a key in the JSON and HCL files that -config-file and \
+                      -config-dir name; flags win over files.",
+        flags: agent::flags,
+        prefix: "",
+        action: Action::Parsed(agent::run),
+    },
     group("catalog", "Look at the catalogue", "Shows what the servers know of nodes and services."),
     Command {
         name: "catalog datacenters",

@@ -1,0 +1,131 @@
+//! JSON as Consul's API writes it: compact, `<`, `>`, `&` and the two line separators escaped.
+
+use std::io;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter};
+
+use crate::answer::Body;
+
+/// Go escapes what could end a script in a page.
+struct GoFormatter;
+
+impl Formatter for GoFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut done = 0;
+        for (at, character) in fragment.char_indices() {
+            if matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') {
+                CompactFormatter.write_string_fragment(writer, &fragment[done..at])?;
+                write!(writer, "\\u{:04x}", u32::from(character))?;
+                done = at + character.len_utf8();
+            }
+        }
+        CompactFormatter.write_string_fragment(writer, &fragment[done..])
+    }
+}
+
+/// A value as the body of an answer.
+#[must_use]
+pub fn body<T: Serialize + ?Sized>(value: &T) -> Body {
+    Body::Json(Bytes::from(encode(value)))
+}
+
+/// A value in compact form.
+#[must_use]
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut out, GoFormatter))
+        .expect("memory takes every byte, and the keys of our maps are texts");
+    out
+}
+
+/// Compact JSON over several lines, with an indent of four spaces and a newline at the end.
+#[must_use]
+pub fn indent(compact: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(compact.len() * 2);
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut escaped = false;
+    let mut bytes = compact.iter().copied().peekable();
+    let new_line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 4));
+    };
+    while let Some(byte) = bytes.next() {
+        if in_text {
+            out.push(byte);
+            in_text = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
+            continue;
+        }
+        match byte {
+            b'"' => {
+                in_text = true;
+                out.push(byte);
+            }
+            b'{' | b'[' => {
+                out.push(byte);
+                if let Some(&close @ (b'}' | b']')) = bytes.peek() {
+                    bytes.next();
+                    out.push(close);
+                } else {
+                    depth += 1;
+                    new_line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut out, depth);
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                new_line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            other => out.push(other),
+        }
+    }
+    out.push(b'\n');
+    out
+}
+
+/// Bytes that may not be UTF-8, shown as Go shows them: each stray byte as U+FFFD.
+pub(crate) struct Lossy<'a>(pub(crate) &'a [u8]);
+
+impl Serialize for Lossy<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Ok(text) = std::str::from_utf8(self.0) {
+            return serializer.serialize_str(text);
+        }
+        let mut text = String::with_capacity(self.0.len());
+        for chunk in self.0.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+/// Bytes in base64; `null` if there are none.
+pub(crate) struct Base64<'a>(pub(crate) &'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_empty() {
+            return serializer.serialize_none();
+        }
+        let text =
+            base64::display::Base64Display::new(self.0, &base64::engine::general_purpose::STANDARD);
+        serializer.collect_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Consul's API without HTTP: what can be asked, and what is answered.
+//!
+//! ```text
+//!   path, method ──find──▶ Endpoint ──▶ Handler::Read(request, snapshot)  ──▶ Answer
+//!                              │        Handler::Write(request, snapshot) ──▶ Command, then Answer
+//!                              │        Handler::Shell(call)              ──▶ the agent's own
+//!                              └──▶ 404, 405, Allow, headers, parameters, metrics
+//! ```
+//!
+//! Handlers read a [`catalog::Snapshot`] and know no HTTP: an [`Answer`] says of which rows it was
+//! made and which index they have, so that whoever carries it can wait for a change. Bodies are the
+//! bytes that Consul writes: names, order, what is left out, and how Go escapes texts.
+//!
+//! Specification "HTTP API".
+//!
+//! ```
+//! let row = api::find("/v1/kv/app/name").unwrap();
+//! assert_eq!((row.endpoint.allow().as_str(), row.tail), ("OPTIONS,GET,PUT,DELETE", 7));
+//! assert!(api::find("/v1/nope").is_none());
+//! ```
+
+mod answer;
+mod catalog;
+mod coordinate;
+mod endpoint;
+mod health;
+pub mod json;
+mod kv;
+mod local;
+mod near;
+mod proxy;
+mod register;
+mod request;
+mod rows;
+mod select;
+pub mod session;
+mod shell;
+mod table;
+mod txn;
+
+pub use answer::{Answer, Body, Failure};
+pub use endpoint::{
+    Agent, Endpoint, Enterprise, Handler, Meta, Parameters, Proposal, Reader, Then,
+};
+pub use health::streams;
+pub use local::{AgentCheck, AgentHealth, AgentService};
+pub use request::{Method, Query, Request, percent_decode};
+pub use select::{CheckView, ServiceView};
+pub use shell::Call;
+pub use table::{ENDPOINTS, Found, find};

@@ -1,0 +1,194 @@
+//! The JSON forms of what an agent says of its own services and checks (consul-http, "Agent").
+
+use catalog::{Check, Service};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, Kept, TagList, WeightsRow};
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Native {
+    native: bool,
+}
+
+/// A service of the agent.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AgentService<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    kind: &'a str,
+    #[serde(rename = "ID")]
+    id: &'a str,
+    service: &'a str,
+    tags: FullList<'a>,
+    meta: FullMap<'a>,
+    port: i64,
+    address: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    socket_path: &'a str,
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    tagged_addresses: Addresses<'a>,
+    weights: WeightsRow,
+    enable_tag_override: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    create_index: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    modify_index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<Kept<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<Native>,
+    datacenter: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locality: Option<Kept<'a>>,
+}
+
+impl<'a> AgentService<'a> {
+    /// The form of a service; with the hash of its content where that is asked for.
+    #[must_use]
+    pub fn new(service: &'a Service, datacenter: &'a str, content_hash: Option<&'a str>) -> Self {
+        Self {
+            kind: &service.kind,
+            id: service.id.as_str(),
+            service: service.name.as_str(),
+            tags: FullList(&service.tags),
+            meta: FullMap(&service.meta),
+            port: service.port,
+            address: &service.address,
+            socket_path: &service.socket_path,
+            tagged_addresses: Addresses(&service.tagged_addresses),
+            weights: WeightsRow::of(service),
+            enable_tag_override: service.enable_tag_override,
+            create_index: service.create.0,
+            modify_index: service.modify.0,
+            content_hash,
+            proxy: service.proxy.as_deref().filter(|_| !service.kind.is_empty()).map(Kept),
+            connect: service.native.then_some(Native { native: true }),
+            datacenter,
+            locality: service.locality.as_deref().map(Kept),
+        }
+    }
+}
+
+/// A check of the agent, as the catalogue shows it.
+pub struct AgentCheck<'a>(pub &'a Check);
+
+impl Serialize for AgentCheck<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        CheckRow::new(self.0, Absent::Empty).serialize(serializer)
+    }
+}
+
+/// What stands for the definition of a check that is asked for its health: nothing of it.
+#[derive(Serialize, Default)]
+struct EmptyDefinition {
+    #[serde(rename = "Interval")]
+    interval: Zero,
+    #[serde(rename = "Timeout")]
+    timeout: Zero,
+    #[serde(rename = "DeregisterCriticalServiceAfter")]
+    deregister: Zero,
+    #[serde(rename = "HTTP")]
+    http: &'static str,
+    #[serde(rename = "Header")]
+    header: Option<()>,
+    #[serde(rename = "Method")]
+    method: &'static str,
+    #[serde(rename = "Body")]
+    body: &'static str,
+    #[serde(rename = "TLSServerName")]
+    tls_server_name: &'static str,
+    #[serde(rename = "TLSSkipVerify")]
+    tls_skip_verify: bool,
+    #[serde(rename = "TCP")]
+    tcp: &'static str,
+    #[serde(rename = "TCPUseTLS")]
+    tcp_use_tls: bool,
+    #[serde(rename = "UDP")]
+    udp: &'static str,
+    #[serde(rename = "GRPC")]
+    grpc: &'static str,
+    #[serde(rename = "OSService")]
+    os_service: &'static str,
+    #[serde(rename = "GRPCUseTLS")]
+    grpc_use_tls: bool,
+}
+
+/// No time at all.
+#[derive(Default)]
+struct Zero;
+
+impl Serialize for Zero {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("0s")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthCheck<'a> {
+    node: &'a str,
+    #[serde(rename = "CheckID")]
+    check_id: &'a str,
+    name: &'a str,
+    status: &'a str,
+    notes: &'a str,
+    output: &'a str,
+    #[serde(rename = "ServiceID")]
+    service_id: &'a str,
+    service_name: &'a str,
+    service_tags: TagList<'a>,
+    r#type: &'static str,
+    exposed_port: i64,
+    definition: EmptyDefinition,
+    create_index: u64,
+    modify_index: u64,
+}
+
+/// How a service is, by the agent's own checks. Without a service: that it is not known.
+pub struct AgentHealth<'a> {
+    /// The word for its worst check.
+    pub status: &'a str,
+    /// The service.
+    pub service: Option<AgentService<'a>>,
+    /// Its checks.
+    pub checks: Vec<&'a Check>,
+}
+
+impl Serialize for AgentHealth<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let check = |check: &&'_ Check| -> serde_json::Value {
+            let row = HealthCheck {
+                node: check.node.as_str(),
+                check_id: check.id.as_str(),
+                name: &check.name,
+                status: &check.status,
+                notes: &check.notes,
+                output: &check.output,
+                service_id: check.service_id.as_str(),
+                service_name: check.service_name.as_str(),
+                service_tags: TagList(&check.service_tags, Absent::Null),
+                r#type: "",
+                exposed_port: check.exposed_port,
+                definition: EmptyDefinition::default(),
+                create_index: check.create.0,
+                modify_index: check.modify.0,
+            };
+            serde_json::json!(row)
+        };
+        let known = self.service.is_some();
+        let checks = known.then(|| self.checks.iter().map(check).collect::<Vec<_>>());
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("AggregatedStatus", self.status)?;
+        map.serialize_entry("Service", &self.service)?;
+        map.serialize_entry("Checks", &checks)?;
+        map.end()
+    }
+}

@@ -1,0 +1,164 @@
+//! The catalogue behind the log: what applies commands, what readers see, and who waits.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use catalog::{
+    Command, Key, ModifyIndex, Response, Snapshot, State, Time, Watch, WatchId, Watches,
+};
+use tokio::sync::Notify;
+
+/// What readers of the catalogue share. Cloning shares it.
+#[derive(Clone, Default)]
+pub(crate) struct Catalogue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The state of the last batch that was applied.
+    published: ArcSwap<Snapshot>,
+    waiting: Mutex<Waiting>,
+    /// Told of every batch, for the few who follow all.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    watches: Watches,
+    readers: HashMap<WatchId, Arc<Notify>>,
+}
+
+impl Catalogue {
+    /// The state now.
+    pub(crate) fn read(&self) -> Guard<Arc<Snapshot>> {
+        self.shared.published.load()
+    }
+
+    /// Waits for the next change of anything.
+    pub(crate) async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
+    /// Enters somebody who waits for a change of any of `watches`.
+    pub(crate) fn watch(&self, watches: Vec<Watch>) -> Watching {
+        let woken = Arc::new(Notify::new());
+        let mut waiting = self.waiting();
+        let id = waiting.watches.add(watches);
+        waiting.readers.insert(id, woken.clone());
+        drop(waiting);
+        Watching { catalogue: self.clone(), id, woken }
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn watchers(&self) -> usize {
+        self.waiting().watches.len()
+    }
+
+    /// Short, and never across an await.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, snapshot: Snapshot, touched: &[Key]) {
+        self.shared.published.store(Arc::new(snapshot));
+        self.wake(touched);
+    }
+
+    fn wake(&self, touched: &[Key]) {
+        self.shared.changed.notify_waiters();
+        let waiting = self.waiting();
+        for id in waiting.watches.wake(touched) {
+            if let Some(reader) = waiting.readers.get(&id) {
+                reader.notify_one();
+            }
+        }
+    }
+
+    /// Wakes everybody: the state is another one.
+    fn wake_all(&self) {
+        self.shared.changed.notify_waiters();
+        for reader in self.waiting().readers.values() {
+            reader.notify_one();
+        }
+    }
+}
+
+/// Somebody who waits. Who is dropped waits no more.
+pub(crate) struct Watching {
+    catalogue: Catalogue,
+    id: WatchId,
+    woken: Arc<Notify>,
+}
+
+impl Watching {
+    /// Returns when something that is watched was touched since this was made or last returned.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut waiting = self.catalogue.waiting();
+        waiting.watches.remove(self.id);
+        waiting.readers.remove(&self.id);
+    }
+}
+
+/// The machine that the log feeds.
+pub(crate) struct Replica {
+    state: State,
+    catalogue: Catalogue,
+}
+
+impl Replica {
+    pub(crate) fn new(catalogue: Catalogue) -> Self {
+        Self { state: State::default(), catalogue }
+    }
+}
+
+/// A command as it stands in the log.
+pub(crate) fn encode(command: &Command) -> Vec<u8> {
+    postcard::to_allocvec(command).expect("commands are plain data, and memory takes every byte")
+}
+
+impl raft::Machine for Replica {
+    type Reply = Response;
+    type Image = Snapshot;
+
+    fn apply(&mut self, first_index: u64, clock_ms: u64, batch: &raft::Batch) -> Vec<Response> {
+        let mut replies = Vec::new();
+        let mut index = first_index;
+        for bytes in batch.commands() {
+            // Only what this program wrote is in the log, and its checksum held.
+            let command = postcard::from_bytes(bytes)
+                .expect("a command of the log is one of those that this version knows");
+            let answer = self.state.apply(ModifyIndex(index), Time(clock_ms), &[command]);
+            replies.extend(answer);
+            index += 1;
+        }
+        let touched = self.state.take_touched();
+        self.catalogue.publish(self.state.snapshot(), &touched);
+        replies
+    }
+
+    fn image(&self) -> Snapshot {
+        self.state.snapshot()
+    }
+
+    fn save(image: &Snapshot, out: &mut dyn io::Write) -> io::Result<()> {
+        image.save(out)
+    }
+
+    fn restore(&mut self, input: &mut dyn io::Read) -> io::Result<()> {
+        let snapshot = Snapshot::restore(input)?;
+        self.state = State::new(snapshot.clone());
+        self.catalogue.publish(snapshot, &[]);
+        self.catalogue.wake_all();
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! HTTP: listeners, connections, and the way of a request through the table of endpoints.
+//!
+//! ```text
+//!   listen ─▶ connection (a place of its address) ─▶ route ─▶ parameters ─▶ handler ─▶ reply
+//!                                                     │                       │
+//!                                                   301, 404           block, until it differs
+//! ```
+
+mod block;
+mod listen;
+mod parameters;
+mod path;
+mod reply;
+mod route;
+
+pub(crate) use block::Wait;
+pub(crate) use listen::{Listener, Places, serve};
+pub(crate) use parameters::Parameters;
+pub(crate) use reply::Reply;
+pub(crate) use route::{Manners, Site};

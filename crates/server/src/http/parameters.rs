@@ -1,0 +1,127 @@
+//! The parameters that many endpoints have in common (consul-http, "Common query parameters").
+
+use std::time::Duration;
+
+use api::{Endpoint, Enterprise, Failure, Query};
+use gotext::GoDuration;
+
+/// How sure a read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// The leader's state.
+    #[default]
+    Leader,
+    /// The leader's state, and it is known to lead.
+    Consistent,
+    /// Any server's state.
+    Stale,
+}
+
+impl Consistency {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Consistent => "consistent",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What a request says besides what it asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// How sure the answer must be.
+    pub(crate) consistency: Consistency,
+    /// Wait for an index above this one; 0 does not wait.
+    pub(crate) index: u64,
+    /// How long; `None` is the usual time.
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Parameters {
+    /// Reads those that an endpoint looks at.
+    pub(crate) fn read(endpoint: &Endpoint, query: &Query) -> Result<Self, Failure> {
+        let mut parameters = Self::default();
+        match endpoint.parameters {
+            api::Parameters::None => return Ok(parameters),
+            api::Parameters::Wait => {}
+            api::Parameters::All | api::Parameters::Body => {
+                parameters.consistency = consistency(query)?;
+            }
+        }
+        if let Some(text) = query.filled("wait") {
+            let wait = GoDuration::parse(text).map_err(|_| Failure::bad("Invalid wait time"))?;
+            parameters.wait = Some(wait.saturating_std()).filter(|wait| !wait.is_zero());
+        }
+        if let Some(text) = query.filled("index") {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let index = text.parse().ok().filter(|_| digits);
+            parameters.index = index.ok_or_else(|| Failure::bad("Invalid index"))?;
+        }
+        Ok(parameters)
+    }
+}
+
+fn consistency(query: &Query) -> Result<Consistency, Failure> {
+    let conflict = |other: &str| {
+        Err(Failure::bad(format!(
+            "Cannot specify ?{other} with ?consistent, conflicting semantics."
+        )))
+    };
+    let mut stale = query.has("stale");
+    if let Some(text) = query.filled("max_stale") {
+        let invalid = |_| Failure::bad(format!("Invalid max_stale value {}", gotext::quote(text)));
+        stale |= GoDuration::parse(text).map_err(invalid)?.as_nanoseconds() > 0;
+    }
+    let consistent = query.has("consistent");
+    if stale && consistent {
+        return conflict("stale");
+    }
+    if query.has("cached") && consistent {
+        return conflict("cached");
+    }
+    Ok(match (stale, consistent) {
+        (true, _) => Consistency::Stale,
+        (_, true) => Consistency::Consistent,
+        _ => Consistency::Leader,
+    })
+}
+
+/// Looks at what a client asks of a cache that is not there: at its numbers alone.
+pub(crate) fn check_cache_control(text: &str) -> Result<(), Failure> {
+    let wrong = |directive: &str| {
+        let Some((name, value)) = directive.trim().split_once('=') else { return false };
+        let counted = matches!(name.to_ascii_lowercase().as_str(), "max-age" | "stale-if-error");
+        counted && value.parse::<u64>().is_err()
+    };
+    if text.split(',').any(wrong) {
+        return Err(Failure::bad("Invalid Cache-Control header."));
+    }
+    Ok(())
+}
+
+/// Refuses what another edition has.
+pub(crate) fn refuse_enterprise(
+    endpoint: &Endpoint,
+    query: &Query,
+    header: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
+    const NAMESPACES: &str = "Namespaces are a Consul Enterprise feature";
+    const PARTITIONS: &str = "Partitions are a Consul Enterprise feature";
+    let refused =
+        [("ns", "X-Consul-Namespace", NAMESPACES), ("partition", "X-Consul-Partition", PARTITIONS)];
+    let refused = match endpoint.enterprise {
+        Enterprise::Ignore => return Ok(()),
+        Enterprise::AllowNamespace => &refused[1..],
+        Enterprise::Refuse => &refused[..],
+    };
+    for (name, header_name, why) in refused {
+        if query.filled(name).is_some() {
+            return Err(Failure::bad(format!("Invalid query parameter: \"{name}\" - {why}")));
+        }
+        if header(header_name) {
+            return Err(Failure::bad(format!("Invalid header: \"{header_name}\" - {why}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,571 @@
+//! The way of one request.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
+use settings::Cidr;
+
+use super::block::{self, Wait};
+use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
+use super::path::{self, Path};
+use super::reply::{Content, Reply};
+use crate::catalogue::Catalogue;
+use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
+use crate::random;
+use crate::sessions::SessionTimers;
+use crate::shell::Shell;
+use crate::store::Store;
+
+/// How a site behaves, from the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Manners {
+    /// JSON over several lines, without being asked.
+    pub(crate) pretty: bool,
+    /// On every answer.
+    pub(crate) response_headers: Vec<(String, String)>,
+    /// Paths that begin so are refused.
+    pub(crate) blocked: Vec<String>,
+    /// Who may write; nobody is left out if it is empty.
+    pub(crate) writers: Vec<Cidr>,
+    /// Whether paths may hold what nobody sees.
+    pub(crate) unprintable: bool,
+    /// How long a read waits that does not say.
+    pub(crate) wait: Duration,
+    /// How long a read waits at most.
+    pub(crate) wait_max: Duration,
+    /// Whether there are pages for people.
+    pub(crate) pages: bool,
+    /// Whether `?cached` is looked at.
+    pub(crate) cache: bool,
+}
+
+/// What every connection shares.
+pub(crate) struct Site {
+    pub(crate) agent: api::Agent,
+    pub(crate) store: Store,
+    pub(crate) timers: SessionTimers,
+    pub(crate) shell: Shell,
+    pub(crate) manners: Manners,
+    /// What was read with `?cached`, as hashes.
+    pub(crate) asked: Mutex<HashSet<u64>>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    /// Over TCP.
+    Address(IpAddr),
+    /// Over a socket of this machine.
+    Local,
+}
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+impl Site {
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        self.store.catalogue()
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+        peer: Peer,
+    ) -> hyper::Response<Content> {
+        let gzip = accepts_gzip(request.headers());
+        let raw_query = request.uri().query().unwrap_or_default().to_owned();
+        let pretty = self.manners.pretty
+            || Query::parse(&raw_query).is_some_and(|query| query.has("pretty"));
+        let mut reply = match self.route(request, &raw_query, peer).await {
+            Outcome::Redirect(reply) => return reply.respond(false, false),
+            Outcome::Plain(reply) => reply,
+            Outcome::Api(reply) => {
+                reply.with("Vary", "Accept-Encoding").with("X-Consul-Default-Acl-Policy", "allow")
+            }
+        };
+        // An unhealthy server says so as text.
+        if reply.status == 429
+            && let Body::Json(bytes) = &reply.body
+        {
+            let bytes = if pretty { api::json::indent(bytes).into() } else { bytes.clone() };
+            reply.body = Body::Bytes(PLAIN, bytes);
+        }
+        let mut response = reply.respond(pretty, gzip);
+        for (name, value) in &self.manners.response_headers {
+            let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, value.parse()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
+    async fn route(
+        self: &Arc<Self>,
+        request: hyper::Request<Incoming>,
+        raw_query: &str,
+        peer: Peer,
+    ) -> Outcome {
+        if let Some(reply) = malformed(&request) {
+            return Outcome::Redirect(reply);
+        }
+        let is_get = request.method() == hyper::Method::GET;
+        let shows = is_get || request.method() == hyper::Method::HEAD;
+        let path = match path::read(request.uri().path(), self.manners.unprintable) {
+            Path::Clean(path) => path,
+            Path::Roundabout(path)
+                if is_subtree(&format!("{}/", String::from_utf8_lossy(&path))) =>
+            {
+                return redirect(&[&path[..], b"/"].concat(), raw_query, shows, is_get);
+            }
+            Path::Roundabout(path) => return redirect(&path, raw_query, shows, is_get),
+            Path::Broken => {
+                let mut reply = Reply::text(400, "400 Bad Request");
+                reply.close = true;
+                return Outcome::Redirect(reply);
+            }
+            Path::Unprintable => return Outcome::Plain(Reply::new(400, Body::Empty)),
+        };
+        let text = String::from_utf8_lossy(&path);
+        let Some(found) = api::find(&text) else {
+            return self.elsewhere(&text, raw_query, shows, is_get);
+        };
+        // Cut from the bytes, which may not be text.
+        let tail = path.get(found.endpoint.path.len()..).unwrap_or_default().into();
+        let reply = self.endpoint(found.endpoint, tail, &text, request, raw_query, peer).await;
+        Outcome::Api(reply)
+    }
+
+    /// What is not the API.
+    fn elsewhere(&self, path: &str, raw_query: &str, shows: bool, is_get: bool) -> Outcome {
+        let below = format!("{path}/");
+        if is_subtree(&below) {
+            return redirect(below.as_bytes(), raw_query, shows, is_get);
+        }
+        let plain = |status, text: &str| Outcome::Plain(Reply::text(status, text));
+        match path {
+            "/" if self.manners.pages => {
+                let Outcome::Redirect(reply) = redirect(b"/ui/", "", shows, is_get) else {
+                    return plain(404, "");
+                };
+                Outcome::Plain(reply)
+            }
+            "/" => plain(
+                200,
+                "Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent \
+                 configuration and restart.",
+            ),
+            "/ui" if self.manners.pages => redirect(b"/ui/", raw_query, shows, is_get),
+            "/robots.txt" if self.manners.pages => plain(200, "User-agent: *\nDisallow: /\n"),
+            _ if self.manners.pages && path.starts_with("/ui/") => {
+                let page = Bytes::from_static(PAGE.as_bytes());
+                Outcome::Plain(Reply::new(200, Body::Bytes("text/html; charset=utf-8", page)))
+            }
+            _ if path.contains("/v1/") => {
+                plain(404, "Invalid URL path: not a recognized HTTP API endpoint\n")
+            }
+            _ => plain(
+                404,
+                "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with \
+                 '/v1/'\n",
+            ),
+        }
+    }
+
+    async fn endpoint(
+        self: &Arc<Self>,
+        endpoint: &'static Endpoint,
+        tail: Box<[u8]>,
+        path: &str,
+        request: hyper::Request<Incoming>,
+        raw_query: &str,
+        peer: Peer,
+    ) -> Reply {
+        if self.manners.blocked.iter().any(|prefix| path.starts_with(prefix.as_str())) {
+            return Reply::text(403, "Endpoint is blocked by agent configuration");
+        }
+        let method = request.method().as_str();
+        if method == "OPTIONS" {
+            return Reply::new(200, Body::Empty).with("Allow", endpoint.allow());
+        }
+        if let Some(reply) = self.refused_writer(method, peer) {
+            return reply;
+        }
+        let handler =
+            Method::parse(method).and_then(|method| Some((method, endpoint.handler(method)?)));
+        let Some((method, handler)) = handler else {
+            return Reply::text(405, format!("method {method} not allowed"))
+                .with("Allow", endpoint.allow());
+        };
+        let Some(query) = Query::parse(raw_query) else { return Reply::new(500, Body::Empty) };
+        if let Handler::Off(status, text) = handler {
+            return Reply::text(status, text);
+        }
+        let headers = request.headers();
+        let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
+        if let Err(failure) = refuse_enterprise(endpoint, &query, has) {
+            return failure.into();
+        }
+        let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
+        let cache = cache.filter(|_| endpoint.parameters == api::Parameters::All);
+        let parameters = Parameters::read(endpoint, &query)
+            .and_then(|read| check_cache_control(cache.unwrap_or_default()).map(|()| read));
+        let parameters = match parameters {
+            Ok(parameters) => parameters,
+            Err(failure) => return failure.into(),
+        };
+        let token = token(headers, &query);
+        let accept = headers.get("accept").and_then(|value| value.to_str().ok());
+        let accept = accept.unwrap_or_default().to_owned();
+        let body = match self.body(endpoint, method, request).await {
+            Ok(body) => body,
+            Err(reply) => return reply,
+        };
+        let request = Request { method, tail, query, body, token };
+        match handler {
+            Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
+            Handler::Write(write) => self.write(endpoint, write, &request).await,
+            Handler::Shell(call) => self.call(call, &request, parameters, &accept).await,
+            Handler::Off(status, text) => Reply::text(status, text),
+        }
+    }
+
+    fn refused_writer(&self, method: &str, peer: Peer) -> Option<Reply> {
+        if self.manners.writers.is_empty() || matches!(method, "GET" | "HEAD") {
+            return None;
+        }
+        match peer {
+            Peer::Address(address) => {
+                let allowed = self.manners.writers.iter().any(|known| known.contains(address));
+                (!allowed).then(|| Reply::text(403, "Access is restricted"))
+            }
+            Peer::Local => Some(Reply::text(
+                500,
+                "unable to parse remote addr: address @: missing port in address",
+            )),
+        }
+    }
+
+    /// The whole body, within the endpoint's limit. What is longer is not read.
+    async fn body(
+        &self,
+        endpoint: &Endpoint,
+        method: Method,
+        request: hyper::Request<Incoming>,
+    ) -> Result<Bytes, Reply> {
+        if method == Method::Get {
+            return Ok(Bytes::new());
+        }
+        let (limit, page) = match endpoint.path {
+            "/v1/kv/" => (self.agent.kv_value_max_bytes, KV_LIMIT_PAGE),
+            "/v1/txn" => {
+                let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
+                (limit, TXN_LIMIT_PAGE)
+            }
+            _ => (BODY_BYTES, ""),
+        };
+        let too_large = |size: u64| {
+            let see = if page.is_empty() { String::new() } else { format!(" See {page}.") };
+            let mut reply = Reply::text(
+                413,
+                format!("Request body({size} bytes) too large, max size: {limit} bytes.{see}"),
+            );
+            reply.close = true;
+            reply
+        };
+        let mut body = request.into_body();
+        if let Some(size) = body.size_hint().exact()
+            && size > limit as u64
+        {
+            return Err(too_large(size));
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| {
+                let mut reply = Reply::text(500, "invalid byte in chunk length");
+                reply.close = true;
+                reply
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > limit {
+                return Err(too_large((bytes.len() + data.len()) as u64));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.freeze())
+    }
+
+    async fn read(
+        &self,
+        endpoint: &Endpoint,
+        read: block::Read,
+        request: &Request,
+        parameters: Parameters,
+    ) -> Reply {
+        let outcome = self.evaluate(endpoint, read, request, parameters).await;
+        let mut shows_meta = endpoint.meta != Meta::None;
+        let streams = endpoint.meta == Meta::Health && api::streams(request);
+        let mut reply = match outcome {
+            Ok(answer) => {
+                let mut headers = Vec::new();
+                shows_meta &= answer.meta;
+                if shows_meta {
+                    headers.push(("X-Consul-Index", answer.index.0.max(1).to_string()));
+                    headers.push(("X-Consul-Knownleader", (!streams).to_string()));
+                    headers.push(("X-Consul-Lastcontact", "0".into()));
+                }
+                let mut reply = Reply::from(answer);
+                reply.headers.extend(headers);
+                if matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
+                    let used = parameters.consistency.as_str();
+                    reply = reply.with("X-Consul-Effective-Consistency", used);
+                }
+                if endpoint.cached && request.query.has("cached") && self.manners.cache {
+                    reply = self.cache_said(endpoint, request, parameters, reply);
+                }
+                reply
+            }
+            Err(failure) => {
+                let deferred = matches!(endpoint.meta, Meta::Deferred | Meta::Catalog);
+                let deferred = deferred && failure.status == 500;
+                let reply = Reply::from(failure);
+                if !deferred {
+                    return reply;
+                }
+                reply
+                    .with("X-Consul-Index", "1")
+                    .with("X-Consul-Knownleader", "false")
+                    .with("X-Consul-Lastcontact", "0")
+            }
+        };
+        if shows_meta {
+            let backend = if streams { "streaming" } else { "blocking-query" };
+            reply = reply.with("X-Consul-Query-Backend", backend);
+        }
+        reply
+    }
+
+    /// There is no cache: what is read is as fresh as it would be in one. Clients that count its
+    /// hits are told what they would be.
+    fn cache_said(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+        parameters: Parameters,
+        reply: Reply,
+    ) -> Reply {
+        let mut hasher = DefaultHasher::new();
+        (endpoint.path, &request.tail, request.query.encode()).hash(&mut hasher);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= CACHE_KEYS {
+            asked.clear();
+        }
+        let known = !asked.insert(hasher.finish());
+        if known && parameters.index == 0 {
+            reply.with("X-Cache", "HIT").with("Age", "0")
+        } else {
+            reply.with("X-Cache", "MISS")
+        }
+    }
+
+    async fn evaluate(
+        &self,
+        endpoint: &Endpoint,
+        read: block::Read,
+        request: &Request,
+        parameters: Parameters,
+    ) -> Result<api::Answer, Failure> {
+        self.own_datacenter(endpoint, &request.query)?;
+        if parameters.consistency == Consistency::Consistent {
+            let unsure = |error: crate::store::WriteError| Failure::internal(error.to_string());
+            self.store.confirm().await.map_err(unsure)?;
+        }
+        let waits = parameters.index > 0 && endpoint.meta != Meta::None;
+        let wait = waits.then(|| {
+            let wait = parameters.wait.unwrap_or(self.manners.wait).min(self.manners.wait_max);
+            Wait::new(parameters.index, wait)
+        });
+        block::read(self.catalogue(), &self.agent, read, request, wait).await
+    }
+
+    /// There is one datacenter.
+    fn own_datacenter(&self, endpoint: &Endpoint, query: &Query) -> Result<(), Failure> {
+        if endpoint.parameters != api::Parameters::All {
+            return Ok(());
+        }
+        let asked = query.filled("datacenter").or(query.filled("dc"));
+        match asked {
+            Some(asked) if asked != &*self.agent.datacenter => {
+                Err(Failure::internal("No path to datacenter"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(
+        &self,
+        endpoint: &Endpoint,
+        write: fn(&Request, &Reader<'_>) -> Result<api::Proposal, Failure>,
+        request: &Request,
+    ) -> Reply {
+        match self.proposal(endpoint, write, request).await {
+            Ok(answer) => answer.into(),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    async fn proposal(
+        &self,
+        endpoint: &Endpoint,
+        write: fn(&Request, &Reader<'_>) -> Result<api::Proposal, Failure>,
+        request: &Request,
+    ) -> Result<api::Answer, Failure> {
+        let proposal = {
+            let snapshot = self.catalogue().read();
+            let fresh = random::uuid();
+            write(request, &Reader { snapshot: &snapshot, agent: &self.agent, fresh })?
+        };
+        self.own_datacenter(endpoint, &request.query)?;
+        match proposal {
+            api::Proposal::Answer(answer) => Ok(answer),
+            api::Proposal::Command(command, then) => {
+                let response = self.store.write(&command).await;
+                then(response.map_err(|error| Failure::internal(error.to_string()))?)
+            }
+        }
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        call: api::Call,
+        request: &Request,
+        parameters: Parameters,
+        accept: &str,
+    ) -> Reply {
+        let checked = match call {
+            api::Call::Datacenters | api::Call::EventList => Ok(()),
+            _ if parameters == Parameters::default() && !request.query.has("dc") => Ok(()),
+            _ => self.shell_datacenter(call, &request.query),
+        };
+        if let Err(failure) = checked {
+            return failure.into();
+        }
+        crate::shell::call(self, call, request, parameters, accept).await
+    }
+
+    fn shell_datacenter(&self, call: api::Call, query: &Query) -> Result<(), Failure> {
+        let endpoint = api::ENDPOINTS.iter().find(|endpoint| {
+            endpoint
+                .handlers
+                .iter()
+                .any(|(_, handler)| matches!(handler, Handler::Shell(own) if *own == call))
+        });
+        endpoint.map_or(Ok(()), |endpoint| self.own_datacenter(endpoint, query))
+    }
+}
+
+/// What a head must have besides what the parser demands.
+fn malformed(request: &hyper::Request<Incoming>) -> Option<Reply> {
+    let refused = |status, text: &str| {
+        let mut reply = Reply::text(status, text);
+        reply.close = true;
+        Some(reply)
+    };
+    let mut hosts = request.headers().get_all(hyper::header::HOST).iter();
+    let host = hosts.next();
+    if host.is_none() && request.version() == hyper::Version::HTTP_11 {
+        return refused(400, "400 Bad Request: missing required Host header");
+    }
+    if hosts.next().is_some() {
+        return refused(400, "400 Bad Request");
+    }
+    let strange = |byte: &u8| *byte <= b' ' || *byte >= 0x7f || b"\"<>\\^`{|}".contains(byte);
+    if host.is_some_and(|host| host.as_bytes().iter().any(|byte| strange(byte))) {
+        return refused(400, "400 Bad Request: malformed Host header");
+    }
+    let expect = request.headers().get(hyper::header::EXPECT);
+    if expect.is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        let mut reply = Reply::new(417, Body::Empty);
+        reply.close = true;
+        return Some(reply);
+    }
+    None
+}
+
+/// Whether everything below a path is an endpoint's.
+fn is_subtree(path: &str) -> bool {
+    api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
+}
+
+/// What a path came to.
+enum Outcome {
+    /// Sent as it is, without any of our headers.
+    Redirect(Reply),
+    /// With the configured headers.
+    Plain(Reply),
+    /// An endpoint's.
+    Api(Reply),
+}
+
+/// A page for people, until there is a console.
+const PAGE: &str = "<!doctype html><title>Tribune</title><p>This server answers Consul's HTTP API \
+                    under <a href=\"/v1/catalog/services\">/v1/</a>.</p>\n";
+
+fn redirect(path: &[u8], raw_query: &str, shows: bool, is_get: bool) -> Outcome {
+    let mut location = path::escape(path);
+    if !raw_query.is_empty() {
+        location = format!("{location}?{raw_query}");
+    }
+    let shown = location
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;");
+    let text = if is_get {
+        format!("<a href=\"{shown}\">Moved Permanently</a>.\n\n")
+    } else {
+        String::new()
+    };
+    let kind = if shows { "text/html; charset=utf-8" } else { "" };
+    let reply = Reply::new(301, Body::Bytes(kind, text.into()));
+    Outcome::Redirect(reply.with("Location", location))
+}
+
+/// Whether a client named gzip, not forbidding it.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let refused = weight
+                .trim()
+                .strip_prefix("q=")
+                .is_some_and(|weight| weight.parse::<f32>().is_ok_and(|weight| weight == 0.0));
+            name.trim().eq_ignore_ascii_case("gzip") && !refused
+        })
+    })
+}
+
+/// The secret that a request carries, wherever it does.
+fn token(headers: &HeaderMap, query: &Query) -> Box<str> {
+    if let Some(token) = query.filled("token") {
+        return token.into();
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(token) = text("X-Consul-Token").filter(|token| !token.is_empty()) {
+        return token.into();
+    }
+    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, rest) = value.trim_start().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| rest.split_whitespace().next())?
+    });
+    bearer.unwrap_or_default().into()
+}

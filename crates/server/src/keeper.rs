@@ -1,0 +1,316 @@
+//! The owner of the agent's own services and checks: the one task that has the machine, brings in
+//! what happens, and carries out what it says.
+//!
+//! ```text
+//!   Keeper::change ─▶ task ─ Local ─▶ Register, Deregister ─▶ Store ─▶ Called ─┐
+//!   Keeper::look   ─▶   ▲            Start, Stop ─▶ runners ─▶ Ran ───────────┤
+//!                       └───────────────────────────────────────────────────────┘
+//!                                    Save, Remove ─▶ files below the data directory
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use catalog::{CheckId, Command, NodeName, Response};
+use local::{CheckDefinition, Input, Local, Outcome, Output, Refused, RemoteView, Ticket, Time};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::runner;
+use crate::store::Store;
+
+/// What waits for the task at most; who asks waits for a place.
+const WAITING: usize = 1024;
+
+type Look = Box<dyn FnOnce(&mut Local, Time) + Send>;
+type Change = Box<dyn FnOnce(&mut Local, Time) -> Result<Ticket, Refused> + Send>;
+
+enum Message {
+    Look(Look),
+    Change(Change, oneshot::Sender<Result<oneshot::Receiver<()>, Refused>>),
+    Input(Input),
+}
+
+/// The way to the machine. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    messages: mpsc::Sender<Message>,
+    changed: Arc<Notify>,
+}
+
+impl Keeper {
+    /// Starts the task. `prepare` loads what files define, before anything else happens.
+    pub(crate) fn start(
+        store: Store,
+        data_dir: Option<PathBuf>,
+        environment: checks::Environment,
+        local: Local,
+        log: agent::log::Log,
+    ) -> (Self, JoinHandle<()>) {
+        let (messages, incoming) = mpsc::channel(WAITING);
+        let changed = Arc::new(Notify::new());
+        let keeper = Self { messages: messages.clone(), changed: changed.clone() };
+        let task = Task {
+            node: local.config().node.name.clone(),
+            local,
+            store,
+            data_dir,
+            environment: Arc::new(environment),
+            messages,
+            changed,
+            waiting: BTreeMap::new(),
+            runners: HashMap::new(),
+            log,
+            clock: Clock::new(),
+        };
+        (keeper, tokio::spawn(task.run(incoming)))
+    }
+
+    /// Looks at the machine.
+    pub(crate) async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut Local, Time) -> R + Send + 'static,
+    ) -> Option<R> {
+        let (answer, result) = oneshot::channel();
+        let look: Look = Box::new(move |local, now| {
+            let _ = answer.send(look(local, now));
+        });
+        self.messages.send(Message::Look(look)).await.ok()?;
+        result.await.ok()
+    }
+
+    /// Changes something, and waits until the catalogue has it or could not be told.
+    pub(crate) async fn change(
+        &self,
+        change: impl FnOnce(&mut Local, Time) -> Result<Ticket, Refused> + Send + 'static,
+    ) -> Result<(), Refused> {
+        let (answer, result) = oneshot::channel();
+        if self.messages.send(Message::Change(Box::new(change), answer)).await.is_err() {
+            return Ok(());
+        }
+        if let Ok(done) = result.await {
+            let _ = done?.await;
+        }
+        Ok(())
+    }
+
+    /// Brings something in that happened outside.
+    pub(crate) async fn tell(&self, input: Input) {
+        let _ = self.messages.send(Message::Input(input)).await;
+    }
+
+    /// The next change of a service.
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+}
+
+/// Nanoseconds since 1970 that never fall, whatever happens to the system's clock.
+struct Clock {
+    at: SystemTime,
+    since: std::time::Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { at: SystemTime::now(), since: std::time::Instant::now() }
+    }
+
+    fn now(&self) -> Time {
+        let start = self.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let nanos = (start + self.since.elapsed()).as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// The machine's time now, for its start.
+pub(crate) fn now() -> Time {
+    Clock::new().now()
+}
+
+struct Task {
+    local: Local,
+    node: NodeName,
+    store: Store,
+    data_dir: Option<PathBuf>,
+    environment: Arc<checks::Environment>,
+    messages: mpsc::Sender<Message>,
+    changed: Arc<Notify>,
+    waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
+    runners: HashMap<CheckId, JoinHandle<()>>,
+    log: agent::log::Log,
+    clock: Clock,
+}
+
+impl Task {
+    async fn run(mut self, mut incoming: mpsc::Receiver<Message>) {
+        self.carry_out();
+        loop {
+            let now = self.clock.now();
+            let wait = self.local.next_timeout().map(|due| due.since(now));
+            let due = async {
+                match wait {
+                    // A little late is not too early.
+                    Some(wait) => tokio::time::sleep(wait + Duration::from_millis(1)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = incoming.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = due => self.local.handle(self.clock.now(), Input::Tick),
+            }
+            self.carry_out();
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.clock.now();
+        match message {
+            Message::Look(look) => look(&mut self.local, now),
+            Message::Input(input) => self.local.handle(now, input),
+            Message::Change(change, answer) => {
+                let changed = change(&mut self.local, now).map(|ticket| {
+                    let (done, receiver) = oneshot::channel();
+                    self.waiting.insert(ticket, done);
+                    receiver
+                });
+                let _ = answer.send(changed);
+            }
+        }
+    }
+
+    /// Carries out everything that the machine wants done.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.local.poll_output() {
+            match output {
+                Output::FetchRemote => {
+                    let view = self.remote();
+                    self.local.handle(self.clock.now(), Input::Remote(Ok(view)));
+                }
+                Output::Register { call, request, .. } => {
+                    self.call(call, Command::Register(request))
+                }
+                Output::Deregister { call, service, check, .. } => {
+                    let node = self.node.clone();
+                    self.call(call, Command::Deregister { node, service, check });
+                }
+                Output::Done(ticket) => {
+                    if let Some(done) = self.waiting.remove(&ticket) {
+                        let _ = done.send(());
+                    }
+                }
+                Output::Save { file, bytes } => self.save(&file, &bytes),
+                Output::Remove { file } => self.remove(&file),
+                Output::Start { check, definition, output_max_bytes } => {
+                    self.start(check, definition, output_max_bytes);
+                }
+                Output::Stop { check } => self.stop(&check),
+                Output::Changed(_) => self.changed.notify_waiters(),
+                Output::Fact(fact) => crate::facts::log(&self.log, &fact),
+            }
+        }
+    }
+
+    /// What the catalogue says of this node.
+    fn remote(&self) -> RemoteView {
+        let snapshot = self.store.catalogue().read();
+        let node = self.node.fold();
+        RemoteView {
+            node: snapshot.node(&node).cloned(),
+            services: snapshot.services_of(&node).cloned().collect(),
+            checks: snapshot.node_checks(&node).cloned().collect(),
+        }
+    }
+
+    fn call(&self, call: local::CallId, command: Command) {
+        let (store, messages) = (self.store.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let outcome = match store.write(&command).await {
+                Ok(Response::Refused(error)) => Outcome::of_error(&error.to_string()),
+                Ok(_) => Outcome::Done,
+                Err(error) => Outcome::of_error(&error.to_string()),
+            };
+            let _ = messages.send(Message::Input(Input::Called { call, outcome })).await;
+        });
+    }
+
+    fn start(&mut self, check: CheckId, definition: Arc<CheckDefinition>, output_max: usize) {
+        self.stop(&check);
+        let results = self.messages.clone();
+        let own = check.clone();
+        let report = move |status, output| {
+            let (results, check) = (results.clone(), own.clone());
+            async move {
+                let _ = results.send(Message::Input(Input::Ran { check, status, output })).await;
+            }
+        };
+        let run = runner::run(
+            definition,
+            output_max,
+            self.environment.clone(),
+            self.store.catalogue().clone(),
+            report,
+        );
+        self.runners.insert(check, tokio::spawn(run));
+    }
+
+    fn stop(&mut self, check: &CheckId) {
+        if let Some(runner) = self.runners.remove(check) {
+            runner.abort();
+        }
+    }
+
+    fn save(&self, file: &str, bytes: &[u8]) {
+        let Some(directory) = &self.data_dir else { return };
+        if let Err(error) = write(&directory.join(file), bytes) {
+            let text = format_args!("failed to write {file}: {error}");
+            self.log.line(agent::log::Level::Err, "agent", text);
+        }
+    }
+
+    fn remove(&self, file: &str) {
+        let Some(directory) = &self.data_dir else { return };
+        // It need not be there.
+        let _ = std::fs::remove_file(directory.join(file));
+    }
+}
+
+/// Writes a file for its owner alone, whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    if let Some(directory) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let beside = path.with_extension("tmp");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    std::fs::rename(&beside, path)
+}
+
+/// Reads the files that the machine keeps below a data directory.
+pub(crate) fn saved(data_dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for directory in local::DIRECTORIES {
+        let Ok(entries) = std::fs::read_dir(data_dir.join(directory)) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) && !name.ends_with(".tmp") {
+                if let Ok(bytes) = std::fs::read(entry.path()) {
+                    files.push((format!("{directory}/{name}"), bytes));
+                }
+            }
+        }
+    }
+    files
+}

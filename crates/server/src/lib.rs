@@ -1,0 +1,44 @@
+//! A server of a datacenter: the catalogue behind its log, its two pools, and HTTP.
+//!
+//! ```text
+//!   HTTP ─▶ http ─▶ api handlers ─▶ Store::write ─▶ raft ─▶ Replica::apply
+//!            │                                                  │
+//!            │  block: waits for another answer ◀── Catalogue ◀─┘ publishes, wakes
+//!            └──▶ shell: the agent's own calls ─▶ pools (serf), events, operator
+//!
+//!   reconcile: this server's own node      sessions: their times to live
+//! ```
+//!
+//! One runtime on one thread runs all of it. The catalogue is written by the log alone and read
+//! through snapshots; who waits is entered with the rows that its answer was made of.
+//!
+//! The agent's own services and checks are kept by one task, the keeper; each check that looks at
+//! something is a task of its own.
+//!
+//! Not here yet: other servers and clients, TLS, DNS.
+
+mod catalogue;
+mod events;
+mod facts;
+mod http;
+mod identity;
+mod keeper;
+mod limits;
+mod options;
+mod pools;
+mod random;
+mod reconcile;
+mod run;
+mod runner;
+mod sessions;
+mod shell;
+mod start;
+mod store;
+
+pub use identity::Identity;
+pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
+pub use run::run;
+pub use start::{Running, StartError, start};
+
+/// The version that this server tells others: that of the program whose place it takes.
+pub const VERSION: &str = "1.16.4";

@@ -1,0 +1,25 @@
+//! What the server takes at most, and why.
+
+/// Longest body of a request that has no limit of its own: a registration with hundreds of checks
+/// is far below.
+pub(crate) const BODY_BYTES: usize = 8 << 20;
+
+/// Where the limit of a value is explained; clients know the text.
+pub(crate) const KV_LIMIT_PAGE: &str =
+    "https://www.consul.io/docs/agent/config/config-files#kv_max_value_size";
+
+/// Where the limit of a transaction is explained.
+pub(crate) const TXN_LIMIT_PAGE: &str =
+    "https://www.consul.io/docs/agent/config/config-files#txn_max_req_len";
+
+/// Reads that are remembered as cached; beyond them all are forgotten.
+pub(crate) const CACHE_KEYS: usize = 4096;
+
+/// Events that are remembered for `event/list`, as many as Consul keeps.
+pub(crate) const EVENTS: usize = 256;
+
+/// How long a deletion is remembered, so that who waits for what was deleted is woken.
+pub(crate) const TOMBSTONE_AGE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// How often deletions are forgotten.
+pub(crate) const REAP_EVERY: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,90 @@
+//! What the leader says about the members of its pool: that they live, and which are servers
+//! (consul-agent, "Server self-registration").
+
+use catalog::{
+    Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName, Register, SERF_HEALTH, Service,
+    ServiceId, ServiceName, Weights,
+};
+
+use crate::identity::Identity;
+use crate::store::Store;
+
+/// The service that servers are.
+pub(crate) const SERVICE: &str = "consul";
+
+fn health(node: &NodeName, alive: bool) -> Check {
+    let (status, output) = if alive {
+        ("passing", "Agent alive and reachable")
+    } else {
+        ("critical", "Agent not live or unreachable")
+    };
+    Check {
+        node: node.clone(),
+        id: CheckId::from(SERF_HEALTH),
+        name: "Serf Health Status".into(),
+        status: status.into(),
+        output: output.into(),
+        ..Check::default()
+    }
+}
+
+fn server_service(identity: &Identity, node: &NodeName) -> Service {
+    let meta = [
+        ("grpc_port", "-1"),
+        ("grpc_tls_port", "-1"),
+        ("non_voter", "false"),
+        ("raft_version", "3"),
+        ("read_replica", "false"),
+        ("serf_protocol_current", "2"),
+        ("serf_protocol_max", "5"),
+        ("serf_protocol_min", "1"),
+        ("version", crate::VERSION),
+    ];
+    Service {
+        node: node.clone(),
+        id: ServiceId::from(SERVICE),
+        name: ServiceName::from(SERVICE),
+        tags: Some(Box::default()),
+        meta: Some(meta.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()),
+        port: i64::from(identity.server.port()),
+        weights: Weights { passing: 1, warning: 1 },
+        ..Service::default()
+    }
+}
+
+/// The agent's own node, as its leader registers it.
+pub(crate) fn own_node(identity: &Identity) -> Node {
+    Node {
+        id: NodeId::from(&*identity.node_id.to_string()),
+        name: NodeName::from(&*identity.node),
+        address: identity.advertise.to_string().into(),
+        tagged_addresses: Some(identity.tagged_addresses().into()),
+        meta: Some(own_meta(identity)),
+        locality: None,
+        create: ModifyIndex::ZERO,
+        modify: ModifyIndex::ZERO,
+    }
+}
+
+fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
+    let mut pairs = vec![
+        ("consul-network-segment".into(), "".into()),
+        ("consul-version".into(), crate::VERSION.into()),
+    ];
+    pairs.extend(identity.meta.iter().cloned());
+    pairs.sort();
+    pairs.into()
+}
+
+/// Registers this server: its node, that it lives, and the service that it is.
+pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
+    let node = own_node(identity);
+    let register = Register {
+        service: Some(Box::new(server_service(identity, &node.name))),
+        checks: [health(&node.name, true)].into(),
+        skip_node_update: false,
+        node,
+    };
+    let done = store.write(&Command::Register(Box::new(register))).await;
+    done.map(drop).map_err(|error| error.to_string())
+}

@@ -1,0 +1,29 @@
+//! `agent`: hands its flags to the server.
+
+use settings::{FlagKind, FlagSetting};
+
+use crate::command::Command;
+use crate::flags::{Flag, Kind, Parsed};
+
+/// The agent's own table of options, as far as they have flags.
+pub(crate) fn flags() -> Vec<Flag> {
+    let flag = |flag: settings::AgentFlag| {
+        let kind = match flag.kind {
+            FlagKind::Switch => Kind::Bool,
+            FlagKind::Number => Kind::Int,
+            FlagKind::Text => Kind::Text,
+            FlagKind::List => Kind::List,
+        };
+        Flag::new(flag.name, kind, flag.value_name, flag.default, flag.help)
+    };
+    settings::flags().into_iter().map(flag).collect()
+}
+
+pub(crate) fn run(_: &Command, parsed: &Parsed) -> i32 {
+    let setting = |(name, value): &(&'static str, String)| FlagSetting {
+        name: (*name).to_owned(),
+        value: value.clone(),
+    };
+    let settings: Vec<FlagSetting> = parsed.given.iter().map(setting).collect();
+    server::run(&settings)
+}
