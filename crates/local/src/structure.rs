@@ -24,7 +24,7 @@ pub(crate) fn valid(definition: &ServiceDefinition) -> Result<(), String> {
         _ => {}
     }
     if let Some(sidecar) = &definition.sidecar {
-        if !sidecar.service.id.is_empty() {
+        if definition.sidecar_id_given {
             let text = "A SidecarService cannot specify an ID as this is managed by the agent";
             wrong.push(text.to_owned());
         }
