@@ -28,7 +28,7 @@ pub fn agent_proxy(json: Option<&str>) -> String {
 
 /// What a proxy stands for and whom it reaches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     pub(crate) destination_name: String,
     pub(crate) destination_id: String,
     pub(crate) local_address: String,
@@ -90,6 +90,27 @@ pub(crate) struct ExposedPath {
 }
 
 impl Proxy {
+    /// Reads a proxy from the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// Unknown names and values of another type.
+    pub fn from_body(object: Object) -> Result<Self, ObjectError> {
+        Self::read(Fields::new(object, Form::Body))
+    }
+
+    /// The form in which the catalogue keeps it.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        self.json().compact()
+    }
+
+    /// The service that it stands in front of; empty for none.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.destination_name
+    }
+
     /// Out of the catalogue's JSON; what it does not know is left out.
     pub(crate) fn parse(json: &str) -> Result<Self, ObjectError> {
         Self::read(Fields::new(Object::parse(json.as_bytes())?, Form::Body).lenient())
