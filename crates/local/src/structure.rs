@@ -70,7 +70,7 @@ impl Structure<'_> {
 /// The same of a definition.
 pub(crate) fn valid(definition: &ServiceDefinition) -> Result<(), String> {
     let sidecar = definition.sidecar.as_ref().map(|sidecar| Sidecar {
-        has_id: !sidecar.service.id.is_empty(),
+        has_id: definition.sidecar_id_given,
         is_nested: sidecar.sidecar.is_some(),
     });
     let (service, proxy) = (&definition.service, definition.proxy.as_ref());
