@@ -83,6 +83,10 @@ impl Local {
         if row.id.is_empty() {
             return Err(Refused::FileCheckId);
         }
+        if source == Source::File {
+            // Consul says of these alone not what they are.
+            row.kind = Box::default();
+        }
         // The row has them.
         definition.service_id.clear();
         definition.token.clear();

@@ -24,6 +24,9 @@ use crate::shell::Shell;
 use crate::store::Store;
 use crate::{limits, random, reconcile};
 
+/// The shortest time to live of a session, unless another one is given.
+const SESSION_TTL_MIN_NS: i64 = 10_000_000_000;
+
 /// What stands before the name of a leader in its pool.
 const NEW_LEADER: &str = "consul:new-leader:";
 
@@ -141,7 +144,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         node: identity.node.clone(),
         kv_value_max_bytes: options.http.kv_value_max_bytes,
         txn_max_bytes: options.http.txn_max_bytes,
-        session_ttl_min_ns: options.session_ttl_min_ns,
+        session_ttl_min_ns: match options.session_ttl_min_ns {
+            0 => SESSION_TTL_MIN_NS,
+            given => given,
+        },
         coordinates: options.coordinates,
     };
     let mut tasks = vec![
