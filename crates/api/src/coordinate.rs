@@ -75,11 +75,10 @@ fn read(body: &[u8]) -> Result<(String, Option<NodeCoordinate>), ObjectError> {
     let segment: String = body.field("Segment")?;
     let _: String = body.field("Token")?;
     body.refuse_null("Coord")?;
-    let Some(mut place) = body.optional::<Object>("Coord")? else {
-        // Consul's handler ends on it.
-        return Err(gotext::decode::DecodeError::Empty.into());
-    };
+    let place: Option<Object> = body.optional("Coord")?;
     body.finish()?;
+    // Consul's handler ends on its absence.
+    let mut place = place.ok_or(gotext::decode::DecodeError::Empty)?;
     let vector: Vec<f64> = place.field("Vec")?;
     let error = place.field("Error")?;
     let adjustment = place.field("Adjustment")?;

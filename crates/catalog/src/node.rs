@@ -143,8 +143,6 @@ impl Write<'_> {
         }
         self.root.marks.remove(&Mark::Node(key.clone()));
         self.bump(Mark::Nodes);
-        // So it was recorded, though no service went.
-        self.bump(Mark::Services);
         self.bump(Mark::NodeExtinction);
         self.touched.push(Key::Node(key));
     }

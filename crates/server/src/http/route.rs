@@ -369,8 +369,8 @@ impl Site {
     ) -> Reply {
         let mut hasher = DefaultHasher::new();
         // Who wants only what passes picks it out of the same entry.
-        let query = request.query.clone().without("passing").encode();
-        (endpoint.path, &request.tail, query).hash(&mut hasher);
+        let query = UNCACHED.iter().fold(request.query.clone(), |query, name| query.without(name));
+        (endpoint.path, &request.tail, query.encode()).hash(&mut hasher);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.len() >= CACHE_KEYS {
             asked.clear();
@@ -531,6 +531,10 @@ fn may_be_old(cache: &str, age: Duration) -> bool {
 fn is_subtree(path: &str) -> bool {
     api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
+
+/// What makes no other entry of a cache.
+const UNCACHED: [&str; 8] =
+    ["cached", "passing", "stale", "max_stale", "index", "wait", "pretty", "token"];
 
 /// What a path came to.
 enum Outcome {
