@@ -206,6 +206,12 @@ fn aliases_follow_at_once() {
     assert_eq!((status(&local, "a").0, status(&local, "b").0), ("critical", "critical"));
     local.leave_node_maintenance(START);
     assert_eq!((status(&local, "a").0, status(&local, "b").0), ("passing", "passing"));
+    // A check that moves is another service's affair.
+    local.update_ttl(START, &"service:web".into(), Status::Warning, "").unwrap();
+    assert_eq!(status(&local, "a").0, "warning");
+    let other = r#"{"Name":"other","Check":{"CheckID":"service:web","TTL":"1h"}}"#;
+    register(&mut local, other).unwrap();
+    assert_eq!(status(&local, "a"), ("passing", "No checks found."));
     local.deregister_service(START, &"web".into()).unwrap();
     assert_eq!(status(&local, "a"), ("critical", "Service web could not be found on node "));
 }
@@ -229,6 +235,9 @@ fn aliases_in_a_circle_come_to_rest() {
     register(&mut local, r#"{"Name":"c"}"#).unwrap();
     register_check(&mut local, r#"{"Name":"one","AliasService":"c"}"#).unwrap();
     register_check(&mut local, r#"{"Name":"two","AliasService":"c"}"#).unwrap();
+    local.enter_node_maintenance(START, "", "");
+    assert_eq!((status(&local, "one").0, status(&local, "two").0), ("critical", "critical"));
+    local.leave_node_maintenance(START);
     assert_eq!(status(&local, "one").0, "passing");
     assert_eq!(status(&local, "two").0, "passing");
 }
