@@ -174,6 +174,20 @@ fn a_service_goes_at_the_first_look_after_its_time() {
 }
 
 #[test]
+fn a_service_that_is_critical_already_can_be_told_to_go() {
+    let mut local = agent(|_| {});
+    register(&mut local, r#"{"Name":"s","Check":{"TTL":"1h"}}"#).unwrap();
+    local.update_ttl(at(10), &"service:s".into(), Status::Critical, "").unwrap();
+    let body = br#"{"Name":"s","Check":{"TTL":"1h","DeregisterCriticalServiceAfter":"1m"}}"#;
+    let service = ServiceDefinition::parse(body).unwrap();
+    local.register_service(at(30), service, Source::Request, "", false).unwrap();
+    local.handle(at(89), Input::Tick);
+    assert_eq!(local.services().count(), 1);
+    local.handle(at(90), Input::Tick);
+    assert_eq!(local.services().count(), 0);
+}
+
+#[test]
 fn a_check_of_the_node_takes_nothing_along() {
     let mut local = agent(|_| {});
     let body = r#"{"Name":"c","TTL":"1s","DeregisterCriticalServiceAfter":"1m"}"#;

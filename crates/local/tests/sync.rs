@@ -455,6 +455,60 @@ fn servers_that_fail_are_asked_one_thing_at_a_time() {
 }
 
 #[test]
+fn who_waits_does_not_wait_for_those_nobody_waits_for() {
+    let mut before = World::new();
+    for id in 0..100 {
+        before.register(&format!(r#"{{"Name": "s{id}"}}"#));
+    }
+    let mut world = World::new();
+    world.servers = Servers::Down;
+    world.local.load(START, before.files);
+    world.drain();
+    assert_eq!(world.calls.len(), 64);
+    while world.calls.len() > 1 {
+        world.deliver(0);
+    }
+    let asked = world.register(r#"{"Name": "zzz"}"#);
+    // One is on its way already.
+    for _ in 0..2 {
+        assert!(!world.done.contains(&asked));
+        world.deliver(0);
+    }
+    assert!(world.done.contains(&asked));
+}
+
+#[test]
+fn what_asks_for_a_full_sync_while_one_reads_gets_another() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    world.slow = true;
+    world.handle(Input::TokensChanged);
+    world.deliver(0);
+    // What was read does not have it.
+    let row = Service { id: "x".into(), name: "x".into(), ..Service::default() };
+    world.foreign(Some(row), vec![]);
+    world.handle(Input::TokensChanged);
+    assert_eq!(world.calls.len(), 1);
+    world.deliver_all();
+    world.handle(Input::Tick);
+    world.deliver_all();
+    assert_eq!(world.service("x"), None);
+}
+
+#[test]
+fn a_foreign_service_goes_with_its_checks_in_one_call() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    let row = Service { id: "x".into(), name: "x".into(), ..Service::default() };
+    let check = Check { id: "c".into(), service_id: "x".into(), ..Check::default() };
+    world.foreign(Some(row), vec![check]);
+    let before = world.tokens.len();
+    world.full_sync();
+    assert_eq!(world.tokens.len(), before + 1);
+    world.assert_equal();
+}
+
+#[test]
 fn an_old_view_undoes_nothing() {
     let mut world = World::new();
     world.register(r#"{"Name": "w", "Tags": ["old"], "EnableTagOverride": true}"#);
