@@ -141,7 +141,6 @@ impl Local {
                 runs = false;
             }
         }
-        self.timers.clear(&Timer::Deferred(id.clone()));
         let ttl = Timer::Ttl(id.clone());
         match entry.definition.as_deref().filter(|check| check.kind() == CheckKind::Ttl) {
             Some(check) => self.timers.set(ttl, now + check.ttl.saturating_std()),
