@@ -28,7 +28,6 @@ pub mod json;
 mod kv;
 mod local;
 mod near;
-mod proxy;
 mod register;
 mod request;
 mod rows;

@@ -67,6 +67,11 @@ impl Queue {
         self.dirty.iter()
     }
 
+    /// What somebody waits for, dirty or not.
+    pub(crate) fn waited_for(&self) -> impl Iterator<Item = &Key> {
+        self.waiters.keys()
+    }
+
     pub(crate) fn is_dirty(&self, key: &Key) -> bool {
         self.dirty.contains(key)
     }
@@ -85,10 +90,6 @@ impl Queue {
 
     pub(crate) fn in_flight(&self) -> usize {
         self.flights.len()
-    }
-
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.held.is_empty()
     }
 
     /// Sends names on their way.

@@ -314,10 +314,26 @@ fn definitions_of_files_go_with_the_token_of_files() {
             _ => {}
         }
     }
-    assert_eq!(tokens, [Token::File, Token::Own("t".into())]);
+    assert_eq!(tokens, [Token::Own("t".into()), Token::File]);
     let own = local.service(&"own".into()).unwrap().row();
     assert_eq!(own.meta, Some([("k".into(), "v".into())].into()));
     assert_eq!(check_ids(&local), ["service:own"]);
+}
+
+#[test]
+fn nameless_definitions_of_files_are_refused_without_their_secrets() {
+    let mut local = agent(|_| {});
+    let text = r#"{"http": "http://x/", "interval": "1m", "token": "secret",
+        "header": {"Authorization": ["secret"], "Accept": ["secret"]}}"#;
+    let check = CheckDefinition::from_file(Object::parse(text.as_bytes()).unwrap()).unwrap();
+    let refused = local.register_files(START, vec![], vec![check]);
+    let [(name, why)] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!(name, "check ''");
+    let why = why.to_string();
+    assert!(why.starts_with("CheckID missing &{"), "{why}");
+    assert!(why.contains("map[Accept:[hidden] Authorization:[hidden]]"), "{why}");
+    assert!(!why.contains("secret"), "{why}");
+    assert_eq!(local.checks().count(), 0);
 }
 
 #[test]

@@ -431,6 +431,30 @@ fn a_failure_is_tried_again_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn servers_that_fail_are_asked_one_thing_at_a_time() {
+    let mut world = World::new();
+    world.pass(secs(1));
+    for id in 0..200 {
+        world.register(&format!(r#"{{"Name": "s{id}"}}"#));
+    }
+    assert_eq!(world.calls.len(), 64);
+    world.servers = Servers::Down;
+    for _ in 0..64 {
+        world.deliver(0);
+    }
+    assert_eq!(world.calls.len(), 1);
+    let asked = world.register(r#"{"Name": "zzz"}"#);
+    // What somebody waits for is next, by name; all of these are waited for.
+    while !world.done.contains(&asked) {
+        world.deliver(0);
+        assert!(world.calls.len() <= 1);
+    }
+    world.servers = Servers::Up;
+    world.pass(secs(31));
+    world.assert_equal();
+}
+
+#[test]
 fn an_old_view_undoes_nothing() {
     let mut world = World::new();
     world.register(r#"{"Name": "w", "Tags": ["old"], "EnableTagOverride": true}"#);

@@ -27,7 +27,6 @@ const LATER: &[&str] = &[
     "services export",
     "tls",
     "troubleshoot",
-
 ];
 
 fn is_later(words: &str) -> bool {

@@ -26,7 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-raft", &[]),
-    ("tribune-api", &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-serf"]),
+    (
+        "tribune-api",
+        &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-local", "tribune-serf"],
+    ),
     (
         "tribune-server",
         &[
@@ -70,8 +73,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-archive",
             "tribune-client",
             "tribune-gotext",
+            "tribune-local",
             "tribune-pattern",
             "tribune-sandbox",
+            "tribune-server",
+            "tribune-settings",
             "tribune-sim",
             "tribune-wire",
         ],

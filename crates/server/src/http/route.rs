@@ -67,8 +67,6 @@ pub(crate) enum Peer {
     Local,
 }
 
-const PLAIN: &str = "text/plain; charset=utf-8";
-
 impl Site {
     pub(crate) fn catalogue(&self) -> &Catalogue {
         self.store.catalogue()
@@ -84,20 +82,13 @@ impl Site {
         let raw_query = request.uri().query().unwrap_or_default().to_owned();
         let pretty = self.manners.pretty
             || Query::parse(&raw_query).is_some_and(|query| query.has("pretty"));
-        let mut reply = match self.route(request, &raw_query, peer).await {
+        let reply = match self.route(request, &raw_query, peer).await {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
             Outcome::Api(reply) => {
                 reply.with("Vary", "Accept-Encoding").with("X-Consul-Default-Acl-Policy", "allow")
             }
         };
-        // An unhealthy server says so as text.
-        if reply.status == 429
-            && let Body::Json(bytes) = &reply.body
-        {
-            let bytes = if pretty { api::json::indent(bytes).into() } else { bytes.clone() };
-            reply.body = Body::Bytes(PLAIN, bytes);
-        }
         let mut response = reply.respond(pretty, gzip);
         for (name, value) in &self.manners.response_headers {
             let name = hyper::header::HeaderName::from_bytes(name.as_bytes());

@@ -27,8 +27,7 @@ pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let host = Host { name: host_name(), interfaces };
     match settings::load(&flags, &Disk, &host) {
         Ok(settings) => {
-            definitions(&settings)
-                .map_err(|why| Failure::of("Config validation failed", why))?;
+            definitions(&settings).map_err(|why| Failure::of("Config validation failed", why))?;
             for warning in settings.warnings {
                 complain(warning);
             }
@@ -51,8 +50,7 @@ fn definitions(settings: &Settings) -> Result<(), String> {
         .map(|service| ServiceDefinition::from_file(service.object.clone()))
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())?;
-    let complaints: Vec<_> =
-        services.iter().flat_map(ServiceDefinition::complaints).collect();
+    let complaints: Vec<_> = services.iter().flat_map(ServiceDefinition::complaints).collect();
     if !complaints.is_empty() {
         return Err(gotext::multi_error(&complaints));
     }
