@@ -63,7 +63,7 @@ async fn serve(settings: Settings) -> i32 {
     println!("==> Starting Consul agent...");
     log.open_gate();
     let running = match options(&settings, log.clone()) {
-        Ok(options) => start::start(options).await.map_err(|error| error.to_string()),
+        Ok(options) => crate::start(options).await.map_err(|error| error.to_string()),
         Err(why) => Err(why),
     };
     let running = match running {
