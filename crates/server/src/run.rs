@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::identity::Identity;
 use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
-use crate::{random, start};
+use crate::random;
 
 /// Runs an agent until it is told to stop; the result is the exit code.
 #[must_use]
