@@ -256,6 +256,10 @@ fn keep(
 async fn follow_events(lan: NodeHandle, events: Events, identity: Identity, keeper: Keeper) {
     let mut incoming = lan.subscribe_events("agent".to_owned());
     while let Some(event) = incoming.recv().await {
+        if let Event::Member { .. } = &*event {
+            let members = lan.members().await.len();
+            keeper.tell(local::Input::Members(members)).await;
+        }
         if let Event::User { lamport_time, name, payload, .. } = &*event {
             let payload = payload.as_deref().unwrap_or_default();
             let own = keeper
@@ -273,8 +277,10 @@ async fn reap(store: Store) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let before = now.saturating_sub(limits::TOMBSTONE_AGE);
         let before = u64::try_from(Duration::as_millis(&before)).unwrap_or(u64::MAX);
-        let command = catalog::Command::Reap(catalog::Time(before));
-        // Nothing is lost if it is not done now.
-        let _ = store.write(&command).await;
+        let before = catalog::Time(before);
+        if store.catalogue().read().kv_reapable(before) {
+            // Nothing is lost if it is not done now.
+            let _ = store.write(&catalog::Command::Reap(before)).await;
+        }
     }
 }
