@@ -26,6 +26,7 @@ mod endpoint;
 mod health;
 pub mod json;
 mod kv;
+mod later;
 mod local;
 mod near;
 mod register;

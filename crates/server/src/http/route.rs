@@ -204,7 +204,8 @@ impl Site {
             query = query.without("cached");
         }
         if let Handler::Off(status, text) = handler {
-            return Reply::text(status, text);
+            let reply = Reply::text(status, text);
+            return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
         }
         let headers = request.headers();
         let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
@@ -345,10 +346,7 @@ impl Site {
                 if !deferred {
                     return reply;
                 }
-                reply
-                    .with("X-Consul-Index", "1")
-                    .with("X-Consul-Knownleader", "false")
-                    .with("X-Consul-Lastcontact", "0")
+                return unread(reply);
             }
         };
         if shows_meta {
@@ -530,6 +528,15 @@ fn may_be_old(cache: &str, age: Duration) -> bool {
 /// Whether everything below a path is an endpoint's.
 fn is_subtree(path: &str) -> bool {
     api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
+}
+
+/// The headers of a read that failed before it read anything.
+fn unread(reply: Reply) -> Reply {
+    reply
+        .with("X-Consul-Index", "1")
+        .with("X-Consul-Knownleader", "false")
+        .with("X-Consul-Lastcontact", "0")
+        .with("X-Consul-Query-Backend", "blocking-query")
 }
 
 /// What makes no other entry of a cache.
