@@ -15,7 +15,7 @@
 //!
 //! ```
 //! let row = api::find("/v1/kv/app/name").unwrap();
-//! assert_eq!((row.endpoint.allow().as_str(), row.tail), ("OPTIONS,GET,PUT,DELETE", 7));
+//! assert_eq!((row.endpoint.allow().as_str(), row.tail), ("OPTIONS,GET,PUT,DELETE", 8));
 //! assert!(api::find("/v1/nope").is_none());
 //! ```
 
@@ -26,6 +26,7 @@ mod endpoint;
 mod health;
 pub mod json;
 mod kv;
+mod later;
 mod local;
 mod near;
 mod register;

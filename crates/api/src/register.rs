@@ -101,22 +101,27 @@ fn read_register(body: &[u8]) -> Result<Read, ObjectError> {
 }
 
 pub(crate) fn deregister(request: &Request, reader: &Reader<'_>) -> Result<Proposal, Failure> {
-    let (command, datacenter) =
+    let (command, datacenter, of_a_peer) =
         read_deregister(&request.body).map_err(|error| decode_failed(&error))?;
     other_datacenter(&datacenter, reader)?;
     if matches!(&command, Command::Deregister { node, .. } if node.is_empty()) {
         return Err(Failure::internal("Must provide node"));
     }
+    if of_a_peer {
+        return Ok(Proposal::Answer(Answer::truth(true)));
+    }
     Ok(propose(command))
 }
 
-fn read_deregister(body: &[u8]) -> Result<(Command, String), ObjectError> {
+/// The command, the datacenter, and whether something of another cluster is meant.
+fn read_deregister(body: &[u8]) -> Result<(Command, String, bool), ObjectError> {
     let mut body = Object::parse(body)?;
     let datacenter = body.field("Datacenter")?;
     let node: String = body.field("Node")?;
     let service: String = body.field("ServiceID")?;
     let check: String = body.field("CheckID")?;
-    for ignored in ["Address", "Token", "PeerName"] {
+    let peer: String = body.field("PeerName")?;
+    for ignored in ["Address", "Token"] {
         let _: String = body.field(ignored)?;
     }
     body.finish()?;
@@ -125,7 +130,8 @@ fn read_deregister(body: &[u8]) -> Result<(Command, String), ObjectError> {
         service: ServiceId::from(&*service),
         check: CheckId::from(&*check),
     };
-    Ok((command, datacenter))
+    // What another cluster has is not here.
+    Ok((command, datacenter, !peer.is_empty()))
 }
 
 /// The indexes of a row that was read before and comes back.
@@ -192,6 +198,7 @@ pub(crate) fn service(mut object: Object) -> Result<Described, ObjectError> {
     let name: String = object.field("Service")?;
     let id: String = object.field("ID")?;
     let tagged: Option<BTreeMap<String, Object>> = object.optional("TaggedAddresses")?;
+    object.refuse_null("Proxy")?;
     let proxy = object.optional("Proxy")?.map(Proxy::from_body).transpose()?;
     let (native, sidecar) = connect(object.optional("Connect")?)?;
     let kind: String = object.field("Kind")?;

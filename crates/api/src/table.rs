@@ -6,7 +6,7 @@ use Method::{Delete, Get, Post, Put};
 use crate::endpoint::{Endpoint, Enterprise, Handler, Meta, Parameters};
 use crate::request::Method;
 use crate::shell::Call;
-use crate::{catalog, coordinate, health, kv, register, session, txn};
+use crate::{catalog, coordinate, health, kv, later, register, session, txn};
 
 /// What is known of a path.
 #[derive(Clone, Copy)]
@@ -101,9 +101,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/agent/token/", &[(Put, ACL_OFF)], Meta::None, Parameters::None, Enterprise::Refuse, false),
     row("/v1/agent/version", &[(Get, Shell(Call::AgentVersion))], Meta::None, Parameters::None, Enterprise::Refuse, false),
     row("/v1/catalog/connect/", &[(Get, Read(catalog::connect))], Meta::Catalog, Parameters::All, Enterprise::Refuse, true),
-    row("/v1/catalog/datacenters", &[(Get, Shell(Call::Datacenters))], Meta::None, Parameters::None, Enterprise::Ignore, true),
+    row("/v1/catalog/datacenters", &[(Get, Shell(Call::Datacenters))], Meta::None, Parameters::Consistency, Enterprise::Ignore, true),
     row("/v1/catalog/deregister", &[(Put, Write(register::deregister))], Meta::None, Parameters::Body, Enterprise::Refuse, false),
-    row("/v1/catalog/gateway-services/", &[(Get, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/catalog/gateway-services/", &[(Get, Read(later::of_gateway))], Meta::Catalog, Parameters::All, Enterprise::Refuse, false),
     row("/v1/catalog/node-services/", &[(Get, Read(catalog::node_list))], Meta::Catalog, Parameters::All, Enterprise::Refuse, false),
     row("/v1/catalog/node/", &[(Get, Read(catalog::node))], Meta::Catalog, Parameters::All, Enterprise::Refuse, false),
     row("/v1/catalog/nodes", &[(Get, Read(catalog::nodes))], Meta::Catalog, Parameters::All, Enterprise::AllowNamespace, false),
@@ -111,19 +111,19 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/catalog/service/", &[(Get, Read(catalog::service))], Meta::Catalog, Parameters::All, Enterprise::Refuse, true),
     row("/v1/catalog/services", &[(Get, Read(catalog::services))], Meta::Catalog, Parameters::All, Enterprise::Refuse, true),
     row("/v1/config", &[(Put, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/config/", &[(Get, LATER), (Delete, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/config/", &[(Get, Read(later::config)), (Delete, Write(later::remove_config))], Meta::Query, Parameters::All, Enterprise::Refuse, false),
     row("/v1/connect/ca/configuration", &[(Get, CONNECT_OFF), (Put, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/connect/ca/roots", &[(Get, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/connect/intentions", &[(Get, LATER), (Post, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/connect/intentions/", &[(Get, LATER), (Put, LATER), (Delete, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/connect/intentions/check", &[(Get, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/connect/intentions/exact", &[(Get, LATER), (Put, LATER), (Delete, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/connect/intentions/match", &[(Get, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/connect/ca/roots", &[(Get, CONNECT_OFF)], Meta::Deferred, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/connect/intentions", &[(Get, CONNECT_OFF), (Post, CONNECT_OFF)], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/connect/intentions/", &[(Get, CONNECT_OFF), (Put, CONNECT_OFF), (Delete, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/connect/intentions/check", &[(Get, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/connect/intentions/exact", &[(Get, CONNECT_OFF), (Put, CONNECT_OFF), (Delete, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/connect/intentions/match", &[(Get, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/coordinate/datacenters", &[(Get, Shell(Call::CoordinateDatacenters))], Meta::None, Parameters::None, Enterprise::Refuse, false),
-    row("/v1/coordinate/node/", &[(Get, Read(coordinate::node))], Meta::Deferred, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/coordinate/nodes", &[(Get, Read(coordinate::nodes))], Meta::Deferred, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/coordinate/node/", &[(Get, Read(coordinate::node))], Meta::Deferred, Parameters::All, Enterprise::AllowNamespace, false),
+    row("/v1/coordinate/nodes", &[(Get, Read(coordinate::nodes))], Meta::Deferred, Parameters::All, Enterprise::AllowNamespace, false),
     row("/v1/coordinate/update", &[(Put, Write(coordinate::update))], Meta::None, Parameters::Body, Enterprise::Refuse, false),
-    row("/v1/discovery-chain/", &[(Get, CONNECT_OFF), (Post, CONNECT_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/discovery-chain/", &[(Get, CONNECT_OFF), (Post, CONNECT_OFF)], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),
     row("/v1/event/fire/", &[(Put, Shell(Call::EventFire))], Meta::None, Parameters::Body, Enterprise::Ignore, false),
     row("/v1/event/list", &[(Get, Shell(Call::EventList))], Meta::None, Parameters::Wait, Enterprise::Ignore, false),
     row("/v1/health/checks/", &[(Get, Read(health::service_checks))], Meta::Catalog, Parameters::All, Enterprise::Refuse, false),
@@ -159,8 +159,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/peering/establish", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peering/token", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peerings", &[(Get, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/query", &[(Get, LATER), (Post, LATER)], Meta::None, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/query/", &[(Get, LATER), (Put, LATER), (Delete, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/query", &[(Get, Read(later::list)), (Post, LATER)], Meta::Catalog, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/query/", &[(Get, Read(later::query)), (Put, Write(later::change_query)), (Delete, Write(later::change_query))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/create", &[(Put, Write(session::create))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/destroy/", &[(Put, Write(session::destroy))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/info/", &[(Get, Read(session::info))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),

@@ -222,6 +222,14 @@ impl Snapshot {
         self.kv.entries.range::<_, [u8]>(range).take_while(move |e| e.key().starts_with(prefix))
     }
 
+    /// Whether there is something that [`crate::Command::Reap`] would forget: a deletion before
+    /// `before`, or a lock delay that was over then.
+    #[must_use]
+    pub fn kv_reapable(&self, before: Time) -> bool {
+        self.kv.tombstones.values().any(|stone| stone.time < before)
+            || self.kv.lock_delays.values().any(|until| *until < before)
+    }
+
     /// The index of the whole table: that of a missing key.
     #[must_use]
     pub fn kv_index(&self) -> ModifyIndex {

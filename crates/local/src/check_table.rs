@@ -18,9 +18,10 @@ pub(crate) struct CheckTable {
 }
 
 impl CheckTable {
+    /// Takes a check up whose ID nobody has.
     pub(crate) fn insert(&mut self, check: LocalCheck) {
         let id = check.row.id.clone();
-        self.remove(&id);
+        debug_assert!(!self.contains(&id), "{id} is there already");
         self.by_service.entry(check.row.service_id.clone()).or_default().insert(id.clone());
         if let Some(target) = alias_of(&check) {
             self.by_alias.entry(target).or_default().insert(id.clone());

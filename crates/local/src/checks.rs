@@ -83,6 +83,10 @@ impl Local {
         if row.id.is_empty() {
             return Err(Refused::FileCheckId);
         }
+        if source == Source::File {
+            // Consul says of these alone not what they are.
+            row.kind = Box::default();
+        }
         // The row has them.
         definition.service_id.clear();
         definition.token.clear();
@@ -137,7 +141,6 @@ impl Local {
                 runs = false;
             }
         }
-        self.timers.clear(&Timer::Deferred(id.clone()));
         let ttl = Timer::Ttl(id.clone());
         match entry.definition.as_deref().filter(|check| check.kind() == CheckKind::Ttl) {
             Some(check) => self.timers.set(ttl, now + check.ttl.saturating_std()),

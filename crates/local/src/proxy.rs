@@ -138,7 +138,7 @@ impl Proxy {
                 &["local_service_socket_path"],
             )?,
             mode: f.word("Mode")?,
-            config: f.map(&["Config"], &["config"])?,
+            config: config(f)?,
             mesh_gateway: mesh_gateway(f)?,
             extensions: f.named(&["EnvoyExtensions", "envoy_extensions"], &["envoy_extensions"])?,
             ..Self::default()
@@ -212,6 +212,11 @@ impl Proxy {
     }
 }
 
+/// An empty map says what none says.
+fn config(f: &mut Fields) -> Result<Option<BTreeMap<String, Value>>, ObjectError> {
+    Ok(f.map(&["Config"], &["config"])?.filter(|config: &BTreeMap<_, _>| !config.is_empty()))
+}
+
 fn mesh_gateway(f: &mut Fields) -> Result<String, ObjectError> {
     let names = ["MeshGateway", "mesh_gateway"];
     let Some(mut gateway) = f.nested(&names, &names[1..])? else { return Ok(String::new()) };
@@ -272,7 +277,7 @@ impl Upstream {
         };
         upstream.bind_port =
             f.named(&["LocalBindPort", "local_bind_port"], &["local_bind_port"])?;
-        upstream.config = f.map(&["Config"], &["config"])?;
+        upstream.config = config(&mut f)?;
         upstream.mesh_gateway = mesh_gateway(&mut f)?;
         f.finish()?;
         Ok(upstream)
@@ -354,7 +359,7 @@ impl Record {
     }
 
     fn map(&mut self, name: &str, map: Option<&BTreeMap<String, Value>>) {
-        if let Some(map) = map.filter(|map| !map.is_empty()) {
+        if let Some(map) = map {
             let fields = map.iter().map(|(key, value)| (key.clone(), Json::from(value)));
             self.put(name, Json::Object(fields.collect()));
         }

@@ -128,13 +128,6 @@ impl Queue {
         }
     }
 
-    /// Leaves a name that has not been sent, for what it depends on could not be pushed.
-    pub(crate) fn hold_back(&mut self, key: &Key, done: &mut Vec<Ticket>) {
-        self.dirty.remove(key);
-        self.held.insert(key.clone());
-        self.settle(key, done);
-    }
-
     /// The catalogue is being read from now on.
     pub(crate) fn reading(&mut self) {
         self.touched.clear();

@@ -278,25 +278,10 @@ impl Local {
                 for key in flight.keys {
                     // What is gone meanwhile has been marked anew, or goes with its service.
                     if flight.removes || self.has(&key) {
-                        self.hold(key);
+                        self.queue.hold(key);
                     }
                 }
                 self.full_sync_after(now, RETRY);
-            }
-        }
-    }
-
-    /// Leaves a name until the next full sync. The checks of a service are not tried before it.
-    fn hold(&mut self, key: Key) {
-        self.queue.hold(key.clone());
-        let Key::Service(id) = &key else { return };
-        if !self.queue.is_held(&key) {
-            return;
-        }
-        for check in self.checks.of_service(id) {
-            let key = Key::Check(check.row.id.clone());
-            if self.queue.is_dirty(&key) {
-                self.queue.hold_back(&key, &mut self.done);
             }
         }
     }
@@ -307,3 +292,6 @@ impl Local {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

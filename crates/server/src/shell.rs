@@ -68,6 +68,9 @@ pub(crate) async fn call(
         Call::StatusLeader => Ok(json(&leader(site))),
         Call::StatusPeers => Ok(json(&[leader(site)])),
         Call::Datacenters => Ok(json(&[&site.agent.datacenter])),
+        Call::CoordinateDatacenters if !site.agent.coordinates => {
+            Err(Failure::new(401, "Coordinate support disabled"))
+        }
         Call::CoordinateDatacenters => Ok(about::datacenter_coordinates(site).await),
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),

@@ -24,6 +24,9 @@ use crate::shell::Shell;
 use crate::store::Store;
 use crate::{limits, random, reconcile};
 
+/// The shortest time to live of a session, unless another one is given.
+const SESSION_TTL_MIN_NS: i64 = 10_000_000_000;
+
 /// What stands before the name of a leader in its pool.
 const NEW_LEADER: &str = "consul:new-leader:";
 
@@ -141,7 +144,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         node: identity.node.clone(),
         kv_value_max_bytes: options.http.kv_value_max_bytes,
         txn_max_bytes: options.http.txn_max_bytes,
-        session_ttl_min_ns: options.session_ttl_min_ns,
+        session_ttl_min_ns: match options.session_ttl_min_ns {
+            0 => SESSION_TTL_MIN_NS,
+            given => given,
+        },
         coordinates: options.coordinates,
     };
     let mut tasks = vec![
@@ -250,6 +256,10 @@ fn keep(
 async fn follow_events(lan: NodeHandle, events: Events, identity: Identity, keeper: Keeper) {
     let mut incoming = lan.subscribe_events("agent".to_owned());
     while let Some(event) = incoming.recv().await {
+        if let Event::Member { .. } = &*event {
+            let members = lan.members().await.len();
+            keeper.tell(local::Input::Members(members)).await;
+        }
         if let Event::User { lamport_time, name, payload, .. } = &*event {
             let payload = payload.as_deref().unwrap_or_default();
             let own = keeper
@@ -267,8 +277,10 @@ async fn reap(store: Store) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let before = now.saturating_sub(limits::TOMBSTONE_AGE);
         let before = u64::try_from(Duration::as_millis(&before)).unwrap_or(u64::MAX);
-        let command = catalog::Command::Reap(catalog::Time(before));
-        // Nothing is lost if it is not done now.
-        let _ = store.write(&command).await;
+        let before = catalog::Time(before);
+        if store.catalogue().read().kv_reapable(before) {
+            // Nothing is lost if it is not done now.
+            let _ = store.write(&catalog::Command::Reap(before)).await;
+        }
     }
 }

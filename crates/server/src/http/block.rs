@@ -79,3 +79,6 @@ fn fingerprint(answer: &Answer) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

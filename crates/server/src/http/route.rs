@@ -1,10 +1,11 @@
 //! The way of one request.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
 use bytes::{Bytes, BytesMut};
@@ -54,8 +55,8 @@ pub(crate) struct Site {
     pub(crate) timers: SessionTimers,
     pub(crate) shell: Shell,
     pub(crate) manners: Manners,
-    /// What was read with `?cached`, as hashes.
-    pub(crate) asked: Mutex<HashSet<u64>>,
+    /// What was read with `?cached`, as hashes, and when.
+    pub(crate) asked: Mutex<HashMap<u64, Instant>>,
 }
 
 /// Who asks.
@@ -196,9 +197,15 @@ impl Site {
             return Reply::text(405, format!("method {method} not allowed"))
                 .with("Allow", endpoint.allow());
         };
-        let Some(query) = Query::parse(raw_query) else { return Reply::new(500, Body::Empty) };
+        let Some(mut query) = Query::parse(raw_query) else {
+            return Reply::new(500, Body::Empty);
+        };
+        if !self.manners.cache {
+            query = query.without("cached");
+        }
         if let Handler::Off(status, text) = handler {
-            return Reply::text(status, text);
+            let reply = Reply::text(status, text);
+            return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
         }
         let headers = request.headers();
         let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
@@ -206,9 +213,11 @@ impl Site {
             return failure.into();
         }
         let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
-        let cache = cache.filter(|_| endpoint.parameters == api::Parameters::All);
+        let looks =
+            matches!(endpoint.parameters, api::Parameters::All | api::Parameters::Consistency);
+        let cache = cache.filter(|_| looks).unwrap_or_default().to_owned();
         let parameters = Parameters::read(endpoint, &query)
-            .and_then(|read| check_cache_control(cache.unwrap_or_default()).map(|()| read));
+            .and_then(|read| check_cache_control(&cache).map(|()| read));
         let parameters = match parameters {
             Ok(parameters) => parameters,
             Err(failure) => return failure.into(),
@@ -224,7 +233,11 @@ impl Site {
         match handler {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
             Handler::Write(write) => self.write(endpoint, write, &request).await,
-            Handler::Shell(call) => self.call(call, &request, parameters, &accept).await,
+            Handler::Shell(call) => {
+                let reply = self.call(call, &request, parameters, &accept).await;
+                let cached = endpoint.cached && request.query.has("cached");
+                if cached { self.cache_said(endpoint, &request, &cache, reply) } else { reply }
+            }
             Handler::Off(status, text) => Reply::text(status, text),
         }
     }
@@ -319,8 +332,10 @@ impl Site {
                     let used = parameters.consistency.as_str();
                     reply = reply.with("X-Consul-Effective-Consistency", used);
                 }
-                if endpoint.cached && request.query.has("cached") && self.manners.cache {
-                    reply = self.cache_said(endpoint, request, parameters, reply);
+                if endpoint.cached && request.query.has("cached") {
+                    // A read that waits is never an old one.
+                    let cache = if parameters.index > 0 { "max-age=0" } else { "" };
+                    reply = self.cache_said(endpoint, request, cache, reply);
                 }
                 reply
             }
@@ -331,10 +346,7 @@ impl Site {
                 if !deferred {
                     return reply;
                 }
-                reply
-                    .with("X-Consul-Index", "1")
-                    .with("X-Consul-Knownleader", "false")
-                    .with("X-Consul-Lastcontact", "0")
+                return unread(reply);
             }
         };
         if shows_meta {
@@ -350,20 +362,33 @@ impl Site {
         &self,
         endpoint: &Endpoint,
         request: &Request,
-        parameters: Parameters,
+        cache: &str,
         reply: Reply,
     ) -> Reply {
         let mut hasher = DefaultHasher::new();
-        (endpoint.path, &request.tail, request.query.encode()).hash(&mut hasher);
+        // Who wants only what passes picks it out of the same entry.
+        let query = UNCACHED.iter().fold(request.query.clone(), |query, name| query.without(name));
+        (endpoint.path, &request.tail, query.encode()).hash(&mut hasher);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.len() >= CACHE_KEYS {
             asked.clear();
         }
-        let known = !asked.insert(hasher.finish());
-        if known && parameters.index == 0 {
-            reply.with("X-Cache", "HIT").with("Age", "0")
-        } else {
-            reply.with("X-Cache", "MISS")
+        let now = Instant::now();
+        let since = asked.entry(hasher.finish());
+        let age = match &since {
+            Entry::Occupied(since) => Some(now.duration_since(*since.get())),
+            Entry::Vacant(_) => None,
+        };
+        match age.filter(|age| may_be_old(cache, *age)) {
+            // Entries that nobody bounds are refreshed behind the scenes.
+            Some(age) => {
+                let age = if endpoint.meta == Meta::None { age.as_secs() } else { 0 };
+                reply.with("X-Cache", "HIT").with("Age", age.to_string())
+            }
+            None => {
+                since.insert_entry(now);
+                reply.with("X-Cache", "MISS")
+            }
         }
     }
 
@@ -491,10 +516,32 @@ fn malformed(request: &hyper::Request<Incoming>) -> Option<Reply> {
     None
 }
 
+/// Whether a client takes an answer of this age.
+fn may_be_old(cache: &str, age: Duration) -> bool {
+    cache.split(',').map(str::trim).all(|directive| {
+        let bound = directive.strip_prefix("max-age=").and_then(|text| text.parse().ok());
+        directive != "must-revalidate"
+            && bound.is_none_or(|bound| bound > 0 && age <= Duration::from_secs(bound))
+    })
+}
+
 /// Whether everything below a path is an endpoint's.
 fn is_subtree(path: &str) -> bool {
     api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
+
+/// The headers of a read that failed before it read anything.
+fn unread(reply: Reply) -> Reply {
+    reply
+        .with("X-Consul-Index", "1")
+        .with("X-Consul-Knownleader", "false")
+        .with("X-Consul-Lastcontact", "0")
+        .with("X-Consul-Query-Backend", "blocking-query")
+}
+
+/// What makes no other entry of a cache.
+const UNCACHED: [&str; 8] =
+    ["cached", "passing", "stale", "max_stale", "index", "wait", "pretty", "token"];
 
 /// What a path came to.
 enum Outcome {
