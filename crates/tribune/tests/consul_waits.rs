@@ -4,7 +4,7 @@
 mod fake;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -64,6 +64,52 @@ fn a_handler_that_fails_ends_the_watch() {
     let (_, error, code) = fake.run(&["watch", "-type=nodes", "-shell=false", "/no/such"]);
     let text = "Error starting handler: fork/exec /no/such: no such file or directory\n";
     assert_eq!((error.as_str(), code), (text, Some(1)));
+}
+
+#[test]
+fn a_log_is_followed_until_an_interrupt() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let agent = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut first = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut first).unwrap();
+        let line = "16\r\n[INFO] agent: started\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+        stream.write_all((head + line).as_bytes()).unwrap();
+        // The stream has no end; the client leaves.
+        let _ = stream.read_to_end(&mut Vec::new());
+        first
+    });
+    let fake = Fake::start(|_| Answer::new(500, ""));
+    let mut child = fake
+        .command(&["monitor", "-log-level=debug", "-log-json", "-http-addr", &address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "[INFO] agent: started\n");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let asked = agent.join().unwrap();
+    assert_eq!(asked, "GET /v1/agent/monitor?logjson=true&loglevel=debug HTTP/1.1\r\n");
+}
+
+#[test]
+fn patience_ends_although_the_agent_does_not_answer() {
+    let fake = Fake::start(|asked| match asked.line.as_str() {
+        "GET /v1/agent/self" => Answer::new(200, r#"{"Config":{"NodeName":"n1"}}"#),
+        "PUT /v1/session/create" => Answer::new(200, r#"{"ID":"s1"}"#),
+        "PUT /v1/session/destroy/s1" => Answer::new(200, "true"),
+        _ => loop {
+            std::thread::park();
+        },
+    });
+    let begun = Instant::now();
+    assert_eq!(fake.run(&["lock", "-try=10ms", "p", "true"]).2, Some(1));
+    assert!(begun.elapsed() < PATIENCE);
+    assert_eq!(fake.lines().pop().unwrap(), "PUT /v1/session/destroy/s1");
 }
 
 /// Keys with what locks need: the session that holds one, the index, and waiting for a change.

@@ -116,7 +116,7 @@ pub(crate) const COMMANDS: &[Command] = &[
                       -config-dir name; flags win over files.",
         flags: agent::flags,
         prefix: "",
-        action: Action::Parsed(agent::run),
+        action: Action::Consul(agent::run),
     },
     group("catalog", "Look at the catalogue", "Shows what the servers know of nodes and services."),
     Command {
