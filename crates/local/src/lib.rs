@@ -86,7 +86,7 @@ pub use interface::{
     CallId, Config, Fact, Input, Key, Outcome, Output, RemoteView, Source, Ticket, Token,
 };
 pub use machine::Local;
-pub use refused::Refused;
+pub use refused::{Refused, RefusedFile};
 pub use service_definition::ServiceDefinition;
 pub use status::Status;
 pub use time::Time;

@@ -114,3 +114,30 @@ impl Refused {
         }
     }
 }
+
+/// A definition of a file that could not be registered, in the words that operators know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedFile {
+    /// A service.
+    #[error("Failed to register service {}: {why}", quote(.name))]
+    Service {
+        /// What it is called.
+        name: String,
+        /// Why.
+        why: Refused,
+    },
+    /// A service that is called nothing.
+    #[error("Failed to register service \"\": Service name missing")]
+    NamelessService,
+    /// A check.
+    #[error("Failed to register check '{name}': {why}")]
+    Check {
+        /// What it is called.
+        name: String,
+        /// Why.
+        why: Refused,
+    },
+    /// A check that is called nothing.
+    #[error("Failed to register check '': CheckID missing")]
+    NamelessCheck,
+}

@@ -11,7 +11,7 @@ use crate::entry::LocalService;
 use crate::files;
 use crate::interface::{Fact, Key, Output, Source, Ticket};
 use crate::machine::Local;
-use crate::refused::Refused;
+use crate::refused::{Refused, RefusedFile};
 use crate::service_definition::ServiceDefinition;
 use crate::sidecar;
 use crate::time::Time;
@@ -167,17 +167,21 @@ impl Local {
     /// removes what they do not define any longer. What they define wins over what a request has
     /// registered under the same ID.
     ///
-    /// Returns what could not be registered, with the name of the service or the check.
+    /// Returns what could not be registered.
     pub fn register_files(
         &mut self,
         now: Time,
         services: Vec<ServiceDefinition>,
         checks: Vec<CheckDefinition>,
-    ) -> Vec<(String, Refused)> {
+    ) -> Vec<RefusedFile> {
         let mut refused = Vec::new();
         let mut kept_services = BTreeSet::new();
         let mut kept_checks = BTreeSet::new();
         for definition in services {
+            if definition.service.name.is_empty() {
+                refused.push(RefusedFile::NamelessService);
+                continue;
+            }
             let parts = std::iter::once(&definition).chain(definition.sidecar());
             for part in parts {
                 kept_services.insert(part.service.id.clone());
@@ -191,13 +195,18 @@ impl Local {
             let name = definition.service.name.to_string();
             let token = definition.token.clone();
             let registered = self.register_service(now, definition, Source::File, &token, false);
-            refused.extend(registered.err().map(|why| (name, why)));
+            refused.extend(registered.err().map(|why| RefusedFile::Service { name, why }));
         }
         for definition in checks {
-            kept_checks.insert(definition.row().id);
+            let id = definition.row().id;
+            if id.is_empty() {
+                refused.push(RefusedFile::NamelessCheck);
+                continue;
+            }
+            kept_checks.insert(id);
             let (name, token) = (definition.name.clone(), definition.token.clone());
             let registered = self.register_check(now, definition, Source::File, &token);
-            refused.extend(registered.err().map(|why| (name, why)));
+            refused.extend(registered.err().map(|why| RefusedFile::Check { name, why }));
         }
         let gone = |source, kept: bool| source == Source::File && !kept;
         let checks: Vec<CheckId> = (self.checks.iter())

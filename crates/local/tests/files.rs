@@ -328,3 +328,21 @@ fn definitions_of_files_are_refused_as_recorded() {
     }
     assert_eq!((refused, accepted), (14, 8));
 }
+
+#[test]
+fn definitions_without_a_name_are_refused() {
+    let mut local = agent();
+    let object = |text: &str| Object::parse(text.as_bytes()).unwrap();
+    let check = CheckDefinition::from_file(object(r#"{"ttl": "1s"}"#)).unwrap();
+    let service = ServiceDefinition::from_file(object(r#"{"port": 1}"#)).unwrap();
+    let refused = local.register_files(NOW, vec![service], vec![check]);
+    let texts: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "Failed to register service \"\": Service name missing",
+            "Failed to register check '': CheckID missing"
+        ]
+    );
+    assert_eq!(local.services().count() + local.checks().count(), 0);
+}
