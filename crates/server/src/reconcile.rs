@@ -71,7 +71,7 @@ fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
         ("consul-network-segment".into(), "".into()),
         ("consul-version".into(), crate::VERSION.into()),
     ];
-    pairs.extend(identity.meta.iter().cloned());
+    pairs.extend(identity.meta.pairs().iter().cloned());
     pairs.sort();
     pairs.into()
 }

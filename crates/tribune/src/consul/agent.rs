@@ -2,11 +2,12 @@
 
 use settings::{FlagKind, FlagSetting};
 
+use super::Failure;
 use crate::command::Command;
 use crate::flags::{Flag, Kind, Parsed};
 
 /// The agent's own table of options, as far as they have flags.
-pub(crate) fn flags() -> Vec<Flag> {
+pub(super) fn flags() -> Vec<Flag> {
     let flag = |flag: settings::AgentFlag| {
         let kind = match flag.kind {
             FlagKind::Switch => Kind::Bool,
@@ -19,11 +20,18 @@ pub(crate) fn flags() -> Vec<Flag> {
     settings::flags().into_iter().map(flag).collect()
 }
 
-pub(crate) fn run(_: &Command, parsed: &Parsed) -> i32 {
+pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
+    if !parsed.positional.is_empty() {
+        let words = parsed.words().join(" ");
+        return Err(Failure::Said(format!("==> Unexpected extra arguments: [{words}]")));
+    }
     let setting = |(name, value): &(&'static str, String)| FlagSetting {
         name: (*name).to_owned(),
         value: value.clone(),
     };
     let settings: Vec<FlagSetting> = parsed.given.iter().map(setting).collect();
-    server::run(&settings)
+    match server::run(&settings) {
+        0 => Ok(()),
+        code => Err(Failure::Silent(code)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint,
-    members, monitor, raft, reload, rtt, services, snapshot, version, watch,
+    members, monitor, raft, reload, rtt, services, snapshot, validate, version, watch,
 };
 use crate::command::{Action, Command};
 use crate::flags::{Flag, Kind};
@@ -116,7 +116,7 @@ pub(crate) const COMMANDS: &[Command] = &[
                       -config-dir name; flags win over files.",
         flags: agent::flags,
         prefix: "",
-        action: Action::Parsed(agent::run),
+        action: Action::Consul(agent::run),
     },
     group("catalog", "Look at the catalogue", "Shows what the servers know of nodes and services."),
     Command {
@@ -538,6 +538,20 @@ pub(crate) const COMMANDS: &[Command] = &[
         },
         prefix: "",
         action: Action::Consul(snapshot::save),
+    },
+    Command {
+        name: "validate",
+        synopsis: "Check files of an agent's configuration",
+        operands: "FILE|DIRECTORY...",
+        description: "Reads files and directories as an agent would that is started with them, and says what is wrong. Nothing is started.",
+        flags: || {
+            vec![
+                text("config-format", "string", "Format of all files: hcl or json."),
+                switch("quiet", "Say nothing if all is well."),
+            ]
+        },
+        prefix: "",
+        action: Action::Consul(validate::run),
     },
     Command {
         name: "version",
