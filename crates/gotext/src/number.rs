@@ -11,6 +11,16 @@ pub enum NumberError {
     Range,
 }
 
+impl NumberError {
+    /// The words of Go's `strconv`.
+    pub fn as_converted(self) -> &'static str {
+        match self {
+            NumberError::Syntax => "invalid syntax",
+            NumberError::Range => "value out of range",
+        }
+    }
+}
+
 /// `1 t T TRUE true True` and `0 f F FALSE false False`, nothing else.
 pub fn parse_bool(text: &str) -> Result<bool, NumberError> {
     match text {

@@ -111,8 +111,12 @@ fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i
     let code = runtime.block_on(async {
         match process::start(settings, definitions, node_id, flags, &log).await {
             Ok(process) => process.run().await,
-            Err(why) => {
-                log.entry(Level::Err, "agent", "Error starting agent", [("error", why.into())]);
+            Err(Failure { message, hint }) => {
+                let fields = [("error", message.into())];
+                log.entry(Level::Err, "agent", "Error starting agent", fields);
+                if let Some(hint) = hint {
+                    log.line(Level::Info, "agent", hint);
+                }
                 1
             }
         }

@@ -243,7 +243,8 @@ async fn open_store(
         Some(directory) if durable => {
             let directory = directory.join("raft");
             foreign_log::refuse(&directory)?;
-            make_directory(&directory)?;
+            // There are all values in it, and tokens.
+            make_directory(&directory, 0o700)?;
             raft::Storage::Disk(directory)
         }
         _ => raft::Storage::Memory,
@@ -256,9 +257,8 @@ async fn open_store(
     .await?)
 }
 
-/// A directory that everybody may look into.
-fn make_directory(path: &Path) -> Result<(), StartError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(|error| {
+fn make_directory(path: &Path, mode: u32) -> Result<(), StartError> {
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| {
         StartError::Directory(gotext::path_error("mkdir", &path.to_string_lossy(), &error))
     })
 }
@@ -272,7 +272,7 @@ fn start_pools(
 ) -> Result<(NodeHandle, Option<NodeHandle>), StartError> {
     let directory = data_dir.map(|directory| directory.join("serf"));
     if let Some(directory) = &directory {
-        make_directory(directory)?;
+        make_directory(directory, 0o755)?;
     }
     let snapshot = |name| directory.as_ref().map(|directory| directory.join(name));
     let wan_port = wan.as_ref().map(|options| options.bind.port());
@@ -382,7 +382,11 @@ fn keep(
     };
     let now = keeper::now();
     let random = SmallRng::from_seed(random::seed());
-    let mut machine = local::Local::new(config, now, random);
+    let known = reconcile::known_node(identity, store);
+    let mut machine =
+        local::Local::new(local::Config { node: known, ..config.clone() }, now, random);
+    // If the node is another than the catalogue knows, it is the first to be written.
+    machine.configure(now, config);
     let refused = machine.register_files(now, options.services, options.checks);
     if let Some(why) = refused.into_iter().next() {
         return Err(why.into());

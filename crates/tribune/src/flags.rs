@@ -38,6 +38,9 @@ pub(crate) struct Flag {
     pub choices: &'static [&'static str],
     /// What it is for.
     pub help: &'static str,
+    /// Whether a value that is none is complained of in the words of Go's conversion, not of its
+    /// flags: those of Consul's agent are so.
+    pub is_converted: bool,
 }
 
 impl Flag {
@@ -48,11 +51,16 @@ impl Flag {
         default: &'static str,
         help: &'static str,
     ) -> Flag {
-        Flag { name, kind, value_name, default, env: None, choices: &[], help }
+        Flag { name, kind, value_name, default, env: None, choices: &[], help, is_converted: false }
     }
 
     pub(crate) const fn env(mut self, variable: &'static str) -> Flag {
         self.env = Some(variable);
+        self
+    }
+
+    pub(crate) const fn converted(mut self) -> Flag {
+        self.is_converted = true;
         self
     }
 
@@ -128,12 +136,18 @@ pub(crate) fn parse(flags: Vec<Flag>, arguments: &[OsString]) -> Result<Parsed, 
 fn check(flag: &Flag, value: String) -> Result<String, FlagError> {
     let name = flag.name;
     let quoted = || gotext::quote(&value);
+    let why = |function: &str, error: gotext::NumberError| match flag.is_converted {
+        true => format!("strconv.{function}: parsing {}: {}", quoted(), error.as_converted()),
+        false => error.to_string(),
+    };
     match flag.kind {
         Kind::Bool => gotext::parse_bool(&value).map(|on| on.to_string()).map_err(|error| {
-            FlagError::Message(format!("invalid boolean value {} for -{name}: {error}", quoted()))
+            let why = why("ParseBool", error);
+            FlagError::Message(format!("invalid boolean value {} for -{name}: {why}", quoted()))
         }),
         Kind::Int => gotext::parse_int(&value).map(|number| number.to_string()).map_err(|error| {
-            FlagError::Message(format!("invalid value {} for flag -{name}: {error}", quoted()))
+            let why = why("Atoi", error);
+            FlagError::Message(format!("invalid value {} for flag -{name}: {why}", quoted()))
         }),
         Kind::Unsigned => {
             gotext::parse_unsigned(&value).map(|number| number.to_string()).map_err(|error| {

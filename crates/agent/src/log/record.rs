@@ -68,14 +68,9 @@ impl Record {
 
     /// `2006-01-02T15:04:05.000Z0700 [LEVEL] component: message: key=value`.
     pub(super) fn text(&self) -> String {
-        let mut line = self.at.format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-        if self.at.offset().local_minus_utc() == 0 {
-            line.push('Z');
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{}", self.at.format("%z"));
-        }
+        let mut line = self.time("%.3f", "%z");
         let level = format!("[{}]", level_name(self.level));
+        // Writing to a string cannot fail.
         let _ = write!(line, " {level:7} ");
         if !self.component.is_empty() {
             line.push_str(&self.component);
@@ -86,6 +81,12 @@ impl Record {
         line
     }
 
+    /// The time, with the fraction of a second and the zone in these forms.
+    fn time(&self, fraction: &str, zone: &str) -> String {
+        let zone = if self.at.offset().local_minus_utc() == 0 { "Z" } else { zone };
+        self.at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}{zone}")).to_string()
+    }
+
     /// One JSON object: level, message, component and time, then the fields by name.
     #[must_use]
     pub fn json(&self) -> String {
@@ -93,7 +94,7 @@ impl Record {
             ("@level", Json::text(level_name(self.level).to_ascii_lowercase())),
             ("@message", Json::text(self.message.trim_end_matches('\n'))),
             ("@module", Json::text(self.component.as_str())),
-            ("@timestamp", Json::text(self.at.format("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string())),
+            ("@timestamp", Json::text(self.time("%.6f", "%:z"))),
         ];
         let mut own: Vec<_> = self.fields.iter().collect();
         own.sort_by_key(|(name, _)| *name);

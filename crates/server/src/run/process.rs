@@ -6,7 +6,7 @@ use agent::log::{Level, Log};
 use agent::notify::{State, notify};
 use agent::{Signal, Signals};
 use catalog::Uuid;
-use settings::{FlagSetting, Settings};
+use settings::{Failure, FlagSetting, Settings};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
@@ -52,6 +52,10 @@ enum End {
     Member,
 }
 
+fn failure(message: String) -> Failure {
+    Failure { message, hint: None }
+}
+
 /// Starts a server. The error is for the log.
 pub(super) async fn start(
     settings: Settings,
@@ -59,15 +63,15 @@ pub(super) async fn start(
     node_id: Uuid,
     flags: &[FlagSetting],
     log: &Log,
-) -> Result<Process, String> {
-    let mut signals = Signals::catch().map_err(|error| gotext::errno_text(&error))?;
-    settings.check_after_banner().map_err(|failure| {
-        failure.hint.map_or(failure.message.clone(), |hint| format!("{}: {hint}", failure.message))
-    })?;
-    let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose()?;
-    may_come_back(&settings, &mut signals, log).await?;
-    let options = options::options(&settings, definitions.clone(), node_id, log.clone())?;
-    let running = start::start(options).await.map_err(|error| error.to_string())?;
+) -> Result<Process, Failure> {
+    let mut signals = Signals::catch().map_err(|error| failure(gotext::errno_text(&error)))?;
+    settings.check_after_banner()?;
+    let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
+    let pid_file = pid_file.map_err(failure)?;
+    may_come_back(&settings, &mut signals, log).await.map_err(failure)?;
+    let options = options::options(&settings, definitions.clone(), node_id, log.clone());
+    let options = options.map_err(failure)?;
+    let running = start::start(options).await.map_err(|error| failure(error.to_string()))?;
     log.line(Level::Info, "agent", "Consul agent running!");
     let rules = LeaveRules {
         leave_on_terminate: settings.cluster.leave_on_terminate,

@@ -15,7 +15,7 @@ pub(super) fn flags() -> Vec<Flag> {
             FlagKind::Text => Kind::Text,
             FlagKind::List => Kind::List,
         };
-        Flag::new(flag.name, kind, flag.value_name, flag.default, flag.help)
+        Flag::new(flag.name, kind, flag.value_name, flag.default, flag.help).converted()
     };
     settings::flags().into_iter().map(flag).collect()
 }
