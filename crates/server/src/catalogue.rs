@@ -21,8 +21,6 @@ struct Shared {
     /// The state of the last batch that was applied.
     published: ArcSwap<Snapshot>,
     waiting: Mutex<Waiting>,
-    /// Told of every batch, for the few who follow all.
-    changed: Notify,
 }
 
 #[derive(Default)]
@@ -35,11 +33,6 @@ impl Catalogue {
     /// The state now.
     pub(crate) fn read(&self) -> Guard<Arc<Snapshot>> {
         self.shared.published.load()
-    }
-
-    /// Waits for the next change of anything.
-    pub(crate) async fn changed(&self) {
-        self.shared.changed.notified().await;
     }
 
     /// Enters somebody who waits for a change of any of `watches`.
@@ -69,7 +62,6 @@ impl Catalogue {
     }
 
     fn wake(&self, touched: &[Key]) {
-        self.shared.changed.notify_waiters();
         let waiting = self.waiting();
         for id in waiting.watches.wake(touched) {
             if let Some(reader) = waiting.readers.get(&id) {
@@ -80,7 +72,6 @@ impl Catalogue {
 
     /// Wakes everybody: the state is another one.
     fn wake_all(&self) {
-        self.shared.changed.notify_waiters();
         for reader in self.waiting().readers.values() {
             reader.notify_one();
         }

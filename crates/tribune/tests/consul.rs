@@ -27,7 +27,6 @@ const LATER: &[&str] = &[
     "services export",
     "tls",
     "troubleshoot",
-    "validate",
 ];
 
 fn is_later(words: &str) -> bool {

@@ -262,10 +262,13 @@ fn a_reload_replaces_what_files_define_and_nothing_else() {
     agent.put("/v1/agent/service/register", r#"{"Name": "asked"}"#);
     agent.wait_for_services(&["asked", "consul", "one"]);
 
-    write("two", "node_meta { rack = \"7\" } log_level = \"INFO\" node_name = \"other\"");
+    write(
+        "two",
+        "node_meta { rack = \"7\" } log_level = \"INFO\" enable_local_script_checks = true",
+    );
     agent.signal("-HUP");
     agent.wait_for("[WARN]  agent: Changed options take effect with the next start only");
-    assert!(agent.seen.last().unwrap().ends_with("options=[\"node_name\"]"));
+    assert!(agent.seen.last().unwrap().ends_with("options=[\"enable_local_script_checks\"]"));
     agent.wait_for_services(&["asked", "consul", "two"]);
     let end = Instant::now() + PATIENCE;
     while agent.get("/v1/catalog/node/n1")["Node"]["Meta"]["rack"] != "7" {
@@ -358,15 +361,14 @@ fn what_is_wrong_is_said_before_or_behind_the_banner() {
     let hour_one = r#"{"last_seen_unix": 3600}"#;
     scratch.file("data/server_metadata.json", hour_one);
     let flags = durable(&scratch);
-    let child = command(&address, &as_flags(&flags)).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.as_ref().unwrap()).lines();
+    let mut child = command(&address, &as_flags(&flags)).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.find(|line| line.as_ref().unwrap().contains("startup error")).unwrap();
     assert!(line.unwrap().contains("refusing to rejoin cluster because server has been offline"));
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(lines.any(|line| line.unwrap().contains("Exit code: code=1")));
-    drop(lines);
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+    assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(
         std::fs::read_to_string(scratch.path("data/server_metadata.json")).unwrap(),
         hour_one
@@ -417,7 +419,7 @@ fn sockets_pid_file_and_log_file_are_where_they_are_wanted() {
     let agent = Agent::dev(&[&config, &pid, &log]);
     let socket = std::os::unix::net::UnixStream::connect(scratch.path("http.sock")).unwrap();
     let (status, body) = exchange(socket, "GET", "/v1/status/leader", "");
-    assert_eq!((status, body), (200, format!("\"{}:8300\"", agent.address)));
+    assert_eq!((status, body.trim()), (200, format!("\"{}:8300\"", agent.address).as_str()));
     let mode =
         |name: &str| std::fs::metadata(scratch.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(["http.sock", "x.pid", "consul.log"].map(mode), [0o600, 0o644, 0o640]);

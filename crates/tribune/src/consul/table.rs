@@ -541,12 +541,18 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "validate",
-        synopsis: "Check files of an agent's configuration",
-        operands: "FILE|DIRECTORY...",
-        description: "Reads files and directories as an agent would that is started with them, and says what is wrong. Nothing is started.",
+        synopsis: "Check files of configuration",
+        operands: "FILE_OR_FOLDER...",
+        description: "Checks files of configuration as an agent would when it starts, as far as \
+                      that can be told without starting one.",
         flags: || {
             vec![
-                text("config-format", "string", "Format of all files: hcl or json."),
+                text(
+                    "config-format",
+                    "string",
+                    "Format of the files, if their names do not say it.",
+                )
+                .choices(&["hcl", "json"]),
                 switch("quiet", "Say nothing if all is well."),
             ]
         },
