@@ -26,7 +26,7 @@ use limit::{Limit, Place, Verdict};
 const ACCUSED: usize = 4096;
 
 /// Takes facts, in their order.
-pub(crate) struct Renderer {
+pub struct Renderer {
     own: NodeName,
     resolves_conflicts: bool,
     log: Log,
@@ -38,13 +38,13 @@ pub(crate) struct Renderer {
 
 impl Renderer {
     /// For the member of that name; `resolves_conflicts` only shows in a line.
-    pub(crate) fn new(own: NodeName, resolves_conflicts: bool, log: Log, metrics: Metrics) -> Self {
+    pub fn new(own: NodeName, resolves_conflicts: bool, log: Log, metrics: Metrics) -> Self {
         let (limit, confirmations) = (Limit::default(), BTreeMap::new());
         Renderer { own, resolves_conflicts, log, metrics, limit, confirmations }
     }
 
     /// Logs and counts one fact.
-    pub(crate) fn take(&mut self, fact: &Fact) {
+    pub fn take(&mut self, fact: &Fact) {
         self.tell_left_out();
         match fact {
             Fact::Gossip(fact) => self.gossip(fact),

@@ -17,6 +17,7 @@
 //!
 //! Not here yet: other servers and clients, TLS, DNS.
 
+mod ask;
 mod catalogue;
 mod events;
 mod facts;
@@ -26,6 +27,7 @@ mod keeper;
 mod limits;
 mod options;
 mod pools;
+mod private_file;
 mod random;
 mod reconcile;
 mod run;
@@ -35,10 +37,11 @@ mod shell;
 mod start;
 mod store;
 
-pub use identity::Identity;
-pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
-pub use run::run;
-pub use start::{Running, StartError, start};
+pub use ask::Ask;
+pub use identity::{Identity, Meta};
+pub use options::{CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions};
+pub use run::{run, validate};
+pub use start::{ForeignLog, Running, StartError, start};
 
 /// The version that this server tells others: that of the program whose place it takes.
 pub const VERSION: &str = "1.16.4";

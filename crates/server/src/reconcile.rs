@@ -71,18 +71,32 @@ fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
         ("consul-network-segment".into(), "".into()),
         ("consul-version".into(), crate::VERSION.into()),
     ];
-    pairs.extend(identity.meta.iter().cloned());
+    pairs.extend(identity.meta.pairs().iter().cloned());
     pairs.sort();
     pairs.into()
 }
 
-/// Registers this server: its node, that it lives, and the service that it is.
+/// The agent's own node, as the catalogue has it now.
+pub(crate) fn known_node(identity: &Identity, store: &Store) -> Node {
+    let snapshot = store.catalogue().read();
+    let known = snapshot.node(&NodeName::from(&*identity.node).fold()).cloned();
+    Node { create: ModifyIndex::ZERO, modify: ModifyIndex::ZERO, ..known.unwrap_or_default() }
+}
+
+/// Registers this server: its node, that it lives, and the service that it is. What a known node
+/// says about itself stays; the agent adds it to a new one.
 pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
-    let node = own_node(identity);
+    let node = Node {
+        tagged_addresses: None,
+        meta: Some([("consul-version".into(), crate::VERSION.into())].into()),
+        ..own_node(identity)
+    };
+    let known = known_node(identity, store);
+    let is_known = known.id == node.id && known.address == node.address;
     let register = Register {
         service: Some(Box::new(server_service(identity, &node.name))),
         checks: [health(&node.name, true)].into(),
-        skip_node_update: false,
+        skip_node_update: is_known,
         node,
     };
     let done = store.write(&Command::Register(Box::new(register))).await;

@@ -5,6 +5,7 @@ mod checks;
 mod events;
 mod members;
 mod operator;
+mod process;
 mod services;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use api::{Answer, Body, Call, Failure, Reader, Request};
 use catalog::Uuid;
 use local::Status;
 
+use crate::ask::Ask;
 use crate::events::Events;
 use crate::http::{Parameters, Reply, Site};
 use crate::identity::Identity;
@@ -30,6 +32,8 @@ pub(crate) struct Shell {
     pub(crate) events: Events,
     pub(crate) keeper: Keeper,
     pub(crate) log: Log,
+    /// To the one who runs the process.
+    pub(crate) asks: tokio::sync::mpsc::Sender<Ask>,
     pub(crate) started: std::time::SystemTime,
 }
 
@@ -48,6 +52,8 @@ pub(crate) async fn call(
         Call::AgentVersion => Ok(about::version()),
         Call::AgentMembers => members::list(site, request).await,
         Call::AgentJoin => members::join(site, request).await,
+        Call::AgentLeave => process::leave(site).await,
+        Call::AgentReload => process::reload(site).await,
         Call::AgentForceLeave => members::force_leave(site, request).await,
         Call::AgentServices => services::list(site, request).await,
         Call::AgentService => services::one(site, request, parameters).await,

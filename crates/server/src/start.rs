@@ -1,23 +1,34 @@
 //! From options to a server that answers.
 
+mod foreign_log;
+mod socket;
+
+pub use foreign_log::ForeignLog;
+
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use agent::log::{Level, Log};
 use agent::node::NodeHandle;
+use agent::render::Renderer;
+use agent::telemetry::Metrics;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serf::{Event, Profile};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::ask::Ask;
 use crate::events::{Events, Services};
 use crate::http::{Listener, Manners, Places, Site, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
+use crate::options::{CheckOptions, Endpoint, HttpOptions, Options, PoolOptions};
 use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -30,26 +41,43 @@ const SESSION_TTL_MIN_NS: i64 = 10_000_000_000;
 /// What stands before the name of a leader in its pool.
 const NEW_LEADER: &str = "consul:new-leader:";
 
+/// Requests to the process that wait for it; who asks then waits for a place.
+const ASKS: usize = 16;
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The address for other servers is taken.
+    #[error("Failed to start Consul server: Failed to start RPC layer: {0}")]
+    Rpc(String),
     /// The log or the state in it.
-    #[error("{0}")]
+    #[error("Failed to start Consul server: Failed to start Raft: {0}")]
     Log(#[from] raft::StartError),
+    /// There is a log that this program cannot read.
+    #[error("Failed to start Consul server: Failed to start Raft: {0}")]
+    ForeignLog(#[from] ForeignLog),
     /// A pool.
-    #[error("Failed to start {pool} Serf: {why}")]
+    #[error("Failed to start Consul server: Failed to start {pool} Serf: {why}")]
     Pool {
         /// Which one.
         pool: &'static str,
         /// What its member said.
         why: String,
     },
+    /// A definition of a file.
+    #[error("Failed to register {what}: {why}")]
+    Definition {
+        /// Which service or check.
+        what: String,
+        /// Why.
+        why: local::Refused,
+    },
     /// A socket for HTTP.
-    #[error("Failed to start HTTP server: {0}")]
-    Listen(String),
-    /// A setting that is wrong.
     #[error("{0}")]
-    Setting(String),
+    Listen(String),
+    /// A directory cannot be made.
+    #[error("{0}")]
+    Directory(String),
     /// The server could not write about itself.
     #[error("Failed to register the server: {0}")]
     Register(String),
@@ -58,14 +86,93 @@ pub enum StartError {
 /// A server that runs.
 pub struct Running {
     site: Arc<Site>,
+    places: Places,
     tasks: Vec<JoinHandle<()>>,
+    /// Held so that nobody else gets it: members are told that it is ours.
+    _rpc: TcpSocket,
     /// Where HTTP is served.
     pub http: Vec<SocketAddr>,
+    /// What requests ask of the process; whoever holds this answers.
+    pub asks: mpsc::Receiver<Ask>,
 }
 
 impl Running {
+    /// The member of the datacenter's pool.
+    #[must_use]
+    pub fn lan(&self) -> NodeHandle {
+        self.site.shell.lan.clone()
+    }
+
+    /// The member of the pool of all servers.
+    #[must_use]
+    pub fn wan(&self) -> Option<NodeHandle> {
+        self.site.shell.wan.clone()
+    }
+
+    /// Replaces what files define.
+    ///
+    /// # Errors
+    ///
+    /// The first definition that could not be registered; the others were.
+    pub async fn define(
+        &self,
+        services: Vec<local::ServiceDefinition>,
+        checks: Vec<local::CheckDefinition>,
+    ) -> Result<(), String> {
+        let keeper = &self.site.shell.keeper;
+        let refused = keeper
+            .look(move |local, now| local.register_files(now, services, checks))
+            .await
+            .unwrap_or_default();
+        refused
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |(what, why)| Err(StartError::Definition { what, why }.to_string()))
+    }
+
+    /// Takes other metadata of the node, and whether the output of checks is kept, into use.
+    pub async fn reconfigure(&self, meta: Vec<(Box<str>, Box<str>)>, discard_output: bool) {
+        let identity = &self.site.shell.identity;
+        identity.meta.replace(meta);
+        let node = reconcile::own_node(identity);
+        let keeper = &self.site.shell.keeper;
+        let configure = move |local: &mut local::Local, now| {
+            let discard_check_output = discard_output;
+            let config = local::Config { node, discard_check_output, ..local.config().clone() };
+            local.configure(now, config);
+        };
+        // A keeper that has ended needs no settings.
+        let _ = keeper.look(configure).await;
+    }
+
+    /// From now on each address may have so many connections.
+    pub fn limit_connections(&self, most: usize) {
+        self.places.limit(most);
+    }
+
+    /// Leaves both pools, then serves on for a while: who has not heard of it yet still asks.
+    ///
+    /// # Errors
+    ///
+    /// What a pool's member said.
+    pub async fn leave(&self, drain: Duration) -> Result<(), String> {
+        let shell = &self.site.shell;
+        shell.log.line(Level::Info, "agent.server", "server starting leave");
+        shell.keeper.tell(local::Input::Leaving).await;
+        if let Some(wan) = &shell.wan {
+            wan.leave().await?;
+        }
+        shell.lan.leave().await?;
+        let nanos = i64::try_from(drain.as_nanos()).unwrap_or(i64::MAX);
+        let shown = gotext::GoDuration::from_nanoseconds(nanos).to_string();
+        let fields = [("drain_time", shown.into())];
+        shell.log.entry(Level::Info, "agent.server", "Waiting to drain RPC traffic", fields);
+        tokio::time::sleep(drain).await;
+        Ok(())
+    }
+
     /// Ends it: nothing is served any more, and what was acknowledged is on disk.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         for task in &self.tasks {
             task.abort();
         }
@@ -85,56 +192,19 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let started = SystemTime::now();
     let log = options.log;
     let identity = options.identity;
-    let (listeners, http) = listen(&options.http).await?;
-    let storage = match (&options.data_dir, options.durable) {
-        (Some(directory), true) => raft::Storage::Disk(directory.join("raft")),
-        _ => raft::Storage::Memory,
-    };
-    let store = Store::start(raft::Config {
-        id: u128::from_be_bytes(*identity.node_id.as_bytes()),
-        address: identity.server.to_string(),
-        storage,
-    })
-    .await?;
+    let rpc = reserve(options.rpc)?;
+    let store = open_store(&identity, options.data_dir.as_deref(), options.durable).await?;
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
-    let serf_dir = options.data_dir.as_ref().map(|directory| directory.join("serf"));
-    let snapshot = |name| serf_dir.as_ref().map(|directory| directory.join(name));
-    let wan_port = options.wan.map(|address| address.port());
-    let lan = start_pool(
-        Pool {
-            name: identity.node.to_string(),
-            profile: Profile::Lan,
-            bind: options.lan,
-            advertise: identity.advertise,
-            tags: pools::tags(&identity, wan_port),
-            snapshot: snapshot("local.snapshot"),
-            keyring: options.keyring.clone(),
-        },
-        &log,
-        "LAN",
-    )?;
-    let wan = match options.wan {
-        None => None,
-        Some(bind) => Some(start_pool(
-            Pool {
-                name: identity.wan_name(),
-                profile: Profile::Wan,
-                bind,
-                advertise: identity.advertise_wan,
-                tags: pools::tags(&identity, None),
-                snapshot: snapshot("remote.snapshot"),
-                keyring: options.keyring,
-            },
-            &log,
-            "WAN",
-        )?),
-    };
+    let (lan, wan) =
+        start_pools(&identity, options.lan, options.wan, options.data_dir.as_deref(), &log)?;
     reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
     let (keeper, keeping) =
         keep(&identity, options.checks, options.data_dir.as_deref(), &store, &log)?;
+    let (listeners, http) = listen(&options.http, &log).await?;
     let events = Events::default();
     let node = identity.node.clone();
-    log.line(Level::Info, "agent.server", format_args!("New leader elected: payload={node}"));
+    let payload = [("payload", (&*node).into())];
+    log.entry(Level::Info, "agent.server", "New leader elected", payload);
     let payload = Some(node.as_bytes().to_vec().into());
     // Nobody else needs to know yet; the clock of events moves on as everybody expects.
     let _ = lan.user_event(format!("{NEW_LEADER}{node}"), payload, false).await;
@@ -156,7 +226,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
         keeping,
     ];
-    let shell = Shell { identity, lan, wan, events, keeper, log, started };
+    let (ask, asks) = mpsc::channel(ASKS);
+    let shell = Shell { identity, lan, wan, events, keeper, log, started, asks: ask };
     let manners = manners(&options.http);
     let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
@@ -164,33 +235,117 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let head_max = options.http.header_max_bytes;
         tasks.push(tokio::spawn(serve(listener, site.clone(), places.clone(), head_max)));
     }
-    Ok(Running { site, tasks, http })
+    Ok(Running { site, places, tasks, _rpc: rpc, http, asks })
 }
 
-fn start_pool(pool: Pool, log: &Log, name: &'static str) -> Result<NodeHandle, StartError> {
-    pool.start(log, Box::new(|_| {})).map_err(|why| StartError::Pool { pool: name, why })
+/// Takes the address for other servers, without listening: who connects is refused.
+fn reserve(address: SocketAddr) -> Result<TcpSocket, StartError> {
+    let failed = |error: io::Error| StartError::Rpc(gotext::listen_error(address, &error));
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    Ok(socket)
 }
 
-async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
+/// Opens the log and what it makes of the catalogue.
+async fn open_store(
+    identity: &Identity,
+    data_dir: Option<&Path>,
+    durable: bool,
+) -> Result<Store, StartError> {
+    let storage = match data_dir {
+        Some(directory) if durable => {
+            let directory = directory.join("raft");
+            foreign_log::refuse(&directory)?;
+            // There are all values in it, and tokens.
+            make_directory(&directory, 0o700)?;
+            raft::Storage::Disk(directory)
+        }
+        _ => raft::Storage::Memory,
+    };
+    Ok(Store::start(raft::Config {
+        id: u128::from_be_bytes(*identity.node_id.as_bytes()),
+        address: identity.server.to_string(),
+        storage,
+    })
+    .await?)
+}
+
+fn make_directory(path: &Path, mode: u32) -> Result<(), StartError> {
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| {
+        StartError::Directory(gotext::path_error("mkdir", &path.to_string_lossy(), &error))
+    })
+}
+
+fn start_pools(
+    identity: &Identity,
+    lan: PoolOptions,
+    wan: Option<PoolOptions>,
+    data_dir: Option<&Path>,
+    log: &Log,
+) -> Result<(NodeHandle, Option<NodeHandle>), StartError> {
+    let directory = data_dir.map(|directory| directory.join("serf"));
+    if let Some(directory) = &directory {
+        make_directory(directory, 0o755)?;
+    }
+    let snapshot = |name| directory.as_ref().map(|directory| directory.join(name));
+    let wan_port = wan.as_ref().map(|options| options.bind.port());
+    let lan = Pool {
+        name: identity.node.to_string(),
+        profile: Profile::Lan,
+        options: lan,
+        advertise: identity.advertise,
+        tags: pools::tags(identity, wan_port),
+        snapshot: snapshot("local.snapshot"),
+    };
+    let lan = start_pool(lan, log, ("LAN", "lan"))?;
+    let Some(options) = wan else { return Ok((lan, None)) };
+    let wan = Pool {
+        name: identity.wan_name(),
+        profile: Profile::Wan,
+        options,
+        advertise: identity.advertise_wan,
+        tags: pools::tags(identity, None),
+        snapshot: snapshot("remote.snapshot"),
+    };
+    Ok((lan, Some(start_pool(wan, log, ("WAN", "wan"))?)))
+}
+
+fn start_pool(
+    pool: Pool,
+    log: &Log,
+    (shown, name): (&'static str, &'static str),
+) -> Result<NodeHandle, StartError> {
+    let log = log.of_pool(name);
+    let mut renderer = Renderer::new(pool.name.as_str().into(), true, log.clone(), Metrics::new());
+    let facts = Box::new(move |fact: &serf::Fact| renderer.take(fact));
+    pool.start(&log, facts).map_err(|why| StartError::Pool { pool: shown, why })
+}
+
+async fn listen(
+    options: &HttpOptions,
+    log: &Log,
+) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for endpoint in &options.endpoints {
-        match endpoint {
+        let (address, network) = match endpoint {
             Endpoint::Tcp(address) => {
                 let failed = |error| StartError::Listen(gotext::listen_error(*address, &error));
                 let tcp = TcpListener::bind(address).await.map_err(failed)?;
                 addresses.extend(tcp.local_addr());
                 listeners.push(Listener::Tcp(tcp));
+                (address.to_string(), "tcp")
             }
             Endpoint::Unix(path) => {
-                // One that nobody listens at any more would be in the way.
-                let _ = std::fs::remove_file(path);
-                let failed = |error: std::io::Error| {
-                    StartError::Listen(format!("listen unix {}: {error}", path.display()))
-                };
-                listeners.push(Listener::Unix(UnixListener::bind(path).map_err(failed)?));
+                let unix = socket::bind(path, &options.sockets).map_err(StartError::Listen)?;
+                listeners.push(Listener::Unix(unix));
+                (path.display().to_string(), "unix")
             }
-        }
+        };
+        let fields =
+            [("address", address.into()), ("network", network.into()), ("protocol", "http".into())];
+        log.entry(Level::Info, "agent", "Starting server", fields);
     }
     Ok((listeners, addresses))
 }
@@ -236,14 +391,19 @@ fn keep(
         discard_check_output: options.discard_output,
         scripts_of_files: options.scripts_of_files,
         scripts_of_requests: options.scripts_of_requests,
+        sidecar_ports: options.sidecar_ports.map(|(first, last)| first..=last),
         ..local::Config::new(reconcile::own_node(identity))
     };
     let now = keeper::now();
     let random = SmallRng::from_seed(random::seed());
-    let mut machine = local::Local::new(config, now, random);
+    let known = reconcile::known_node(identity, store);
+    let mut machine =
+        local::Local::new(local::Config { node: known, ..config.clone() }, now, random);
+    // If the node is another than the catalogue knows, it is the first to be written.
+    machine.configure(now, config);
     let refused = machine.register_files(now, options.services, options.checks);
-    if let Some((name, why)) = refused.into_iter().next() {
-        return Err(StartError::Setting(format!("Failed to register {name}: {why}")));
+    if let Some((what, why)) = refused.into_iter().next() {
+        return Err(StartError::Definition { what, why });
     }
     if let Some(directory) = data_dir {
         machine.load(now, keeper::saved(directory));

@@ -28,6 +28,10 @@ pub(crate) fn flags() -> Vec<Flag> {
 }
 
 pub(crate) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
+    if !parsed.positional.is_empty() {
+        let words = parsed.words().join(" ");
+        return Err(Failure::Said(format!("==> Unexpected extra arguments: [{words}]")));
+    }
     let setting = |(name, value): &(&'static str, String)| FlagSetting {
         name: (*name).to_owned(),
         value: value.clone(),
