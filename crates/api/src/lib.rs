@@ -28,6 +28,7 @@ pub mod json;
 mod kv;
 mod local;
 mod near;
+mod operator;
 mod proxy;
 mod register;
 mod request;

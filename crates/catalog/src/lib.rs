@@ -37,6 +37,7 @@
 //! assert_eq!(snapshot.kv_index(), ModifyIndex(7));
 //! ```
 
+mod autopilot;
 mod check;
 mod coordinate;
 mod error;
@@ -50,9 +51,11 @@ mod snapshot;
 mod state;
 mod table;
 mod txn;
+mod usage;
 mod virtual_address;
 mod watch;
 
+pub use autopilot::{Autopilot, AutopilotWrite};
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use error::Error;
@@ -66,4 +69,5 @@ pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};
 pub use txn::{RowVerb, TxnError, TxnOp, TxnResult, TxnVerb, txn_refused};
+pub use usage::Usage;
 pub use watch::{Key, Kind, Watch, WatchId, Watches};

@@ -11,6 +11,7 @@
 //! rows. The same state makes the same bytes.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +45,11 @@ enum Tag {
     Session,
     Coordinate,
     VirtualAddress,
+    Autopilot,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 10] = [
+const TAGS: [Tag; 11] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -58,6 +60,7 @@ const TAGS: [Tag; 10] = [
     Tag::Session,
     Tag::Coordinate,
     Tag::VirtualAddress,
+    Tag::Autopilot,
 ];
 
 struct Writer<'a> {
@@ -132,6 +135,9 @@ impl Snapshot {
         }
         for number in &self.virtual_numbers {
             writer.put(Tag::VirtualAddress, &number)?;
+        }
+        if let Some(row) = &self.autopilot {
+            writer.put(Tag::Autopilot, &**row)?;
         }
         writer.close()?;
         let sum = writer.whole.finalize();
@@ -241,6 +247,7 @@ impl Snapshot {
                 let (name, number) = take(rest)?;
                 self.link_virtual(name, number);
             }
+            Tag::Autopilot => self.autopilot = Some(Arc::new(take(rest)?)),
         }
         Ok(())
     }

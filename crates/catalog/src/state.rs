@@ -1,8 +1,11 @@
 //! The state: its tables, their indexes, and the one function that changes it.
 
+use std::sync::Arc;
+
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::autopilot::{Autopilot, AutopilotWrite};
 use crate::check::{Check, CheckKey};
 use crate::coordinate::{CoordinateKey, NodeCoordinate};
 use crate::error::Error;
@@ -62,6 +65,7 @@ pub struct Snapshot {
     pub(crate) virtual_names: OrdMap<u32, ServiceName>,
     pub(crate) checks: Table<CheckKey, Check>,
     pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
+    pub(crate) autopilot: Option<Arc<Autopilot>>,
 }
 
 impl Snapshot {
@@ -69,6 +73,12 @@ impl Snapshot {
     #[must_use]
     pub fn index(&self) -> ModifyIndex {
         self.index
+    }
+
+    /// How servers are kept in order, once somebody has said so.
+    #[must_use]
+    pub fn autopilot(&self) -> Option<&Autopilot> {
+        self.autopilot.as_deref()
     }
 
     pub(crate) fn mark(&self, mark: &Mark) -> ModifyIndex {
@@ -102,6 +112,8 @@ pub enum Command {
     Txn(Box<[TxnOp]>),
     /// Forgets deletions of before a time, and lock delays that are over.
     Reap(Time),
+    /// Says how servers are kept in order.
+    Autopilot(Box<AutopilotWrite>),
 }
 
 /// The answer to a command.
@@ -109,7 +121,7 @@ pub enum Command {
 pub enum Response {
     /// Done.
     Done,
-    /// Whether the condition of a write of keys held; without a condition, true.
+    /// Whether the condition of a write held; without a condition, true.
     Written(bool),
     /// The results of a transaction.
     Txn(Vec<TxnResult>),
@@ -203,6 +215,7 @@ impl Write<'_> {
                     Err(errors) => Response::TxnFailed(errors),
                 };
             }
+            Command::Autopilot(write) => return Response::Written(self.autopilot_set(write)),
             Command::SessionCreate(session) => self.session_create(session),
             Command::SessionDestroy(id) => {
                 self.session_destroy(*id);
