@@ -15,6 +15,6 @@ mod route;
 
 pub(crate) use block::Wait;
 pub(crate) use listen::{Listener, Places, serve};
-pub(crate) use parameters::Parameters;
-pub(crate) use reply::Reply;
+pub(crate) use parameters::{Consistency, Parameters};
+pub(crate) use reply::{ARCHIVE, Reply};
 pub(crate) use route::{Manners, Site};

@@ -28,6 +28,7 @@ mod options;
 mod pools;
 mod random;
 mod reconcile;
+mod records;
 mod run;
 mod runner;
 mod sessions;

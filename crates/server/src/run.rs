@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::identity::Identity;
 use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
-use crate::{random, start};
+use crate::{random, start::start};
 
 /// Runs an agent until it is told to stop; the result is the exit code.
 #[must_use]
@@ -63,7 +63,7 @@ async fn serve(settings: Settings) -> i32 {
     println!("==> Starting Consul agent...");
     log.open_gate();
     let running = match options(&settings, log.clone()) {
-        Ok(options) => start::start(options).await.map_err(|error| error.to_string()),
+        Ok(options) => start(options).await.map_err(|error| error.to_string()),
         Err(why) => Err(why),
     };
     let running = match running {

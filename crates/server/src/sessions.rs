@@ -35,6 +35,13 @@ impl SessionTimers {
         self.shared.sooner.notify_one();
     }
 
+    /// Starts the times of all sessions from the beginning: the state is another one.
+    pub(crate) fn begin_again(&self, snapshot: &Snapshot) {
+        self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.follow(snapshot);
+        self.shared.sooner.notify_one();
+    }
+
     /// Begins with the sessions that are there, and forgets those that are not.
     fn follow(&self, snapshot: &Snapshot) {
         let mut ends = self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner);

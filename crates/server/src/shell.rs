@@ -7,6 +7,7 @@ mod keyring;
 mod members;
 mod operator;
 mod services;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ pub(crate) async fn call(
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),
         Call::Keyring => keyring::call(site, request).await,
+        Call::Snapshot => snapshot::call(site, request, parameters).await,
         Call::RaftConfiguration => Ok(operator::raft_configuration(site)),
         Call::RaftPeer => operator::raft_peer(request),
         Call::RaftTransferLeader => operator::transfer_leader(site, request),

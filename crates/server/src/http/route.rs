@@ -18,7 +18,7 @@ use super::parameters::{Consistency, Parameters, check_cache_control, refuse_ent
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
+use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE};
 use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -270,6 +270,7 @@ impl Site {
                 let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
                 (limit, TXN_LIMIT_PAGE)
             }
+            "/v1/snapshot" => (SNAPSHOT_BYTES, ""),
             _ => (BODY_BYTES, ""),
         };
         let too_large = |size: u64| {
