@@ -37,12 +37,13 @@ pub(crate) fn autopilot_set(request: &Request, _: &Reader<'_>) -> Result<Proposa
     let row = read(&request.body).map_err(|error| {
         Failure::bad(format!("Error parsing autopilot config: {}", error.within(RECORD)))
     })?;
-    let index = match request.query.first("cas") {
-        None => None,
-        Some(text) => Some(kv::number(text).map_err(|error| {
-            Failure::bad(format!("Error parsing cas value: {}", error.text))
-        })?),
-    };
+    let index =
+        match request.query.first("cas") {
+            None => None,
+            Some(text) => Some(kv::number(text).map_err(|error| {
+                Failure::bad(format!("Error parsing cas value: {}", error.text))
+            })?),
+        };
     // There always is a row, so that zero never is its index.
     let write = AutopilotWrite { row, index: index.map(ModifyIndex) };
     Ok(Proposal::written("", Command::Autopilot(Box::new(write))))

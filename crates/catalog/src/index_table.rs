@@ -4,22 +4,30 @@
 use crate::name::{ModifyIndex, NodeName, ServiceName};
 use crate::state::{Mark, Snapshot};
 
-/// What stands before the name of whatever is this cluster's own, besides the bare name of a table.
+/// What stands before the name of what is this cluster's own.
 const OWN: &str = "peer.~:";
 const NODE: &str = "node.";
 const SERVICE: &str = "service.";
 
 /// Names of marks that have one.
-const NAMES: [(&str, Mark); 8] = [
+const NAMES: [(&str, Mark); 11] = [
     ("kvs", Mark::Kv),
     ("nodes", Mark::Nodes),
+    ("peer.~:nodes", Mark::Nodes),
     ("services", Mark::Services),
+    ("peer.~:services", Mark::Services),
     ("checks", Mark::Checks),
+    ("peer.~:checks", Mark::Checks),
     ("sessions", Mark::Sessions),
     ("coordinates", Mark::Coordinates),
-    ("node_last_extinction", Mark::NodeExtinction),
-    ("service_last_extinction", Mark::ServiceExtinction),
+    ("peer.~:node_last_extinction", Mark::NodeExtinction),
+    ("peer.~:service_last_extinction", Mark::ServiceExtinction),
 ];
+
+/// The name without what older versions did not put before it.
+fn bare(name: &str) -> &str {
+    name.strip_prefix(OWN).unwrap_or(name)
+}
 
 impl Snapshot {
     /// Every index by name, as far as there is one.
@@ -40,10 +48,6 @@ impl Snapshot {
                 _ => {
                     let known = NAMES.iter().filter(|(_, known)| known == mark);
                     rows.extend(known.map(|(name, _)| ((*name).to_owned(), *index)));
-                    if matches!(mark, Mark::Nodes | Mark::Services | Mark::Checks) {
-                        let known = NAMES.iter().filter(|(_, known)| known == mark);
-                        rows.extend(known.map(|(name, _)| (format!("{OWN}{name}"), *index)));
-                    }
                 }
             }
         }
@@ -56,14 +60,14 @@ impl Snapshot {
     /// Enters an index of a name, unless there is a later one already. What this state has no
     /// index for is passed over.
     pub fn enter_index(&mut self, name: &str, index: ModifyIndex) {
-        let own = name.strip_prefix(OWN).unwrap_or(name);
+        let own = bare(name);
         let mark = if own == "tombstones" {
             Mark::Kv
         } else if let Some(node) = own.strip_prefix(NODE) {
             Mark::Node(NodeName::from(node).fold())
         } else if let Some(service) = own.strip_prefix(SERVICE) {
             Mark::Service(ServiceName::from(service).fold())
-        } else if let Some((_, mark)) = NAMES.iter().find(|(known, _)| *known == own) {
+        } else if let Some((_, mark)) = NAMES.iter().find(|(known, _)| bare(known) == own) {
             mark.clone()
         } else {
             return;

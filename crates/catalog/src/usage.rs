@@ -27,13 +27,8 @@ pub struct Usage {
 
 impl Usage {
     /// The kinds of proxies and gateways.
-    pub const KINDS: [&str; 5] = [
-        "api-gateway",
-        "connect-proxy",
-        "ingress-gateway",
-        "mesh-gateway",
-        "terminating-gateway",
-    ];
+    pub const KINDS: [&str; 5] =
+        ["api-gateway", "connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway"];
 }
 
 impl Snapshot {

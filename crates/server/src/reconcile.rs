@@ -2,8 +2,8 @@
 //! (consul-agent, "Server self-registration").
 
 use catalog::{
-    Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName, Register, SERF_HEALTH, Service,
-    ServiceId, ServiceName, Weights,
+    Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
+    Register, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
 };
 
 use crate::identity::Identity;

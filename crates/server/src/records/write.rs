@@ -103,10 +103,8 @@ fn service(row: &Service) -> Value {
         };
         Value::Map(pairs.iter().map(place).collect())
     });
-    let weights = [
-        ("Passing", signed(row.weights.passing)),
-        ("Warning", signed(row.weights.warning)),
-    ];
+    let weights =
+        [("Passing", signed(row.weights.passing)), ("Warning", signed(row.weights.warning))];
     let proxy = row.proxy.as_deref().or(Some("{}"));
     map([
         ("Address", text(&row.address)),
@@ -216,6 +214,10 @@ fn session(row: &Session) -> Value {
 fn key(entry: &Entry) -> Value {
     let fields = entry.fields();
     let session = fields.session.map(|id| id.to_string()).unwrap_or_default();
+    let value = match fields.value {
+        [] => Value::Nil,
+        value => Value::Raw(value.to_vec()),
+    };
     map([
         ("CreateIndex", Value::Unsigned(fields.create.0)),
         ("Flags", Value::Unsigned(fields.flags)),
@@ -223,7 +225,7 @@ fn key(entry: &Entry) -> Value {
         ("LockIndex", Value::Unsigned(fields.lock_index)),
         ("ModifyIndex", Value::Unsigned(fields.modify.0)),
         ("Session", text(&session)),
-        ("Value", Value::Raw(fields.value.to_vec())),
+        ("Value", value),
     ])
 }
 

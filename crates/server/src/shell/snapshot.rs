@@ -16,11 +16,7 @@ use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES};
 use crate::{random, reconcile, records};
 
 /// Hands out an archive, or takes one in.
-pub(super) async fn call(
-    site: &Arc<Site>,
-    request: &Request,
-    parameters: Parameters,
-) -> Outcome {
+pub(super) async fn call(site: &Arc<Site>, request: &Request, parameters: Parameters) -> Outcome {
     match request.method {
         Method::Get => save(site, parameters).await,
         _ if parameters.consistency == Consistency::Stale => {
@@ -106,7 +102,10 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     site.shell.log.line(Level::Info, "agent.server", line);
     // What this server and its agent say about themselves was not in the archive, or was another's.
     site.timers.begin_again(&site.catalogue().read());
-    reconcile::own(&site.shell.identity, &site.store).await.map_err(Failure::internal)?;
+    if let Err(why) = reconcile::own(&site.shell.identity, &site.store).await {
+        let line = format!("failed to register the server: error={}", gotext::quote(&why));
+        site.shell.log.line(Level::Err, "agent.server", line);
+    }
     site.shell.keeper.tell(Input::ServerJoined).await;
     Ok(empty())
 }
