@@ -7,6 +7,7 @@
 //! ```
 
 mod block;
+mod head;
 mod listen;
 mod parameters;
 mod path;

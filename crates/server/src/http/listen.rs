@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
+use super::head::{Guarded, Stage};
 use super::route::{Peer, Site};
 
 /// Where requests come in.
@@ -24,6 +25,8 @@ pub(crate) enum Listener {
 
 /// How long a client that is turned away is given to read why.
 const FAREWELL: Duration = Duration::from_millis(10);
+/// How much longer than it may be a head is in fact.
+const HEAD_SLACK: usize = 4096;
 /// After an accept that failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -117,14 +120,21 @@ async fn connection<S>(stream: S, site: Arc<Site>, peer: Peer, head_max: usize)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let stage = Stage::new();
+    let stream = Guarded::new(stream, stage.clone());
     let service = service_fn(move |request| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(site.answer(request, peer).await) }
+        stage.serving();
+        let (site, stage) = (site.clone(), stage.clone());
+        async move {
+            let answer = site.answer(request, peer).await;
+            stage.answered();
+            Ok::<_, Infallible>(answer)
+        }
     });
     // A client that breaks the protocol is answered or hung up on; there is nobody to tell.
     let _ = http1::Builder::new()
         .title_case_headers(true)
-        .max_buf_size(head_max.max(8192))
+        .max_buf_size(head_max.saturating_add(HEAD_SLACK).max(8192))
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -117,6 +117,9 @@ impl Site {
         if let Some(reply) = malformed(&request) {
             return Outcome::Redirect(reply);
         }
+        if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
+            return Outcome::Redirect(Reply::new(200, Body::Empty));
+        }
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
         let path = match path::read(request.uri().path(), self.manners.unprintable) {
