@@ -53,12 +53,6 @@ impl Catalogue {
         Watching { catalogue: self.clone(), id, woken }
     }
 
-    /// How many wait.
-    #[cfg(test)]
-    pub(crate) fn watchers(&self) -> usize {
-        self.waiting().watches.len()
-    }
-
     /// Short, and never across an await.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -15,7 +15,7 @@
 //! The agent's own services and checks are kept by one task, the keeper; each check that looks at
 //! something is a task of its own.
 //!
-//! Not here yet: other servers and clients, TLS, DNS.
+//! Not here yet: other servers and clients, DNS.
 
 mod catalogue;
 mod events;
@@ -37,7 +37,7 @@ mod start;
 mod store;
 
 pub use identity::Identity;
-pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
+pub use options::{CheckOptions, Endpoint, HttpOptions, Options, TlsOptions};
 pub use run::run;
 pub use start::{Running, StartError, start};
 

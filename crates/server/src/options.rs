@@ -79,11 +79,24 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+/// Where and how HTTPS is served.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// Where.
+    pub endpoints: Vec<Endpoint>,
+    /// Who this server is, and whom it lets in.
+    pub listener: settings::TlsListener,
+    /// How long a handshake may take.
+    pub handshake_time: Duration,
+}
+
 /// How HTTP is served.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Where.
+    /// Where, without TLS.
     pub endpoints: Vec<Endpoint>,
+    /// HTTPS, if it is served.
+    pub tls: Option<TlsOptions>,
     /// JSON over several lines.
     pub pretty: bool,
     /// Headers of every answer.
@@ -117,6 +130,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             endpoints: Vec::new(),
+            tls: None,
             pretty: false,
             response_headers: Vec::new(),
             block_endpoints: Vec::new(),

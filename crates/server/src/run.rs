@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::identity::Identity;
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
+use crate::options::{CheckOptions, Endpoint, HttpOptions, Options, TlsOptions};
 use crate::{random, start::start};
 
 /// Runs an agent until it is told to stop; the result is the exit code.
@@ -182,15 +182,22 @@ fn checks(settings: &Settings) -> Result<CheckOptions, String> {
 }
 
 fn http(settings: &Settings) -> HttpOptions {
-    let endpoints = settings.network.http.iter().map(|address| match address {
+    let endpoint = |address: &ListenAddress| match address {
         ListenAddress::Tcp(address) => Endpoint::Tcp(*address),
         ListenAddress::Unix(path) => Endpoint::Unix(path.clone()),
+    };
+    let secure: Vec<_> = settings.network.https.iter().map(endpoint).collect();
+    let tls = (!secure.is_empty()).then(|| TlsOptions {
+        endpoints: secure,
+        listener: settings.tls.https.clone(),
+        handshake_time: settings.limits.https_handshake_timeout,
     });
     let usual = HttpOptions::default();
     let limits = settings.limits;
     let headers = settings.http.response_headers.iter();
     HttpOptions {
-        endpoints: endpoints.collect(),
+        endpoints: settings.network.http.iter().map(endpoint).collect(),
+        tls,
         pretty: settings.dev,
         response_headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
         block_endpoints: settings.http.block_endpoints.clone(),

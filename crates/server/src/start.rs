@@ -14,10 +14,10 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 use crate::events::{Events, Services};
-use crate::http::{Listener, Manners, Places, Site, serve};
+use crate::http::{Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
+use crate::options::{CheckOptions, Endpoint, HttpOptions, Options, TlsOptions};
 use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -44,6 +44,9 @@ pub enum StartError {
     /// A socket for HTTP.
     #[error("Failed to start HTTP server: {0}")]
     Listen(String),
+    /// TLS of HTTPS.
+    #[error("{0}")]
+    Tls(String),
     /// A setting that is wrong.
     #[error("{0}")]
     Setting(String),
@@ -56,11 +59,29 @@ pub enum StartError {
 pub struct Running {
     site: Arc<Site>,
     tasks: Vec<JoinHandle<()>>,
+    tls: Option<Arc<Tls>>,
     /// Where HTTP is served.
     pub http: Vec<SocketAddr>,
+    /// Where HTTPS is served.
+    pub https: Vec<SocketAddr>,
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error.to_string())
+    }
 }
 
 impl Running {
+    /// Reads the certificates of HTTPS again, for the connections to come.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Tls`]; then everything is as it was.
+    pub fn reload_certificates(&self) -> Result<(), StartError> {
+        Ok(self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())?)
+    }
+
     /// Ends it: nothing is served any more, and what was acknowledged is on disk.
     pub async fn stop(self) {
         for task in &self.tasks {
@@ -82,7 +103,15 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let started = SystemTime::now();
     let log = options.log;
     let identity = options.identity;
-    let (listeners, http) = listen(&options.http).await?;
+    let (plain, http) = listen(&options.http.endpoints).await?;
+    let (secure, https, tls) = match options.http.tls.clone() {
+        None => (Vec::new(), Vec::new(), None),
+        Some(TlsOptions { endpoints, listener, handshake_time }) => {
+            let tls = Arc::new(Tls::new(listener, handshake_time)?);
+            let (listeners, addresses) = listen(&endpoints).await?;
+            (listeners, addresses, Some(tls))
+        }
+    };
     let storage = match (&options.data_dir, options.durable) {
         (Some(directory), true) => raft::Storage::Disk(directory.join("raft")),
         _ => raft::Storage::Memory,
@@ -154,21 +183,24 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let manners = manners(&options.http);
     let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
-    for listener in listeners {
-        let head_max = options.http.header_max_bytes;
-        tasks.push(tokio::spawn(serve(listener, site.clone(), places.clone(), head_max)));
+    let head_max = options.http.header_max_bytes;
+    let plain = plain.into_iter().map(|listener| (listener, None));
+    let secure = secure.into_iter().map(|listener| (listener, tls.clone()));
+    for (listener, tls) in plain.chain(secure) {
+        let service = Service { site: site.clone(), places: places.clone(), head_max, tls };
+        tasks.push(tokio::spawn(serve(listener, service)));
     }
-    Ok(Running { site, tasks, http })
+    Ok(Running { site, tasks, tls, http, https })
 }
 
 fn start_pool(pool: Pool, log: &Log, name: &'static str) -> Result<NodeHandle, StartError> {
     pool.start(log, Box::new(|_| {})).map_err(|why| StartError::Pool { pool: name, why })
 }
 
-async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
+async fn listen(endpoints: &[Endpoint]) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for endpoint in &options.endpoints {
+    for endpoint in endpoints {
         match endpoint {
             Endpoint::Tcp(address) => {
                 let failed = |error| StartError::Listen(gotext::listen_error(*address, &error));
