@@ -29,8 +29,10 @@ mod kv;
 mod later;
 mod local;
 mod near;
+mod operator;
 mod register;
 mod request;
+mod restored;
 mod rows;
 mod select;
 pub mod session;
@@ -45,6 +47,7 @@ pub use endpoint::{
 pub use health::streams;
 pub use local::{AgentCheck, AgentHealth, AgentService};
 pub use request::{Method, Query, Request, percent_decode};
+pub use restored::{Restored, restored};
 pub use select::{CheckView, ServiceView};
 pub use shell::Call;
 pub use table::{ENDPOINTS, Found, find};

@@ -6,7 +6,7 @@ use Method::{Delete, Get, Post, Put};
 use crate::endpoint::{Endpoint, Enterprise, Handler, Meta, Parameters};
 use crate::request::Method;
 use crate::shell::Call;
-use crate::{catalog, coordinate, health, kv, later, register, session, txn};
+use crate::{catalog, coordinate, health, kv, later, operator, register, session, txn};
 
 /// What is known of a path.
 #[derive(Clone, Copy)]
@@ -147,14 +147,14 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/internal/ui/service-topology/", &[(Get, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/internal/ui/services", &[(Get, LATER)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/kv/", &[(Get, Read(kv::get)), (Put, Write(kv::write)), (Delete, Write(kv::write))], Meta::Query, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/operator/autopilot/configuration", &[(Get, Shell(Call::AutopilotConfiguration)), (Put, Shell(Call::AutopilotConfiguration))], Meta::None, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/operator/autopilot/configuration", &[(Get, Read(operator::autopilot)), (Put, Write(operator::autopilot_set))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/operator/autopilot/health", &[(Get, Shell(Call::AutopilotHealth))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/operator/autopilot/state", &[(Get, Shell(Call::AutopilotState))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/operator/keyring", &[(Get, Shell(Call::Keyring)), (Post, Shell(Call::Keyring)), (Put, Shell(Call::Keyring)), (Delete, Shell(Call::Keyring))], Meta::None, Parameters::None, Enterprise::Ignore, false),
     row("/v1/operator/raft/configuration", &[(Get, Shell(Call::RaftConfiguration))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/operator/raft/peer", &[(Delete, Shell(Call::RaftPeer))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/operator/raft/transfer-leader", &[(Post, Shell(Call::RaftTransferLeader))], Meta::None, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/operator/usage", &[(Get, LATER)], Meta::None, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/operator/usage", &[(Get, Read(operator::usage))], Meta::Catalog, Parameters::Body, Enterprise::Refuse, false),
     row("/v1/peering/", &[(Get, PEERING_OFF), (Delete, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peering/establish", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peering/token", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),

@@ -422,14 +422,14 @@ fn named_session(op: &KvWrite) -> Result<Option<SessionId>, Error> {
 }
 
 /// Bytes as one piece; by itself serde takes them one at a time.
-mod bytes {
+pub(crate) mod bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Box<[u8]>, D::Error> {
         <&[u8]>::deserialize(deserializer).map(Into::into)

@@ -37,22 +37,28 @@
 //! assert_eq!(snapshot.kv_index(), ModifyIndex(7));
 //! ```
 
+mod autopilot;
 mod check;
 mod coordinate;
 mod error;
+mod index_table;
 mod kv;
 mod name;
 mod node;
 mod register;
+mod restore;
+mod row;
 mod service;
 mod session;
 mod snapshot;
 mod state;
 mod table;
 mod txn;
+mod usage;
 mod virtual_address;
 mod watch;
 
+pub use autopilot::{Autopilot, AutopilotWrite};
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use error::Error;
@@ -62,8 +68,11 @@ pub use name::{
 };
 pub use node::Node;
 pub use register::{Register, pairs_valid, uuid_valid};
+pub use restore::RestorePart;
+pub use row::Row;
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};
 pub use txn::{RowVerb, TxnError, TxnOp, TxnResult, TxnVerb, txn_refused};
+pub use usage::Usage;
 pub use watch::{Key, Kind, Watch, WatchId, Watches};

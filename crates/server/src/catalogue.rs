@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -21,6 +22,8 @@ struct Shared {
     /// The state of the last batch that was applied.
     published: ArcSwap<Snapshot>,
     waiting: Mutex<Waiting>,
+    /// How often the whole state was replaced.
+    replaced: AtomicU64,
 }
 
 #[derive(Default)]
@@ -33,6 +36,11 @@ impl Catalogue {
     /// The state now.
     pub(crate) fn read(&self) -> Guard<Arc<Snapshot>> {
         self.shared.published.load()
+    }
+
+    /// How often the whole state was replaced by another one, so far.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.shared.replaced.load(Ordering::Acquire)
     }
 
     /// Enters somebody who waits for a change of any of `watches`.
@@ -58,10 +66,6 @@ impl Catalogue {
 
     fn publish(&self, snapshot: Snapshot, touched: &[Key]) {
         self.shared.published.store(Arc::new(snapshot));
-        self.wake(touched);
-    }
-
-    fn wake(&self, touched: &[Key]) {
         let waiting = self.waiting();
         for id in waiting.watches.wake(touched) {
             if let Some(reader) = waiting.readers.get(&id) {
@@ -70,8 +74,10 @@ impl Catalogue {
         }
     }
 
-    /// Wakes everybody: the state is another one.
-    fn wake_all(&self) {
+    /// Publishes a state that has nothing to do with the one before, and wakes everybody.
+    fn replace(&self, snapshot: Snapshot) {
+        self.shared.published.store(Arc::new(snapshot));
+        self.shared.replaced.fetch_add(1, Ordering::Release);
         for reader in self.waiting().readers.values() {
             reader.notify_one();
         }
@@ -133,7 +139,11 @@ impl raft::Machine for Replica {
             index += 1;
         }
         let touched = self.state.take_touched();
-        self.catalogue.publish(self.state.snapshot(), &touched);
+        if self.state.take_replaced() {
+            self.catalogue.replace(self.state.snapshot());
+        } else {
+            self.catalogue.publish(self.state.snapshot(), &touched);
+        }
         replies
     }
 
@@ -148,8 +158,7 @@ impl raft::Machine for Replica {
     fn restore(&mut self, input: &mut dyn io::Read) -> io::Result<()> {
         let snapshot = Snapshot::restore(input)?;
         self.state = State::new(snapshot.clone());
-        self.catalogue.publish(snapshot, &[]);
-        self.catalogue.wake_all();
+        self.catalogue.replace(snapshot);
         Ok(())
     }
 }

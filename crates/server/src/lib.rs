@@ -15,7 +15,7 @@
 //! The agent's own services and checks are kept by one task, the keeper; each check that looks at
 //! something is a task of its own.
 //!
-//! Not here yet: other servers and clients, TLS, DNS.
+//! Not here yet: other servers and clients, DNS.
 
 mod ask;
 mod catalogue;
@@ -30,6 +30,7 @@ mod pools;
 mod private_file;
 mod random;
 mod reconcile;
+mod records;
 mod run;
 mod runner;
 mod sessions;
@@ -39,7 +40,9 @@ mod store;
 
 pub use ask::Ask;
 pub use identity::{Identity, Meta};
-pub use options::{CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions};
+pub use options::{
+    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+};
 pub use run::{run, validate};
 pub use start::{ForeignLog, Running, StartError, start};
 

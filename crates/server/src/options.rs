@@ -98,13 +98,26 @@ pub struct SocketOptions {
     pub group: String,
 }
 
+/// Where and how HTTPS is served.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// Where.
+    pub endpoints: Vec<Endpoint>,
+    /// Who this server is, and whom it lets in.
+    pub listener: settings::TlsListener,
+    /// How long a handshake may take.
+    pub handshake_time: Duration,
+}
+
 /// How HTTP is served.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Where.
+    /// Where, without TLS.
     pub endpoints: Vec<Endpoint>,
     /// Whose the sockets among them are.
     pub sockets: SocketOptions,
+    /// HTTPS, if it is served.
+    pub tls: Option<TlsOptions>,
     /// JSON over several lines.
     pub pretty: bool,
     /// Headers of every answer.
@@ -139,6 +152,7 @@ impl Default for HttpOptions {
         Self {
             endpoints: Vec::new(),
             sockets: SocketOptions::default(),
+            tls: None,
             pretty: false,
             response_headers: Vec::new(),
             block_endpoints: Vec::new(),

@@ -2,8 +2,8 @@
 //! (consul-agent, "Server self-registration").
 
 use catalog::{
-    Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName, Register, SERF_HEALTH, Service,
-    ServiceId, ServiceName, Weights,
+    Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
+    Register, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
 };
 
 use crate::identity::Identity;
@@ -66,7 +66,8 @@ pub(crate) fn own_node(identity: &Identity) -> Node {
     }
 }
 
-fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
+/// What the agent's own node is told apart by.
+pub(crate) fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
     let mut pairs = vec![
         ("consul-network-segment".into(), "".into()),
         ("consul-version".into(), crate::VERSION.into()),
@@ -84,7 +85,8 @@ pub(crate) fn known_node(identity: &Identity, store: &Store) -> Node {
 }
 
 /// Registers this server: its node, that it lives, and the service that it is. What a known node
-/// says about itself stays; the agent adds it to a new one.
+/// says about itself stays; the agent adds it to a new one. A new cluster
+/// also gets its configuration.
 pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
     let node = Node {
         tagged_addresses: None,
@@ -99,6 +101,10 @@ pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String
         skip_node_update: is_known,
         node,
     };
-    let done = store.write(&Command::Register(Box::new(register))).await;
-    done.map(drop).map_err(|error| error.to_string())
+    // In a cluster that has been there before, there is one.
+    let autopilot = AutopilotWrite { row: Autopilot::default(), index: Some(ModifyIndex::ZERO) };
+    for command in [Command::Autopilot(autopilot.into()), Command::Register(register.into())] {
+        store.write(&command).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }

@@ -79,6 +79,15 @@ impl SessionTimers {
         }
     }
 
+    /// Starts the times of all sessions from the beginning: the state is another one.
+    pub(crate) fn begin_again(&self, snapshot: &Snapshot) {
+        let mut ends = self.ends();
+        *ends = Ends::default();
+        ends.follow(snapshot, Instant::now());
+        drop(ends);
+        self.shared.first.notify_one();
+    }
+
     /// Short, and never across an await.
     fn ends(&self) -> MutexGuard<'_, Ends> {
         self.shared.ends.lock().unwrap_or_else(PoisonError::into_inner)

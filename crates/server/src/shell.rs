@@ -3,10 +3,12 @@
 mod about;
 mod checks;
 mod events;
+mod keyring;
 mod members;
 mod operator;
 mod process;
 mod services;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -80,6 +82,8 @@ pub(crate) async fn call(
         Call::CoordinateDatacenters => Ok(about::datacenter_coordinates(site).await),
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),
+        Call::Keyring => keyring::call(site, request).await,
+        Call::Snapshot => snapshot::call(site, request, parameters).await,
         Call::RaftConfiguration => Ok(operator::raft_configuration(site)),
         Call::RaftPeer => operator::raft_peer(request),
         Call::RaftTransferLeader => operator::transfer_leader(site, request),

@@ -25,10 +25,12 @@ use tokio::task::JoinHandle;
 
 use crate::ask::Ask;
 use crate::events::{Events, Services};
-use crate::http::{Listener, Manners, Places, Site, serve};
+use crate::http::{Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options, PoolOptions};
+use crate::options::{
+    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+};
 use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -75,6 +77,9 @@ pub enum StartError {
     /// A socket for HTTP.
     #[error("{0}")]
     Listen(String),
+    /// TLS of HTTPS.
+    #[error("{0}")]
+    Tls(String),
     /// A directory cannot be made.
     #[error("{0}")]
     Directory(String),
@@ -90,13 +95,31 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// Held so that nobody else gets it: members are told that it is ours.
     _rpc: TcpSocket,
+    tls: Option<Arc<Tls>>,
     /// Where HTTP is served.
     pub http: Vec<SocketAddr>,
+    /// Where HTTPS is served.
+    pub https: Vec<SocketAddr>,
     /// What requests ask of the process; whoever holds this answers.
     pub asks: mpsc::Receiver<Ask>,
 }
 
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error.to_string())
+    }
+}
+
 impl Running {
+    /// Reads the certificates of HTTPS again, for the connections to come.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Tls`]; then everything is as it was.
+    pub fn reload_certificates(&self) -> Result<(), StartError> {
+        Ok(self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())?)
+    }
+
     /// The member of the datacenter's pool.
     #[must_use]
     pub fn lan(&self) -> NodeHandle {
@@ -200,7 +223,16 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
     let (keeper, keeping) =
         keep(&identity, options.checks, options.data_dir.as_deref(), &store, &log)?;
-    let (listeners, http) = listen(&options.http, &log).await?;
+    let sockets = &options.http.sockets;
+    let (plain, http) = listen(&options.http.endpoints, sockets, "http", &log).await?;
+    let (secure, https, tls) = match options.http.tls.clone() {
+        None => (Vec::new(), Vec::new(), None),
+        Some(TlsOptions { endpoints, listener, handshake_time }) => {
+            let tls = Arc::new(Tls::new(listener, handshake_time)?);
+            let (listeners, addresses) = listen(&endpoints, sockets, "https", &log).await?;
+            (listeners, addresses, Some(tls))
+        }
+    };
     let events = Events::default();
     let node = identity.node.clone();
     let payload = [("payload", (&*node).into())];
@@ -231,11 +263,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let manners = manners(&options.http);
     let site = Arc::new(Site { agent, store, timers, shell, manners, asked: Mutex::default() });
     let places = Places::new(options.http.connections_per_client);
-    for listener in listeners {
-        let head_max = options.http.header_max_bytes;
-        tasks.push(tokio::spawn(serve(listener, site.clone(), places.clone(), head_max)));
+    let head_max = options.http.header_max_bytes;
+    let plain = plain.into_iter().map(|listener| (listener, None));
+    let secure = secure.into_iter().map(|listener| (listener, tls.clone()));
+    for (listener, tls) in plain.chain(secure) {
+        let service = Service { site: site.clone(), places: places.clone(), head_max, tls };
+        tasks.push(tokio::spawn(serve(listener, service)));
     }
-    Ok(Running { site, places, tasks, _rpc: rpc, http, asks })
+    Ok(Running { site, places, tasks, _rpc: rpc, tls, http, https, asks })
 }
 
 /// Takes the address for other servers, without listening: who connects is refused.
@@ -323,12 +358,14 @@ fn start_pool(
 }
 
 async fn listen(
-    options: &HttpOptions,
+    endpoints: &[Endpoint],
+    sockets: &SocketOptions,
+    protocol: &'static str,
     log: &Log,
 ) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for endpoint in &options.endpoints {
+    for endpoint in endpoints {
         let (address, network) = match endpoint {
             Endpoint::Tcp(address) => {
                 let failed = |error| StartError::Listen(gotext::listen_error(*address, &error));
@@ -338,13 +375,16 @@ async fn listen(
                 (address.to_string(), "tcp")
             }
             Endpoint::Unix(path) => {
-                let unix = socket::bind(path, &options.sockets).map_err(StartError::Listen)?;
+                let unix = socket::bind(path, sockets).map_err(StartError::Listen)?;
                 listeners.push(Listener::Unix(unix));
                 (path.display().to_string(), "unix")
             }
         };
-        let fields =
-            [("address", address.into()), ("network", network.into()), ("protocol", "http".into())];
+        let fields = [
+            ("address", address.into()),
+            ("network", network.into()),
+            ("protocol", protocol.into()),
+        ];
         log.entry(Level::Info, "agent", "Starting server", fields);
     }
     Ok((listeners, addresses))

@@ -18,6 +18,8 @@ pub(crate) type Content = Either<Full<Bytes>, Channel<Bytes>>;
 const GZIP_MIN: usize = 1400;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What is compressed already.
+pub(crate) const ARCHIVE: &str = "application/x-gzip";
 const JSON: &str = "application/json";
 
 /// What is sent, before it is bytes.
@@ -71,7 +73,8 @@ impl Reply {
         if self.close {
             headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let compressed = (gzip && bytes.len() >= GZIP_MIN).then(|| compress(&bytes));
+        let packed = kind == Some(ARCHIVE);
+        let compressed = (gzip && !packed && bytes.len() >= GZIP_MIN).then(|| compress(&bytes));
         if compressed.is_some() {
             headers.insert(hyper::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }

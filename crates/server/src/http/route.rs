@@ -19,7 +19,7 @@ use super::parameters::{Consistency, Parameters, check_cache_control, refuse_ent
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
+use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE};
 use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -108,6 +108,9 @@ impl Site {
     ) -> Outcome {
         if let Some(reply) = malformed(&request) {
             return Outcome::Redirect(reply);
+        }
+        if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
+            return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
@@ -274,6 +277,7 @@ impl Site {
                 let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
                 (limit, TXN_LIMIT_PAGE)
             }
+            "/v1/snapshot" => (SNAPSHOT_BYTES, ""),
             _ => (BODY_BYTES, ""),
         };
         let too_large = |size: u64| {

@@ -9,7 +9,9 @@ use settings::{GossipTiming, ListenAddress, Settings};
 use super::definitions::Definitions;
 use super::keyring::Keys;
 use crate::identity::{Identity, Meta};
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions};
+use crate::options::{
+    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+};
 
 /// The day that builds without one show, as Consul's do.
 pub(super) const BUILD_DATE: &str = "1970-01-01 00:00:01 +0000 UTC";
@@ -99,16 +101,23 @@ pub(super) fn connections(settings: &Settings) -> usize {
 }
 
 fn http(settings: &Settings) -> HttpOptions {
-    let endpoints = settings.network.http.iter().map(|address| match address {
+    let endpoint = |address: &ListenAddress| match address {
         ListenAddress::Tcp(address) => Endpoint::Tcp(*address),
         ListenAddress::Unix(path) => Endpoint::Unix(path.clone()),
+    };
+    let secure: Vec<_> = settings.network.https.iter().map(endpoint).collect();
+    let tls = (!secure.is_empty()).then(|| TlsOptions {
+        endpoints: secure,
+        listener: settings.tls.https.clone(),
+        handshake_time: settings.limits.https_handshake_timeout,
     });
     let usual = HttpOptions::default();
     let limits = settings.limits;
     let headers = settings.http.response_headers.iter();
     let sockets = &settings.unix_sockets;
     HttpOptions {
-        endpoints: endpoints.collect(),
+        endpoints: settings.network.http.iter().map(endpoint).collect(),
+        tls,
         sockets: SocketOptions {
             // Whether it is octal was checked before.
             mode: u32::from_str_radix(&sockets.mode, 8).ok(),
