@@ -6,13 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/go-kit/log"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/consul"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 )
@@ -28,13 +26,7 @@ func main() {
 	// The least pause between two questions; with blocking queries a change is seen when it happens.
 	config.RefreshInterval = model.Duration(100 * time.Millisecond)
 
-	registry := prometheus.NewRegistry()
-	metrics := config.NewDiscovererMetrics(registry, discovery.NewRefreshMetrics(registry))
-	if err := metrics.Register(); err != nil {
-		panic(err)
-	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	found, err := consul.NewDiscovery(&config, logger, metrics)
+	found, err := consul.NewDiscovery(&config, log.NewLogfmtLogger(os.Stderr))
 	if err != nil {
 		panic(err)
 	}
