@@ -58,9 +58,10 @@ def steps(recording):
     return kept
 
 
-def positions(entry):
-    """The steps or rows that an entry of the deviations changes: the numbers in `steps/12/…`."""
-    return {int(change["at"].split("/")[1]) for change in entry["change"]} if entry else set()
+def positions(entry, part=None):
+    """The steps or rows that an entry of the deviations changes, or changes that part of: the 12 in `steps/12/response`."""
+    ways = [change["at"].split("/") for change in entry["change"]] if entry else []
+    return {int(way[1]) for way in ways if part in (None, *way[2:3])}
 
 
 class Runner(replay.Runner):
@@ -107,7 +108,7 @@ def play(file, entry, program):
     """Plays a scenario; returns ([kind, place, text] of each step, the cells of its wake table)."""
     recording = load(file)
     changed = deviations.applied(entry, recording, {"agent"}) or recording
-    deviating = positions(entry)
+    deviating, answers = positions(entry), positions(entry, "response")
     variables = replay.base_vars(False)
     variables.update(recording.get("vars") or {})
     options, verdicts, cells = Options(program), [], {}
@@ -127,7 +128,7 @@ def play(file, entry, program):
                 cells[step["join"]] = cell
             if cell == "idle":
                 problems = problems + ["woken with a body that was known already"]
-            if position in deviating and not problems and stale(runner, recording, position, options):
+            if position in answers and not problems and stale(runner, recording, position, options):
                 problems = ["it answers as recorded: strike it from the deviations"]
             kind = "failed" if problems else "deviation" if position in deviating else "recorded"
             verdicts.append([kind, f"steps/{position}", describe(step, problems)])
@@ -145,10 +146,8 @@ def take(runner, step, options):
 
 
 def stale(runner, recording, position, options):
-    """Whether the answer to a deviating step is the recorded one after all."""
+    """Whether the answer to a step is the recorded one after all, though the deviations have another."""
     step = recording["steps"][position]
-    if "response" not in step or runner.last is None:
-        return False
     try:
         unlike = replay.compare(step, recording, runner.last, runner.vars, options)
         return not unlike and not any(replay.check_assert(text, runner.vars) for text in step.get("assert", []))
