@@ -87,4 +87,5 @@ def watch(curl, _):
 def refused(curl, _):
     equal(curl("/v1/kv/a", "--request", "POST", "--data", "x")[0], 405)
     equal(curl("/v1/nothing")[0], 404)
-    equal(curl("/v1/catalog/register", "--request", "PUT", "--data", "null")[0], 400)
+    equal(curl("/v1/catalog/register", "--request", "PUT", "--data", "{")[0], 400)
+    equal(curl("/v1/catalog/register", "--request", "PUT", "--data", "null"), (500, "Must provide node"))
