@@ -96,7 +96,7 @@ class Watches:
                 self.before[name] = (answer.status, answer.body) if answer else None
 
     def cell(self, step, answer):
-        """"asleep", "woken" or "idle": answered early with what was known already."""
+        """"asleep", "woken" with another body, or "idle": answered early with what was known already."""
         if answer is None or "woken" not in step:
             return None
         if answer.seconds >= self.waits[step["join"]] - SLACK_SECONDS:
@@ -126,8 +126,8 @@ def play(file, entry, program):
             cell = watches.cell(step, runner.last) if "join" in step else None
             if cell:
                 cells[step["join"]] = cell
-            if cell == "idle":
-                problems = problems + ["woken with a body that was known already"]
+            if cell and cell != ("woken" if step["changed"] else "asleep"):
+                problems = problems + [f"it is {cell}; another body was{'' if step['changed'] else ' not'} recorded"]
             if position in answers and not problems and stale(runner, recording, position, options):
                 problems = ["it answers as recorded: strike it from the deviations"]
             kind = "failed" if problems else "deviation" if position in deviating else "recorded"
