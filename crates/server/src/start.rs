@@ -162,12 +162,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
 }
 
 fn start_pool(pool: Pool, log: &Log, name: &'static str) -> Result<NodeHandle, StartError> {
-    let failed = |why| StartError::Pool { pool: name, why };
-    if let Some(directory) = pool.snapshot.as_deref().and_then(Path::parent) {
-        let failed = |error| failed(format!("{}: {error}", directory.display()));
-        std::fs::create_dir_all(directory).map_err(failed)?;
-    }
-    pool.start(log, Box::new(|_| {})).map_err(failed)
+    pool.start(log, Box::new(|_| {})).map_err(|why| StartError::Pool { pool: name, why })
 }
 
 async fn listen(options: &HttpOptions) -> Result<(Vec<Listener>, Vec<SocketAddr>), StartError> {
