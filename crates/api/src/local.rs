@@ -3,7 +3,7 @@
 use catalog::{Check, Service};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, Kept, TagList, WeightsRow};
 
@@ -17,28 +17,17 @@ struct Native {
     native: bool,
 }
 
-/// A proxy without the fields that are empty, as agents show it.
+/// The kinds of services that show what they are as proxies.
+const PROXIES: [&str; 5] =
+    ["api-gateway", "connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway"];
+
+/// A proxy as agents show it.
 struct AgentProxy<'a>(Option<&'a str>);
 
 impl Serialize for AgentProxy<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const NOTHING: &str = r#"{"MeshGateway":{},"Expose":{}}"#;
-        let form: Map<String, Value> =
-            serde_json::from_str(self.0.unwrap_or(NOTHING)).unwrap_or_default();
-        let mut form = filled(form);
-        if let Some(Value::Array(upstreams)) = form.get_mut("Upstreams") {
-            for upstream in upstreams {
-                if let Value::Object(fields) = upstream {
-                    *fields = filled(std::mem::take(fields));
-                }
-            }
-        }
-        form.serialize(serializer)
+        Kept(&local::agent_proxy(self.0)).serialize(serializer)
     }
-}
-
-fn filled(form: Map<String, Value>) -> Map<String, Value> {
-    form.into_iter().filter(|(_, value)| value.as_str() != Some("")).collect()
 }
 
 /// A service of the agent.
@@ -94,7 +83,7 @@ impl<'a> AgentService<'a> {
             create_index: service.create.0,
             modify_index: service.modify.0,
             content_hash,
-            proxy: (!service.kind.is_empty()).then(|| AgentProxy(service.proxy.as_deref())),
+            proxy: PROXIES.contains(&&*service.kind).then(|| AgentProxy(service.proxy.as_deref())),
             connect: service.native.then_some(Native { native: true }),
             datacenter,
             locality: service.locality.as_deref().map(Kept),

@@ -30,3 +30,6 @@ pub(crate) const TOMBSTONE_AGE: std::time::Duration = std::time::Duration::from_
 
 /// How often deletions are forgotten.
 pub(crate) const REAP_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often the leader looks whether what it says of its members still stands.
+pub(crate) const RECONCILE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);

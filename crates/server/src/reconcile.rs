@@ -1,12 +1,14 @@
 //! What the leader says about the members of its pool: that they live, and which are servers
 //! (consul-agent, "Server self-registration").
 
+use agent::log::{Level, Log};
 use catalog::{
     Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
     Register, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
 };
 
 use crate::identity::Identity;
+use crate::limits::RECONCILE_EVERY;
 use crate::store::Store;
 
 /// The service that servers are.
@@ -85,8 +87,8 @@ pub(crate) fn known_node(identity: &Identity, store: &Store) -> Node {
 }
 
 /// Registers this server: its node, that it lives, and the service that it is. What a known node
-/// says about itself stays; the agent adds it to a new one. A new cluster
-/// also gets its configuration.
+/// says about itself stays; the agent adds it to a new one. A new cluster also gets its
+/// configuration.
 pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
     let node = Node {
         tagged_addresses: None,
@@ -107,4 +109,33 @@ pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String
         store.write(&command).await.map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// Whether the catalogue says of this server what it said last.
+fn stands(identity: &Identity, store: &Store) -> bool {
+    let snapshot = store.catalogue().read();
+    let name = NodeName::from(&*identity.node).fold();
+    let id = identity.node_id.to_string();
+    let node = snapshot.node(&name);
+    let lives = snapshot.check(&name, &CheckId::from(SERF_HEALTH));
+    let service = snapshot.service(&name, &ServiceId::from(SERVICE));
+    node.is_some_and(|node| node.id.as_str() == id)
+        && lives.is_some_and(|check| &*check.status == "passing")
+        && service.is_some_and(|service| service.port == i64::from(identity.server.port()))
+}
+
+/// Looks every now and then whether somebody has removed what the leader says of itself, and says
+/// it again, for ever.
+pub(crate) async fn run(identity: Identity, store: Store, log: Log) {
+    loop {
+        tokio::time::sleep(RECONCILE_EVERY).await;
+        if stands(&identity, &store) {
+            continue;
+        }
+        log.line(Level::Info, "agent.leader", "member joined, marking health alive");
+        if let Err(why) = own(&identity, &store).await {
+            let text = format_args!("failed to reconcile: error={}", gotext::quote(&why));
+            log.line(Level::Err, "agent.leader", text);
+        }
+    }
 }

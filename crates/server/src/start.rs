@@ -255,6 +255,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = vec![
         tokio::spawn(timers.clone().run(store.clone())),
         tokio::spawn(reap(store.clone())),
+        tokio::spawn(reconcile::run(identity.clone(), store.clone(), log.clone())),
         tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
         keeping,
     ];
