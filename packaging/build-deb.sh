@@ -8,8 +8,8 @@ binary=${1:-$here/../target/x86_64-unknown-linux-musl/release/tribune}
 [ -x "$binary" ] || { echo "$binary is not there; run cargo static first" >&2; exit 1; }
 ldd "$binary" 2>&1 | grep -qE 'statically linked|not a dynamic executable' ||
     { echo "$binary is not static; build it with cargo static" >&2; exit 1; }
-version=$("$binary" version | sed -n 's/^Tribune //p')
-[ -n "$version" ] || { echo "$binary version names no Tribune version" >&2; exit 1; }
+version=$("$binary" serf version | sed -n 's/^Tribune //p')
+[ -n "$version" ] || { echo "$binary serf version names no Tribune version" >&2; exit 1; }
 architecture=$(dpkg --print-architecture)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
