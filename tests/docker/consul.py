@@ -135,6 +135,8 @@ def keeps_data(engine):
             assert node.request("PUT", f"kv/{way}", "kept") == (200, "true")
             identity = json.loads(node.request("GET", "agent/self")[1])["Config"]["NodeID"]
             docker(way, node.name)
+            ended = docker("inspect", "--format", "{{.State.ExitCode}}", node.name).strip()
+            assert ended == {"stop": "1", "kill": "137"}[way], f"exit {ended} after {way}"
             with Container(engine, f"after-{way}", *server,
                            options=("-v", "kept:/consul/data")) as again:
                 again.wait_for_leader()
@@ -144,11 +146,15 @@ def keeps_data(engine):
                 assert again.owner("/consul/data/node-id") == "100:1000"
 
 
+def volume_of(owner, name, path):
+    """A volume for a path, of which the folder is this owner's."""
+    docker("volume", "create", name)
+    docker("run", "--rm", "--entrypoint", "chown", "-v", f"{name}:{path}", IMAGE, owner, path)
+
+
 def settings_from_outside(engine):
     """CONSUL_LOCAL_CONFIG, the interfaces, and a folder that root mounted."""
-    docker("volume", "create", "roots")
-    docker("run", "--rm", "--entrypoint", "chown", "-v", "roots:/consul/config", IMAGE,
-           "-R", "root:root", "/consul/config")
+    volume_of("0:0", "roots", "/consul/config")
     local = json.dumps({"datacenter": "east", "node_meta": {"quote": "a 'b' \\ $HOME"},
                         "services": [{"name": "web", "port": 80}]})
     with Container(engine, "settings", "agent", "-server", "-bootstrap-expect=1",
@@ -182,8 +188,9 @@ def privileged_ports(engine):
 
 def other_users(engine):
     """Who starts it as somebody else, or forbids the change, is left alone."""
+    volume_of("12345:12345", "somebodys", "/consul/data")
     with Container(engine, "somebody", options=("--user", "12345:12345",
-                                                "--tmpfs", "/consul/data:mode=1777")) as node:
+                                                "-v", "somebodys:/consul/data")) as node:
         node.wait_for_leader()
         _, status = node.agent()
         assert status["Uid"].split() == ["12345"] * 4, status["Uid"]
