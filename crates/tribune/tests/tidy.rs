@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "tribune-agent",
             "tribune-api",
+            "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
             "tribune-filter",
