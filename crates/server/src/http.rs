@@ -1,9 +1,10 @@
 //! HTTP: listeners, connections, and the way of a request through the table of endpoints.
 //!
 //! ```text
-//!   listen ─▶ (tls) ─▶ connection (a place of its address) ─▶ route ─▶ parameters ─▶ handler ─▶ reply
-//!                                                     │                       │
-//!                                                   301, 404           block, until it differs
+//!   listen ─▶ tls? ─▶ connection (a place of its address) ─▶ route ─▶ parameters ─▶ handler
+//!                       │                                      │                      │
+//!                      head                                 301, 404                  ▼
+//!                                                 block, until it differs ─▶ reply ───┘
 //! ```
 
 mod block;

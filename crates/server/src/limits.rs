@@ -4,6 +4,9 @@
 /// is far below.
 pub(crate) const BODY_BYTES: usize = 8 << 20;
 
+/// How long a client may be silent within a body that it sends.
+pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Longest archive of the state that is taken, packed or unpacked: all of it is in memory for a
 /// moment.
 pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;

@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "tribune-agent",
             "tribune-api",
+            "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
             "tribune-filter",

@@ -13,13 +13,16 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
 use settings::Cidr;
+use tokio::time::timeout;
 
 use super::block::{self, Wait};
 use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE};
+use crate::limits::{
+    BODY_BYTES, BODY_SILENCE, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE,
+};
 use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -296,7 +299,12 @@ impl Site {
             return Err(too_large(size));
         }
         let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        let silent = |_| {
+            let mut reply = Reply::text(408, "408 Request Timeout");
+            reply.close = true;
+            reply
+        };
+        while let Some(frame) = timeout(BODY_SILENCE, body.frame()).await.map_err(silent)? {
             let frame = frame.map_err(|_| {
                 let mut reply = Reply::text(500, "invalid byte in chunk length");
                 reply.close = true;

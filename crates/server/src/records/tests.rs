@@ -114,7 +114,7 @@ fn what_is_written_is_what_consul_wrote() {
         assert!(!ours.is_empty(), "{kind}");
         let (ours, recorded) = (sorted(ours, field), sorted(recorded, field));
         for (ours, recorded) in ours.iter().zip(&recorded) {
-            agree(ours, recorded, &format!("{}", archive::type_name(kind)));
+            agree(ours, recorded, &archive::type_name(kind));
         }
     }
     let recorded = values(&state, kind::INDEX);

@@ -90,9 +90,9 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     for (number, bytes) in (0..).zip(parts) {
         let part = RestorePart { id, number, last: number as usize == last, bytes: bytes.into() };
         let done = site.store.write(&Command::Restore(part)).await;
-        match done.map_err(|error| Failure::internal(error.to_string()))? {
-            Response::Refused(error) => return Err(Failure::internal(error.to_string())),
-            _ => {}
+        let response = done.map_err(|error| Failure::internal(error.to_string()))?;
+        if let Response::Refused(error) = response {
+            return Err(Failure::internal(error.to_string()));
         }
     }
     let left_out = left_out.iter().map(|(name, count)| format!("{count} {name}"));

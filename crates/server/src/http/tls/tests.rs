@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -37,9 +39,14 @@ impl Folder {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, issuer).unwrap();
-        fs::write(self.0.join("cert.pem"), certificate.pem()).unwrap();
-        fs::write(self.0.join("key.pem"), key.serialize_pem()).unwrap();
-        fs::write(self.0.join("ca.pem"), issuer.pem()).unwrap();
+        let write = |file: &str, kind: &str, der: &[u8]| {
+            let text = STANDARD.encode(der);
+            let text = format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
+            fs::write(self.0.join(file), text).unwrap();
+        };
+        write("cert.pem", "CERTIFICATE", certificate.der());
+        write("key.pem", "PRIVATE KEY", &key.serialize_der());
+        write("ca.pem", "CERTIFICATE", issuer.der());
     }
 
     fn settings(&self) -> TlsListener {
