@@ -29,6 +29,10 @@ use tokio::runtime::Builder;
 use definitions::Definitions;
 use logging::Logging;
 
+/// Who relies on rules is told that there are none.
+const NO_ACL: &str = "acl.enabled has no effect yet: everybody who reaches this agent may do \
+                      everything";
+
 /// Everything that is known before anything is started.
 struct Prepared {
     settings: Settings,
@@ -107,6 +111,9 @@ fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i
     log.open_gate();
     for warning in settings.warnings.iter().chain(&no_syslog) {
         log.line(Level::Warn, "agent", warning);
+    }
+    if settings.acl.enabled {
+        log.line(Level::Warn, "agent", NO_ACL);
     }
     let code = runtime.block_on(async {
         match process::start(settings, definitions, node_id, flags, &log).await {

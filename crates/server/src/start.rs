@@ -8,7 +8,7 @@ pub use foreign_log::ForeignLog;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -100,6 +100,8 @@ pub struct Running {
     pub http: Vec<SocketAddr>,
     /// Where HTTPS is served.
     pub https: Vec<SocketAddr>,
+    /// The sockets in the file system among it.
+    sockets: Vec<PathBuf>,
     /// What requests ask of the process; whoever holds this answers.
     pub asks: mpsc::Receiver<Ask>,
 }
@@ -203,6 +205,10 @@ impl Running {
         if let Some(wan) = &self.site.shell.wan {
             wan.shutdown().await;
         }
+        for path in &self.sockets {
+            // Somebody may have removed it.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -271,7 +277,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let service = Service { site: site.clone(), places: places.clone(), head_max, tls };
         tasks.push(tokio::spawn(serve(listener, service)));
     }
-    Ok(Running { site, places, tasks, _rpc: rpc, tls, http, https, asks })
+    let sockets = options.http.endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Unix(path) => Some(path.clone()),
+        Endpoint::Tcp(_) => None,
+    });
+    let sockets = sockets.collect();
+    Ok(Running { site, places, tasks, _rpc: rpc, tls, http, https, sockets, asks })
 }
 
 /// Takes the address for other servers, without listening: who connects is refused.

@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -75,7 +76,11 @@ struct Agent {
 impl Agent {
     /// A server that runs.
     fn start(address: &str, flags: &[&str]) -> Self {
-        let mut child = command(address, flags).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(address, command(address, flags))
+    }
+
+    fn spawn(address: &str, mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -416,8 +421,22 @@ fn sockets_pid_file_and_log_file_are_where_they_are_wanted() {
     );
     let config = format!("-config-file={}", shown("a.hcl"));
     let (pid, log) = (format!("-pid-file={}", shown("x.pid")), format!("-log-file={}/", shown("")));
-    let agent = Agent::dev(&[&config, &pid, &log]);
-    let socket = std::os::unix::net::UnixStream::connect(scratch.path("http.sock")).unwrap();
+    let supervisor = UnixDatagram::bind(scratch.path("notify.sock")).unwrap();
+    supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = own_address();
+    let mut command = command(&address, &["-dev", &config, &pid, &log]);
+    command.env("NOTIFY_SOCKET", scratch.path("notify.sock"));
+    let agent = Agent::spawn(&address, command);
+    let told = || {
+        let mut buffer = [0; 100];
+        let length = supervisor.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert_eq!(told(), "READY=1");
+    agent.signal("-HUP");
+    assert!(told().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(told(), "READY=1");
+    let socket = UnixStream::connect(scratch.path("http.sock")).unwrap();
     let (status, body) = exchange(socket, "GET", "/v1/status/leader", "");
     assert_eq!((status, body.trim()), (200, format!("\"{}:8300\"", agent.address).as_str()));
     let mode =
@@ -427,7 +446,8 @@ fn sockets_pid_file_and_log_file_are_where_they_are_wanted() {
     assert_eq!(number, agent.child.id().to_string());
     agent.signal("-INT");
     let (_, lines) = agent.code();
-    assert!(!scratch.path("x.pid").exists());
+    assert_eq!(told(), "STOPPING=1");
+    assert!(!scratch.path("x.pid").exists() && !scratch.path("http.sock").exists());
     let file = std::fs::read_to_string(scratch.path("consul.log")).unwrap();
     let file: Vec<&str> = file.lines().collect();
     assert_eq!(lines, file);

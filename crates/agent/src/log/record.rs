@@ -149,7 +149,9 @@ pub(super) fn push_fields(line: &mut String, fields: &[(&'static str, Value)]) {
         let _ = write!(line, "\n  {name}=");
         for part in text.strip_suffix('\n').unwrap_or(text).split('\n') {
             let quoted = gotext::quote(part);
-            let _ = write!(line, "\n  | {}", quoted.trim_matches('"').replace("\\\"", "\""));
+            // Quotes need no escape where none stand around.
+            let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            let _ = write!(line, "\n  | {}", inner.replace("\\\"", "\""));
         }
         line.push_str("\n  ");
     }

@@ -21,6 +21,7 @@ pub(super) struct LogFile {
     bytes: u64,
     since: Instant,
     bytes_max: Option<u64>,
+    /// Zero: it is never too old.
     age_max: Duration,
     kept: i64,
 }
@@ -61,7 +62,8 @@ impl LogFile {
     /// Writes a line.
     pub(super) fn write(&mut self, line: &str) {
         let too_long = self.bytes_max.is_some_and(|most| self.bytes >= most);
-        if too_long || self.since.elapsed() >= self.age_max {
+        let too_old = !self.age_max.is_zero() && self.since.elapsed() >= self.age_max;
+        if too_long || too_old {
             self.set_aside();
         }
         if self.file.is_none() && self.reopen().is_err() {

@@ -22,6 +22,10 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
         return Err(why);
     }
     process.definitions = definitions;
+    let is_new = |warning: &&String| !process.settings.warnings.contains(warning);
+    for warning in settings.warnings.iter().filter(is_new) {
+        process.log.line(Level::Warn, "agent", warning);
+    }
     process.log.set_level(logging::of_log(level));
     let discard = settings.checks.discard_output;
     process.running.reconfigure(options::meta(&settings), discard).await;
