@@ -98,6 +98,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     .await?;
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
     let serf_dir = options.data_dir.as_ref().map(|directory| directory.join("serf"));
+    if let Some(directory) = &serf_dir {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| StartError::Setting(format!("{}: {error}", directory.display())))?;
+    }
     let snapshot = |name| serf_dir.as_ref().map(|directory| directory.join(name));
     let wan_port = options.wan.map(|address| address.port());
     let lan = start_pool(
