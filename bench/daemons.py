@@ -42,6 +42,15 @@ class Daemon:
     def cpu(self):
         return self.status()["cpu"]
 
+    def ran(self):
+        """CPU seconds of the threads that live, to the nanosecond: for little use, where the ticks
+        of cpu() are too long."""
+        total = 0
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/schedstat", encoding="ascii") as figures:
+                total += int(figures.read().split()[0])
+        return total / 1e9
+
     def ask(self, method, path, body=None, seconds=60):
         """Status, headers and body of one answer."""
         connection = http.client.HTTPConnection(self.host, PORT, timeout=seconds)
