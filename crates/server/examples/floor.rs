@@ -30,7 +30,6 @@ use tokio::sync::Notify;
 use group_log::GroupLog;
 
 #[path = "../../raft/examples/append/group_log.rs"]
-#[allow(dead_code, reason = "the ring is used without its thread by the other example")]
 mod group_log;
 
 struct Floor {
