@@ -129,14 +129,14 @@ def bench_health(options):
             name = f"web{count}"
             options.bench.press(server, "PUT", "/v1/catalog/register",
                                 registration(f"{name}-node{{n}}", name, name), count=count,
-                                seconds=60)
+                                seconds=600)
             compare_reads(options, server, f"health of {count}", f"/v1/health/service/{name}",
                           ratio)
 
 
 def bench_list(options):
     with options.bench.server() as server:
-        options.bench.press(server, "PUT", "/v1/kv/list/{n}", "v" * 64, count=1000, seconds=60)
+        options.bench.press(server, "PUT", "/v1/kv/list/{n}", "v" * 64, count=1000, seconds=600)
         compare_reads(options, server, "list of 1,000 keys", "/v1/kv/list/?recurse", None)
 
 
@@ -145,7 +145,7 @@ def bench_register(options):
     with options.bench.server() as server, options.bench.floor() as floor:
         body = registration("node-{n/10}", "service-{n}", "service-{n/3}")
         result = {side: options.bench.press(daemon, "PUT", "/v1/catalog/register", body,
-                                            count=count, seconds=60)
+                                            count=count, seconds=600)
                   for side, daemon in (("ours", server), ("floor", floor))}
         show("register in the catalogue: CPU", result["ours"]["cpu"], "us",
              result["floor"]["cpu"], most=30)
@@ -154,7 +154,7 @@ def bench_register(options):
     with options.bench.server() as server, options.bench.floor() as floor:
         body = '{"ID":"own-{n}","Name":"own-{n/3}","Tags":["v1","primary"],"Port":8080}'
         result = {side: options.bench.press(daemon, "PUT", "/v1/agent/service/register", body,
-                                            count=count, seconds=60)
+                                            count=count, seconds=600)
                   for side, daemon in (("ours", server), ("floor", floor))}
         show("register through the agent: CPU", result["ours"]["cpu"], "us",
              result["floor"]["cpu"], most=120)
@@ -204,7 +204,7 @@ def bench_others(options):
         with options.bench.server() as server:
             options.bench.press(server, "PUT", "/v1/catalog/register",
                                 registration("node-{n}", "other", "other-{n}"), count=1000,
-                                seconds=60)
+                                seconds=600)
             without = [writes(server)]
             headers, _ = server.need("GET", "/v1/catalog/nodes")
             waits = f"{path}?wait=10m&index={headers['X-Consul-Index']}"
@@ -239,11 +239,11 @@ def bench_memory(options):
         empty = server.status()["rss"]
         body = '{"Node":"node-{n/10}","Address":"10.0.0.1",' \
             + service("service-{n}", "service-{n/3}") + "}"
-        bench.press(server, "PUT", "/v1/catalog/register", body, count=services, seconds=60)
+        bench.press(server, "PUT", "/v1/catalog/register", body, count=services, seconds=600)
         show(f"{services:,} services: RSS", grown(server, empty), "MiB", 3 * services / 1e4,
              most=12 * services / 1e4)
         half = server.status()["rss"]
-        bench.press(server, "PUT", "/v1/kv/keys/{n}", "v" * 64, count=keys, seconds=60)
+        bench.press(server, "PUT", "/v1/kv/keys/{n}", "v" * 64, count=keys, seconds=600)
         show(f"{keys:,} keys of 64 bytes: RSS", grown(server, half), "MiB", 8 * keys / 1e5,
              most=20 * keys / 1e5)
         server.need("PUT", "/v1/kv/last", "written")

@@ -160,6 +160,8 @@ class Bench:
         used = daemon.cpu() - before
         if report["failed"]:
             raise RuntimeError(f"{method} {path}: {report['failed']} answers were not 200")
+        if count and report["operations"] != count:
+            raise RuntimeError(f"{method} {path}: {report['operations']} of {count} in {seconds} s")
         return {"rate": report["operations"] / report["seconds"], "p50": report["p50"],
                 "p99": report["p99"], "cpu": used * 1e6 / report["operations"],
                 "operations": report["operations"], "seconds": report["seconds"], "used": used}
