@@ -20,9 +20,9 @@
 The floor is `crates/server/examples/floor.rs`, an HTTP server that does nothing: it sends the same
 bytes, or writes the same bodies to a log with one flush for what waits. Both answer the same load,
 `crates/server/examples/load`, in turns. `cargo build --release -p tribune -p tribune-server --bins
---examples` builds all. CPU is the server's alone. --quick takes a tenth and proves nothing. Each row
-has its target and the load average of the machine; the last line is all rows as JSON. Nothing here
-is a test.
+--examples` builds all. CPU is the server's alone. --quick takes a tenth and proves nothing. Each
+row has its target and the load average of the machine; the last line is all rows as JSON. Nothing
+here is a test.
 """
 
 import argparse
