@@ -10,7 +10,7 @@ command -v debootstrap >/dev/null || { echo "install debootstrap first" >&2; exi
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 echo "making $image from Debian $suite" >&2
-debootstrap --variant=minbase --include=bash,busybox,ca-certificates,curl,iproute2 \
+debootstrap --variant=minbase --include=bash,busybox,ca-certificates,curl,iproute2,tini \
     "$suite" "$root/base" ${BASE_MIRROR:+"$BASE_MIRROR"} >"$root/log" 2>&1 ||
     { tail -n 20 "$root/log" >&2; exit 1; }
 rm -rf "$root"/base/var/cache/apt/archives/*.deb "$root"/base/var/lib/apt/lists/*

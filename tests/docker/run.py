@@ -16,84 +16,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from engine import RESULTS, ROOT, STATIC, build, check, docker, play_in_engine, run, wait
+
 ADDRESS = "172.17.0.99"
 NODES = 5
-# Exit code of a suite that this machine cannot run.
-NOT_RUN = 77
-RESULTS = {"passed": 0, "failed": 0}
-
-
-def run(*command, check=True, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n"
-                             f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
-
-
-def docker(*arguments, check=True):
-    return run("docker", *arguments, check=check)
-
-
-def wait(what, condition, seconds):
-    """Until the condition gives something true; the value. Fails at the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
-class Engine:
-    """A dockerd of our own."""
-
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="tribune-docker-")
-        self.namespace = f"tribune-{os.getpid()}"
-
-    def __enter__(self):
-        run("ip", "netns", "add", self.namespace)
-        run("ip", "-n", self.namespace, "link", "set", "lo", "up")
-        self.log = open(f"{self.folder}/log", "w", encoding="utf-8")
-        self.process = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{self.namespace}", "dockerd",
-             "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-             "--pidfile", f"{self.folder}/pid", "-H", f"unix://{self.folder}/socket"],
-            stdout=self.log, stderr=self.log)
-        os.environ["DOCKER_HOST"] = f"unix://{self.folder}/socket"
-        try:
-            # Where a container or a namespace may not be made, this fails for good.
-            wait("dockerd answers", lambda: self.process.poll() is None and subprocess.run(
-                ["docker", "info"], capture_output=True).returncode == 0, 60)
-        except AssertionError:
-            with open(f"{self.folder}/log", encoding="utf-8") as log:
-                print(log.read()[-4000:], file=sys.stderr)
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        ids = docker("ps", "-aq", check=False).split()
-        if ids:
-            docker("rm", "-f", *ids, check=False)
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-        subprocess.run(["ip", "netns", "delete", self.namespace], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def shell(command, program="bash"):
@@ -224,29 +153,6 @@ def one_round(way, client):
     return detection, takeover, gap
 
 
-def check(name, action):
-    try:
-        action()
-    except (AssertionError, subprocess.SubprocessError, KeyError, OSError) as error:
-        RESULTS["failed"] += 1
-        print(f"FAILED {name}: {error}", flush=True)
-        for node in docker("ps", "-a", "--format", "{{.Names}}", check=False).split():
-            print(f"--- {node}\n" + run("docker", "logs", "--tail", "25", node, check=False),
-                  flush=True)
-    else:
-        RESULTS["passed"] += 1
-        print(f"ok {name}", flush=True)
-
-
-def build(binary):
-    run(f"{ROOT}/docker/base.sh", "tribune/base")
-    relative = os.path.relpath(binary, ROOT)
-    run("docker", "build", "-q", "-t", "tribune/serfnode", "-f", "docker/serfnode/Dockerfile",
-        "--build-arg", "BASE=tribune/base", "--build-arg", "BUILDER=tribune/base",
-        "--build-arg", f"BINARY={relative}", ".", cwd=ROOT,
-        env={**os.environ, "DOCKER_BUILDKIT": "0"})
-
-
 def seven_steps():
     settings = shell("serfnode-settings")
     assert f"SERFNODE_ADDRESS={ADDRESS}" in settings, settings
@@ -314,44 +220,39 @@ def clean():
     assert left == "", left
 
 
+def play(options):
+    check("image from a base of our own and a binary built outside",
+          lambda: build("serfnode", options.binary))
+    check("the steps up to the page of the primary", seven_steps)
+    if RESULTS["failed"] > 0:
+        return
+    client = Client()
+    wait("the client is answered", lambda: any(t for _, t in client.answers()), 20)
+    times = {}
+    for number in range(options.rounds):
+        for way in options.ways.split(","):
+            check(f"{way}, round {number + 1}", lambda way=way: times.setdefault(
+                way, []).append(one_round(way, client)))
+    for way, rows in times.items():
+        columns = [f"{min(c):.2f}/{sum(c) / len(c):.2f}/{max(c):.2f}" for c in zip(*rows)]
+        print(f"{way}: {len(rows)} rounds, min/mean/max s: detection {columns[0]}, "
+              f"takeover {columns[1]}, client's gap {columns[2]}", flush=True)
+    check("a node that returns with another address", another_address)
+    for program in ("bash", "zsh"):
+        if shutil.which(program):
+            check(f"the functions in {program}", lambda program=program: a_life_in(program))
+    check("serf-clean leaves nothing", clean)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default=f"{ROOT}/target/x86_64-unknown-linux-musl/release/tribune",
+    parser.add_argument("--binary", default=STATIC,
                         help="a static build in this checkout (default: that of `cargo static`)")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--ways", default="stop,kill,pause,link")
     options = parser.parse_args()
-    try:
-        engine = Engine().__enter__()
-    except AssertionError as error:
-        print(f"cluster of containers: not run, no Docker engine starts on this machine ({error})")
-        sys.exit(NOT_RUN)
-    try:
-        check("image from a base of our own and a binary built outside",
-              lambda: build(options.binary))
-        check("the steps up to the page of the primary", seven_steps)
-        if RESULTS["failed"] == 0:
-            client = Client()
-            wait("the client is answered", lambda: any(t for _, t in client.answers()), 20)
-            times = {}
-            for number in range(options.rounds):
-                for way in options.ways.split(","):
-                    check(f"{way}, round {number + 1}", lambda way=way: times.setdefault(
-                        way, []).append(one_round(way, client)))
-            for way, rows in times.items():
-                columns = [f"{min(c):.2f}/{sum(c) / len(c):.2f}/{max(c):.2f}" for c in zip(*rows)]
-                print(f"{way}: {len(rows)} rounds, min/mean/max s: detection {columns[0]}, "
-                      f"takeover {columns[1]}, client's gap {columns[2]}", flush=True)
-            check("a node that returns with another address", another_address)
-            for program in ("bash", "zsh"):
-                if shutil.which(program):
-                    check(f"the functions in {program}", lambda program=program: a_life_in(program))
-            check("serf-clean leaves nothing", clean)
-    finally:
-        engine.__exit__()
-    print(f"cluster of containers: {RESULTS['passed']} passed, {RESULTS['failed']} failed")
-    sys.exit(RESULTS["failed"] > 0)
+    play_in_engine("cluster of containers", lambda _: play(options))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,12 @@ def applied(entry, recording, sides):
         place = changed
         for step in way:
             place = place[step]
+        if change.get("gone"):
+            del place[last]
+            continue
         try:
-            place[last] = _changed(place[last], change)
+            old = place.get(last) if isinstance(place, dict) else place[last]
+            place[last] = _changed(old, change)
         except ValueError as error:
             raise ValueError(f"{entry['file']}: {change['at']}: {error}") from None
     return changed

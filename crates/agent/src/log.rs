@@ -4,6 +4,12 @@
 //! output and syslog take those that pass it. Until [`Log::open_gate`] lines for standard output
 //! are held back, so that they stand behind the banner; if the start fails they are never shown.
 //! Specification "Serf agent", section 6.
+//!
+//! Consul's agent has another form of line, with fields ([`Log::consul`]), and remembers nothing.
+
+mod record;
+
+pub use record::{Record, Value};
 
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Write};
@@ -78,8 +84,11 @@ impl Display for Level {
 pub struct Line {
     /// Its level.
     pub level: Level,
-    /// `2006/01/02 15:04:05 [LEVEL] component: text`; may have inner newlines.
+    /// `2006/01/02 15:04:05 [LEVEL] component: text`; may have inner newlines. In Consul's form
+    /// `2006-01-02T15:04:05.000Z0700 [LEVEL] component: message: key=value`.
     pub text: Arc<str>,
+    /// What it was made of, in Consul's form alone.
+    pub record: Option<Arc<Record>>,
 }
 
 /// A place besides `monitor` that takes lines.
@@ -92,9 +101,19 @@ pub trait Sink: Send {
 #[derive(Clone)]
 pub struct Log {
     hub: Arc<Mutex<Hub>>,
+    /// The pool whose member logs here.
+    pool: Option<&'static str>,
+}
+
+/// The two forms of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Serf,
+    Consul,
 }
 
 struct Hub {
+    form: Form,
     clock: Clock,
     level: Level,
     output: Box<dyn Sink>,
@@ -137,7 +156,22 @@ pub struct Subscription {
 impl Log {
     /// A log whose gate is closed.
     pub fn new(level: Level, output: Box<dyn Sink>, syslog: Option<Box<dyn Sink>>) -> Self {
+        Self::of_form(Form::Serf, level, output, syslog)
+    }
+
+    /// A log in Consul's form, whose gate is closed. Lines that nobody wants are not even made.
+    pub fn consul(level: Level, output: Box<dyn Sink>, syslog: Option<Box<dyn Sink>>) -> Self {
+        Self::of_form(Form::Consul, level, output, syslog)
+    }
+
+    fn of_form(
+        form: Form,
+        level: Level,
+        output: Box<dyn Sink>,
+        syslog: Option<Box<dyn Sink>>,
+    ) -> Self {
         let hub = Hub {
+            form,
             clock: Clock::default(),
             level,
             output,
@@ -146,7 +180,15 @@ impl Log {
             remembered: Held::new(REMEMBERED_LINES, REMEMBERED_BYTES),
             subscribers: Vec::new(),
         };
-        Log { hub: Arc::new(Mutex::new(hub)) }
+        Log { hub: Arc::new(Mutex::new(hub)), pool: None }
+    }
+
+    /// The same log for the member of a pool of Consul's (`lan`, `wan`): its components are named
+    /// after the pool. What it says of the commands that it was given is for those who look for
+    /// faults: who gave them says what came of them.
+    #[must_use]
+    pub fn of_pool(&self, pool: &'static str) -> Self {
+        Log { hub: self.hub.clone(), pool: Some(pool) }
     }
 
     /// A log that shows nothing, for tests.
@@ -160,19 +202,37 @@ impl Log {
 
     /// Logs one message of a component such as `agent.ipc`; an empty component is left out.
     pub fn line(&self, level: Level, component: &str, text: impl Display) {
+        self.entry(level, component, text, []);
+    }
+
+    /// Logs one message with fields, which stand behind it in their order.
+    pub fn entry<const FIELDS: usize>(
+        &self,
+        level: Level,
+        component: &str,
+        message: impl Display,
+        fields: [(&'static str, Value); FIELDS],
+    ) {
         let mut hub = self.hub();
-        let mut line = String::with_capacity(USUAL_LINE);
-        for part in [hub.clock.now(), " [", level.as_str(), "] ", component] {
-            line.push_str(part);
-        }
-        if !component.is_empty() {
-            line.push_str(": ");
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(line, "{text}");
-        // One newline only: the texts of failed joins end in two, and one is shown.
-        let text = line.strip_suffix('\n').unwrap_or(&line);
-        hub.take(Line { level, text: Arc::from(text) });
+        let line = match hub.form {
+            Form::Serf => {
+                let mut text = hub.serf_line(level, component, message);
+                record::push_fields(&mut text, &fields);
+                Line { level, text: text.into(), record: None }
+            }
+            Form::Consul => {
+                let level = match self.pool {
+                    Some(_) if component == "agent" => level.min(Level::Debug),
+                    _ => level,
+                };
+                if !hub.is_wanted(level) {
+                    return;
+                }
+                let record = Record::new(level, component, self.pool, &message, fields.into());
+                Line { level, text: record.text().into(), record: Some(Arc::new(record)) }
+            }
+        };
+        hub.take(line);
     }
 
     /// Lines shown from now on are those of at least this level.
@@ -208,8 +268,32 @@ impl Log {
 }
 
 impl Hub {
+    fn serf_line(&mut self, level: Level, component: &str, message: impl Display) -> String {
+        let mut line = String::with_capacity(USUAL_LINE);
+        for part in [self.clock.now(), " [", level.as_str(), "] ", component] {
+            line.push_str(part);
+        }
+        if !component.is_empty() {
+            line.push_str(": ");
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{message}");
+        // One newline only: the texts of failed joins end in two, and one is shown.
+        if line.ends_with('\n') {
+            line.pop();
+        }
+        line
+    }
+
+    /// Whether a line of this level is shown to anybody.
+    fn is_wanted(&self, level: Level) -> bool {
+        level >= self.level || self.subscribers.iter().any(|other| level >= other.level)
+    }
+
     fn take(&mut self, line: Line) {
-        self.remembered.push(line.clone());
+        if self.form == Form::Serf {
+            self.remembered.push(line.clone());
+        }
         self.subscribers.retain(|subscriber| subscriber.offer(&line));
         if line.level < self.level {
             return;

@@ -7,7 +7,7 @@ use crate::platform::{self, LocalDatagrams};
 
 /// What a supervisor wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// Gossip and RPC are served.
     Ready,
     /// The configuration is read again; [`State::Ready`] follows.
@@ -17,7 +17,7 @@ pub(crate) enum State {
 }
 
 /// Tells the supervisor that is named in `NOTIFY_SOCKET`, if any; it is never waited for.
-pub(crate) fn notify(state: State) {
+pub fn notify(state: State) {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
         // Nothing depends on a supervisor that is not there.
         let _ = send(&socket, state);

@@ -27,7 +27,7 @@ const INFORMATION: &str = "    ";
 
 /// The handle to standard output. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Output {
+pub struct Output {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -41,17 +41,22 @@ struct Inner {
 
 impl Output {
     /// Shows an ordinary message or an error.
-    pub(crate) fn message(&self, text: &str) {
+    pub fn message(&self, text: &str) {
         self.show(MESSAGE, text);
     }
 
     /// Shows an informational message.
-    pub(crate) fn information(&self, text: &str) {
+    pub fn information(&self, text: &str) {
         self.show(INFORMATION, text);
     }
 
+    /// Shows a line as it is.
+    pub fn plain(&self, text: &str) {
+        self.show("", text);
+    }
+
     /// Waits for the reader for a moment; to be called before the process ends.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         let mut inner = self.inner();
         while !inner.waiting.is_empty() && platform::stdout_is_ready(FAREWELL) {
             inner.flush();

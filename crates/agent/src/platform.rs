@@ -15,13 +15,17 @@ mod unix;
 use std::net::IpAddr;
 
 #[cfg(not(unix))]
+pub use elsewhere::Signals;
+#[cfg(not(unix))]
 pub(crate) use elsewhere::*;
+#[cfg(unix)]
+pub use unix::Signals;
 #[cfg(unix)]
 pub(crate) use unix::*;
 
 /// A caught signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// SIGINT, or what the console sends.
     Interrupt,
     /// SIGTERM.
@@ -34,7 +38,7 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// As the operator is told.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Signal::Interrupt => "interrupt",
             Signal::Terminate => "terminated",

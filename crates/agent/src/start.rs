@@ -172,7 +172,7 @@ fn open_log(output: &Output, layer: &Layer) -> Outcome<Log> {
     let level = config::log_level(layer)?;
     let syslog = if layer.bool("enable_syslog") {
         let facility = Facility::parse(layer.text_or_default("syslog_facility"))?;
-        Some(Box::new(Syslog::connect(facility)?) as Box<_>)
+        Some(Box::new(Syslog::connect(facility, "serf")?) as Box<_>)
     } else {
         None
     };

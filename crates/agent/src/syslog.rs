@@ -9,7 +9,7 @@ use crate::platform::LocalDatagrams;
 
 /// A facility by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facility(u8);
+pub struct Facility(u8);
 
 const FACILITIES: [(&str, u8); 20] = [
     ("KERN", 0),
@@ -36,7 +36,11 @@ const FACILITIES: [(&str, u8); 20] = [
 
 impl Facility {
     /// From any case.
-    pub(crate) fn parse(text: &str) -> Result<Facility, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn parse(text: &str) -> Result<Facility, Failure> {
         let known = FACILITIES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
         known.map(|(_, number)| Facility(*number)).ok_or_else(|| {
             Failure::new(format!("Syslog setup failed: invalid syslog facility: {text}"))
@@ -46,7 +50,12 @@ impl Facility {
 }
 
 /// The datagram of a line: priority, time, program and process, then what stands behind the level.
-fn datagram(facility: Facility, line: &Line, time: &str, process: u32) -> String {
+fn datagram(
+    facility: Facility,
+    line: &Line,
+    time: &str,
+    (program, process): (&str, u32),
+) -> String {
     let severity = match line.level {
         Level::Trace => 7,
         Level::Debug => 6,
@@ -56,42 +65,49 @@ fn datagram(facility: Facility, line: &Line, time: &str, process: u32) -> String
     };
     let priority = facility.0 * 8 + severity;
     let text = line.text.split_once("] ").map_or(&*line.text, |(_, text)| text);
-    format!("<{priority}>{time} serf[{process}]: {text}\n")
+    // Consul's levels have a column of their own width.
+    let text = text.trim_start_matches(' ');
+    format!("<{priority}>{time} {program}[{process}]: {text}\n")
 }
 
 /// Where the system's syslog listens, the first that answers.
 const PATHS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 /// A connection to the local syslog.
-pub(crate) struct Syslog {
+pub struct Syslog {
     facility: Facility,
+    program: &'static str,
     socket: LocalDatagrams,
 }
 
 impl Syslog {
-    /// Connects; without any syslog the agent does not start.
-    pub(crate) fn connect(facility: Facility) -> Result<Syslog, Failure> {
-        Self::connect_to(facility, &PATHS).ok_or_else(|| {
+    /// Connects, as a program of this name.
+    ///
+    /// # Errors
+    ///
+    /// No syslog listens on this machine.
+    pub fn connect(facility: Facility, program: &'static str) -> Result<Syslog, Failure> {
+        Self::connect_to(facility, program, &PATHS).ok_or_else(|| {
             Failure::new("Syslog setup failed: Unix syslog delivery error")
                 .hint("no syslog listens on this machine; start one, or leave 'enable_syslog' out")
         })
     }
 
-    fn connect_to(facility: Facility, paths: &[&str]) -> Option<Syslog> {
+    fn connect_to(facility: Facility, program: &'static str, paths: &[&str]) -> Option<Syslog> {
         let socket = paths.iter().find_map(|path| LocalDatagrams::connect(path.as_ref()).ok())?;
-        Some(Syslog { facility, socket })
+        Some(Syslog { facility, program, socket })
     }
 }
 
 impl Sink for Syslog {
     fn write(&mut self, line: &Line) {
         let time = chrono::Local::now().format("%b %e %H:%M:%S").to_string();
-        let datagram = datagram(self.facility, line, &time, std::process::id());
+        let datagram = datagram(self.facility, line, &time, (self.program, std::process::id()));
         if let Err(error) = self.socket.send(datagram.as_bytes())
             && error.kind() != std::io::ErrorKind::WouldBlock
         {
             // It was probably restarted, under the same name.
-            if let Some(again) = Self::connect_to(self.facility, &PATHS) {
+            if let Some(again) = Self::connect_to(self.facility, self.program, &PATHS) {
                 let _ = again.socket.send(datagram.as_bytes());
                 *self = again;
             }
@@ -108,7 +124,7 @@ mod tests {
     use super::*;
 
     fn line(level: Level, text: &str) -> Line {
-        Line { level, text: Arc::from(text) }
+        Line { level, text: Arc::from(text), record: None }
     }
 
     #[test]
@@ -126,10 +142,12 @@ mod tests {
             (Level::Warn, "t [WARN] a:\n\t* b\n", "<132>Nov 22 12:20:39 serf[7]: a:\n\t* b\n\n"),
             (Level::Err, "t [ERR] x", "<131>Nov 22 12:20:39 serf[7]: x\n"),
         ] {
-            assert_eq!(datagram(local0, &line(level, text), at, 7), expected);
+            assert_eq!(datagram(local0, &line(level, text), at, ("serf", 7)), expected);
         }
         let daemon = Facility::parse("Daemon").unwrap();
-        assert!(datagram(daemon, &line(Level::Info, "t [INFO] x"), at, 7).starts_with("<29>"));
+        assert!(
+            datagram(daemon, &line(Level::Info, "t [INFO] x"), at, ("serf", 7)).starts_with("<29>")
+        );
     }
 
     #[test]
@@ -147,13 +165,13 @@ mod tests {
         let listener = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         let local1 = Facility::parse("LOCAL1").unwrap();
         let mut syslog =
-            Syslog::connect_to(local1, &["/nonexistent", path.to_str().unwrap()]).unwrap();
+            Syslog::connect_to(local1, "serf", &["/nonexistent", path.to_str().unwrap()]).unwrap();
         syslog.write(&line(Level::Info, "t [INFO] agent: hello"));
         let mut buffer = [0; 200];
         let length = listener.recv(&mut buffer).unwrap();
         let text = std::str::from_utf8(&buffer[..length]).unwrap();
         assert!(text.starts_with("<141>") && text.ends_with("]: agent: hello\n"), "{text}");
         std::fs::remove_file(path).unwrap();
-        assert!(Syslog::connect_to(local1, &["/nonexistent"]).is_none());
+        assert!(Syslog::connect_to(local1, "serf", &["/nonexistent"]).is_none());
     }
 }

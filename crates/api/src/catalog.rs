@@ -132,7 +132,7 @@ pub(crate) fn connect(request: &Request, reader: &Reader<'_>) -> Result<Answer, 
     let name = named_service(request)?;
     let found = reader.snapshot.connect_instances(&name).collect();
     let watch = Watch::Key(Key::Connect(name.clone()));
-    Ok(instances(request, reader, found)?.at(reader.snapshot.connect_index(&name), [watch]))
+    Ok(instances(request, reader, found)?.at(reader.snapshot.service_index(&name), [watch]))
 }
 
 fn instances(

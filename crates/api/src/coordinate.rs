@@ -74,9 +74,11 @@ fn read(body: &[u8]) -> Result<(String, Option<NodeCoordinate>), ObjectError> {
     let node: String = body.field("Node")?;
     let segment: String = body.field("Segment")?;
     let _: String = body.field("Token")?;
-    // Consul's handler ends on an absent coordinate; here it is one that does not fit.
-    let mut place: Object = body.field("Coord")?;
+    body.refuse_null("Coord")?;
+    let place: Option<Object> = body.optional("Coord")?;
     body.finish()?;
+    // Consul's handler ends on its absence.
+    let mut place = place.ok_or(gotext::decode::DecodeError::Empty)?;
     let vector: Vec<f64> = place.field("Vec")?;
     let error = place.field("Error")?;
     let adjustment = place.field("Adjustment")?;

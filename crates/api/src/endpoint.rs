@@ -92,6 +92,8 @@ pub enum Parameters {
     None,
     /// `index` and `wait` alone.
     Wait,
+    /// Consistency alone.
+    Consistency,
     /// Consistency, `wait`, `index`, and the datacenter.
     All,
     /// As `All`, but the datacenter is in the body.

@@ -66,22 +66,27 @@ fn checks(
 
 pub(crate) fn service(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
     let name = named_service(request)?;
-    let found = reader.snapshot.instances(&name).collect();
+    let found = own(request, reader.snapshot.instances(&name));
     let watches = [Watch::Key(Key::Service(name.clone())), Watch::Key(Key::Health(name.clone()))];
     Ok(entries(request, reader, found)?.at(reader.snapshot.health_index(&name), watches))
 }
 
 pub(crate) fn connect(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
     let name = named_service(request)?;
-    let found = reader.snapshot.connect_instances(&name).collect();
+    let found = own(request, reader.snapshot.connect_instances(&name));
     let watch = Watch::Key(Key::Connect(name.clone()));
     Ok(entries(request, reader, found)?.at(reader.snapshot.connect_index(&name), [watch]))
 }
 
+/// What another cluster has is not here.
+fn own<'a, T>(request: &Request, found: impl Iterator<Item = T> + 'a) -> Vec<T> {
+    if request.query.filled("peer").is_some() { Vec::new() } else { found.collect() }
+}
+
 /// Gateways into the mesh are config entries, which this server does not have.
 pub(crate) fn ingress(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
-    let name = named_service(request)?;
-    Ok(entries(request, reader, Vec::new())?.at(reader.snapshot.health_index(&name), []))
+    named_service(request)?;
+    entries(request, reader, Vec::new())
 }
 
 fn entries(

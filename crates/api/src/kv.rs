@@ -144,7 +144,7 @@ fn conflicting(request: &Request, conditions: &[&str]) -> Result<(), Failure> {
 }
 
 /// A whole number as Go's parser takes it: digits alone.
-fn number(text: &str) -> Result<u64, Failure> {
+pub(crate) fn number(text: &str) -> Result<u64, Failure> {
     let why = if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         "invalid syntax"
     } else if let Ok(number) = text.parse() {

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! let row = api::find("/v1/kv/app/name").unwrap();
-//! assert_eq!((row.endpoint.allow().as_str(), row.tail), ("OPTIONS,GET,PUT,DELETE", 7));
+//! assert_eq!((row.endpoint.allow().as_str(), row.tail), ("OPTIONS,GET,PUT,DELETE", 8));
 //! assert!(api::find("/v1/nope").is_none());
 //! ```
 
@@ -26,11 +26,13 @@ mod endpoint;
 mod health;
 pub mod json;
 mod kv;
+mod later;
 mod local;
 mod near;
-mod proxy;
+mod operator;
 mod register;
 mod request;
+mod restored;
 mod rows;
 mod select;
 pub mod session;
@@ -45,6 +47,7 @@ pub use endpoint::{
 pub use health::streams;
 pub use local::{AgentCheck, AgentHealth, AgentService};
 pub use request::{Method, Query, Request, percent_decode};
+pub use restored::{Restored, restored};
 pub use select::{CheckView, ServiceView};
 pub use shell::Call;
 pub use table::{ENDPOINTS, Found, find};

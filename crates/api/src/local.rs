@@ -3,6 +3,7 @@
 use catalog::{Check, Service};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, Kept, TagList, WeightsRow};
 
@@ -14,6 +15,19 @@ fn is_zero(number: &u64) -> bool {
 #[serde(rename_all = "PascalCase")]
 struct Native {
     native: bool,
+}
+
+/// The kinds of services that show what they are as proxies.
+const PROXIES: [&str; 5] =
+    ["api-gateway", "connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway"];
+
+/// A proxy as agents show it.
+struct AgentProxy<'a>(Option<&'a str>);
+
+impl Serialize for AgentProxy<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Kept(&local::agent_proxy(self.0)).serialize(serializer)
+    }
 }
 
 /// A service of the agent.
@@ -42,7 +56,7 @@ pub struct AgentService<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_hash: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    proxy: Option<Kept<'a>>,
+    proxy: Option<AgentProxy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<Native>,
     datacenter: &'a str,
@@ -69,7 +83,7 @@ impl<'a> AgentService<'a> {
             create_index: service.create.0,
             modify_index: service.modify.0,
             content_hash,
-            proxy: service.proxy.as_deref().filter(|_| !service.kind.is_empty()).map(Kept),
+            proxy: PROXIES.contains(&&*service.kind).then(|| AgentProxy(service.proxy.as_deref())),
             connect: service.native.then_some(Native { native: true }),
             datacenter,
             locality: service.locality.as_deref().map(Kept),
@@ -164,7 +178,7 @@ pub struct AgentHealth<'a> {
 
 impl Serialize for AgentHealth<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let check = |check: &&'_ Check| -> serde_json::Value {
+        let check = |check: &&'_ Check| -> Value {
             let row = HealthCheck {
                 node: check.node.as_str(),
                 check_id: check.id.as_str(),

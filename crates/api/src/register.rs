@@ -8,11 +8,11 @@ use catalog::{
 };
 use gotext::GoDuration;
 use gotext::object::{Nanoseconds, Object, ObjectError};
+use local::{Proxy, Sidecar, Structure};
 use serde_json::{Map, Value as Json};
 
 use crate::answer::{Answer, Failure};
 use crate::endpoint::{Proposal, Reader};
-use crate::proxy;
 use crate::request::Request;
 
 /// The weights of a service that names none, or none that make sense.
@@ -30,13 +30,17 @@ fn decode_failed(error: &ObjectError) -> Failure {
 }
 
 pub(crate) fn register(request: &Request, reader: &Reader<'_>) -> Result<Proposal, Failure> {
-    let Read { mut register, datacenter, of_a_peer } =
+    let Read { mut register, service, datacenter, of_a_peer } =
         read_register(&request.body).map_err(|error| decode_failed(&error))?;
     other_datacenter(&datacenter, reader)?;
     if of_a_peer {
         return Err(Failure::internal("cannot register requests with PeerName in them"));
     }
+    register.service = service.as_ref().map(|described| Box::new(described.service.clone()));
     register.prepare().map_err(|error| Failure::internal(error.to_string()))?;
+    if let Some(described) = &service {
+        described.check()?;
+    }
     Ok(propose(Command::Register(Box::new(register))))
 }
 
@@ -59,6 +63,7 @@ fn other_datacenter(datacenter: &str, reader: &Reader<'_>) -> Result<(), Failure
 /// What a registration says.
 struct Read {
     register: Register,
+    service: Option<Described>,
     datacenter: String,
     /// Whether something in it is another cluster's.
     of_a_peer: bool,
@@ -86,32 +91,37 @@ fn read_register(body: &[u8]) -> Result<Read, ObjectError> {
     let register = Register {
         node,
         skip_node_update: body.field("SkipNodeUpdate")?,
-        service: service.map(Box::new),
+        service: None,
         checks: checks.into(),
     };
     let _: String = body.field("Token")?;
     indexes(&mut body)?;
     body.finish()?;
-    Ok(Read { register, datacenter, of_a_peer: peers.iter().any(|peer| !peer.is_empty()) })
+    Ok(Read { register, service, datacenter, of_a_peer: peers.iter().any(|peer| !peer.is_empty()) })
 }
 
 pub(crate) fn deregister(request: &Request, reader: &Reader<'_>) -> Result<Proposal, Failure> {
-    let (command, datacenter) =
+    let (command, datacenter, of_a_peer) =
         read_deregister(&request.body).map_err(|error| decode_failed(&error))?;
     other_datacenter(&datacenter, reader)?;
     if matches!(&command, Command::Deregister { node, .. } if node.is_empty()) {
         return Err(Failure::internal("Must provide node"));
     }
+    if of_a_peer {
+        return Ok(Proposal::Answer(Answer::truth(true)));
+    }
     Ok(propose(command))
 }
 
-fn read_deregister(body: &[u8]) -> Result<(Command, String), ObjectError> {
+/// The command, the datacenter, and whether something of another cluster is meant.
+fn read_deregister(body: &[u8]) -> Result<(Command, String, bool), ObjectError> {
     let mut body = Object::parse(body)?;
     let datacenter = body.field("Datacenter")?;
     let node: String = body.field("Node")?;
     let service: String = body.field("ServiceID")?;
     let check: String = body.field("CheckID")?;
-    for ignored in ["Address", "Token", "PeerName"] {
+    let peer: String = body.field("PeerName")?;
+    for ignored in ["Address", "Token"] {
         let _: String = body.field(ignored)?;
     }
     body.finish()?;
@@ -120,7 +130,8 @@ fn read_deregister(body: &[u8]) -> Result<(Command, String), ObjectError> {
         service: ServiceId::from(&*service),
         check: CheckId::from(&*check),
     };
-    Ok((command, datacenter))
+    // What another cluster has is not here.
+    Ok((command, datacenter, !peer.is_empty()))
 }
 
 /// The indexes of a row that was read before and comes back.
@@ -166,20 +177,32 @@ pub(crate) fn node(object: &mut Object, name: &str) -> Result<Node, ObjectError>
     })
 }
 
+/// A service as the catalogue takes it, and what must go together in it.
+pub(crate) struct Described {
+    pub(crate) service: Service,
+    proxy: Option<Proxy>,
+    sidecar: Option<Sidecar>,
+}
+
+impl Described {
+    /// Refuses what cannot be what it says.
+    fn check(&self) -> Result<(), Failure> {
+        let (service, proxy, sidecar) = (&self.service, self.proxy.as_ref(), self.sidecar);
+        let structure = Structure { service, proxy, sidecar, usual_upstream: "" };
+        structure.check().map_err(Failure::internal)
+    }
+}
+
 /// A service as the catalogue takes it.
-pub(crate) fn service(mut object: Object) -> Result<Service, ObjectError> {
+pub(crate) fn service(mut object: Object) -> Result<Described, ObjectError> {
     let name: String = object.field("Service")?;
     let id: String = object.field("ID")?;
     let tagged: Option<BTreeMap<String, Object>> = object.optional("TaggedAddresses")?;
-    let (proxy, destination) = match object.optional::<Object>("Proxy")? {
-        None => (None, String::new()),
-        Some(object) => proxy::read(object).map(|(form, name)| (Some(form), name))?,
-    };
-    let native = match object.optional::<Object>("Connect")? {
-        None => false,
-        Some(mut connect) => connect.field("Native")?,
-    };
+    object.refuse_null("Proxy")?;
+    let proxy = object.optional("Proxy")?.map(Proxy::from_body).transpose()?;
+    let (native, sidecar) = connect(object.optional("Connect")?)?;
     let kind: String = object.field("Kind")?;
+    let destination = proxy.as_ref().map_or("", Proxy::destination);
     let service = Service {
         node: NodeName::from(""),
         id: ServiceId::from(&*id),
@@ -193,9 +216,9 @@ pub(crate) fn service(mut object: Object) -> Result<Service, ObjectError> {
         weights: weights(object.optional("Weights")?)?,
         enable_tag_override: object.field("EnableTagOverride")?,
         destination: (kind == "connect-proxy" && !destination.is_empty())
-            .then(|| ServiceName::from(&*destination)),
+            .then(|| ServiceName::from(destination)),
         kind: kind.into(),
-        proxy,
+        proxy: proxy.as_ref().map(|proxy| proxy.stored().into()),
         native,
         locality: locality(&mut object)?,
         create: ModifyIndex::ZERO,
@@ -204,7 +227,19 @@ pub(crate) fn service(mut object: Object) -> Result<Service, ObjectError> {
     let _: String = object.field("PeerName")?;
     let (create, modify) = indexes(&mut object)?;
     object.finish()?;
-    Ok(Service { create, modify, ..service })
+    Ok(Described { service: Service { create, modify, ..service }, proxy, sidecar })
+}
+
+/// Whether a service speaks the mesh's language, and the sidecar that is to be made for it.
+fn connect(object: Option<Object>) -> Result<(bool, Option<Sidecar>), ObjectError> {
+    let Some(mut connect) = object else { return Ok((false, None)) };
+    let native = connect.field("Native")?;
+    let Some(mut sidecar) = connect.optional::<Object>("SidecarService")? else {
+        return Ok((native, None));
+    };
+    let own: Object = sidecar.field("Connect")?;
+    let has_id = !sidecar.field::<String>("ID")?.is_empty();
+    Ok((native, Some(Sidecar { has_id, is_nested: own.has("SidecarService") })))
 }
 
 fn addresses(

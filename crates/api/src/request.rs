@@ -82,6 +82,13 @@ impl Query {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The same without a name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(key, _)| key != name);
+        self
+    }
+
     /// Sorted by names and escaped, as Go writes it again.
     #[must_use]
     pub fn encode(&self) -> String {

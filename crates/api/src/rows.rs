@@ -93,7 +93,7 @@ fn kept(text: &Option<Box<str>>) -> Option<Kept<'_>> {
 }
 
 /// What a service that is no proxy shows as its proxy.
-const NO_PROXY: &str = r#"{"Mode":"","MeshGateway":{},"Expose":{}}"#;
+pub(crate) const NO_PROXY: &str = r#"{"Mode":"","MeshGateway":{},"Expose":{}}"#;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -79,8 +79,6 @@ pub enum Call {
     RaftTransferLeader,
     /// `operator/keyring`.
     Keyring,
-    /// `operator/autopilot/configuration`.
-    AutopilotConfiguration,
     /// `operator/autopilot/health`.
     AutopilotHealth,
     /// `operator/autopilot/state`.

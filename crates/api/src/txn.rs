@@ -95,7 +95,7 @@ fn decode(body: &[u8]) -> Result<Vec<TxnOp>, ObjectError> {
         } else if let Some(mut object) = service {
             let verb = row_verb(&mut object)?;
             let name: String = object.field("Node")?;
-            let mut service: Service = inner(object, "Service", register::service)?;
+            let mut service: Service = inner(object, "Service", register::service)?.service;
             service.node = NodeName::from(&*name);
             service.tagged_addresses = None;
             if service.id.is_empty() && verb != RowVerb::Get {

@@ -32,7 +32,7 @@ mod tar;
 
 pub use error::ArchiveError;
 pub use meta::{Meta, Server};
-pub use records::{Record, Records, type_name};
+pub use records::{Record, Records, StateWriter, is_known, kind, last_index, type_name};
 
 /// A snapshot: its description and the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

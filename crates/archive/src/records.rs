@@ -1,8 +1,34 @@
 //! The records of a state, as Consul writes it.
 
-use wire::msgpack::Reader;
+use wire::msgpack::{Reader, Value, Writer};
 
 use crate::ArchiveError;
+
+/// The types of records that the catalogue consists of.
+pub mod kind {
+    /// A node, with a service or a check of it.
+    pub const REGISTER: u8 = 0;
+    /// A key.
+    pub const KEY: u8 = 2;
+    /// A session.
+    pub const SESSION: u8 = 3;
+    /// A key that was deleted.
+    pub const TOMBSTONE: u8 = 5;
+    /// Coordinates.
+    pub const COORDINATES: u8 = 6;
+    /// How servers are kept in order.
+    pub const AUTOPILOT: u8 = 9;
+    /// The index of a table.
+    pub const INDEX: u8 = 16;
+    /// Writes that had come in part; last of all.
+    pub const CHUNKING: u8 = 29;
+    /// The virtual address of a service.
+    pub const VIRTUAL_ADDRESS: u8 = 32;
+    /// The last virtual address that was given out, or one that was given back.
+    pub const FREE_VIRTUAL_ADDRESS: u8 = 33;
+    /// Types from here on may be passed over by who does not know them.
+    pub const IGNORABLE: u8 = 128;
+}
 
 /// Types of records and their names.
 const TYPES: &[(u8, &str)] = &[
@@ -36,6 +62,12 @@ const TYPES: &[(u8, &str)] = &[
     (40, "PeeringSecretsWrite"),
     (42, "ResourceOperation"),
 ];
+
+/// Whether a type of records is known; what others say is not known either.
+#[must_use]
+pub fn is_known(kind: u8) -> bool {
+    TYPES.iter().any(|(known, _)| *known == kind)
+}
 
 /// The name of a type of records.
 pub fn type_name(kind: u8) -> String {
@@ -71,6 +103,25 @@ impl Record<'_> {
         read.ok()?;
         key
     }
+}
+
+/// The index that stands at the head of a state.
+///
+/// # Errors
+///
+/// [`ArchiveError::Record`] for what is no head.
+pub fn last_index(state: &[u8]) -> Result<u64, ArchiveError> {
+    let mut index = 0;
+    let mut reader = Reader::new(state);
+    let read = reader.read_record(&[], |reader, name| {
+        if name == b"LastIndex" {
+            index = reader.read_u64()?;
+            return Ok(());
+        }
+        reader.skip()
+    });
+    read.map_err(|error| ArchiveError::Record(error.to_string()))?;
+    Ok(index)
 }
 
 /// The records of a state, one after another; ends after the first that is none.
@@ -118,5 +169,36 @@ impl<'a> Iterator for Records<'a> {
                 Some(Err(ArchiveError::Record(error.to_string())))
             }
         }
+    }
+}
+
+/// Writes a state, record by record.
+#[derive(Debug)]
+pub struct StateWriter {
+    bytes: Vec<u8>,
+}
+
+impl StateWriter {
+    /// Begins a state whose last command had this index.
+    #[must_use]
+    pub fn new(last_index: u64) -> Self {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes);
+        writer.write_map(1);
+        writer.write_text("LastIndex");
+        writer.write_u64(last_index);
+        StateWriter { bytes }
+    }
+
+    /// Appends a record of a type.
+    pub fn put(&mut self, kind: u8, value: &Value) {
+        self.bytes.push(kind);
+        Writer::new(&mut self.bytes).write_value(value);
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
     }
 }

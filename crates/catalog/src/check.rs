@@ -164,8 +164,9 @@ impl Write<'_> {
     pub(crate) fn check_delete(&mut self, node: &NodeName, id: &CheckId) {
         let key = CheckKey { node: node.fold(), id: id.fold() };
         let Some(check) = self.root.checks.remove(&key) else { return };
-        // As recorded: the list of services moves when a check of a node with services goes.
-        if self.check_changed(&check) && check.service_id.is_empty() {
+        self.check_changed(&check);
+        // As recorded: the list of services moves when a check of a node goes.
+        if check.service_id.is_empty() {
             self.bump(Mark::Services);
         }
         self.sessions_of_check(&key);

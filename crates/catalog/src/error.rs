@@ -98,6 +98,9 @@ pub enum Error {
         /// The check.
         check: CheckId,
     },
+    /// A state that is to take the place of this one cannot.
+    #[error("failed to restore: {0}")]
+    Restore(Box<str>),
     /// What an operation of a transaction asked for does not hold.
     #[error("{0}")]
     Txn(Box<str>),

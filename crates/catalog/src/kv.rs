@@ -222,6 +222,14 @@ impl Snapshot {
         self.kv.entries.range::<_, [u8]>(range).take_while(move |e| e.key().starts_with(prefix))
     }
 
+    /// Whether there is something that [`crate::Command::Reap`] would forget: a deletion before
+    /// `before`, or a lock delay that was over then.
+    #[must_use]
+    pub fn kv_reapable(&self, before: Time) -> bool {
+        self.kv.tombstones.values().any(|stone| stone.time < before)
+            || self.kv.lock_delays.values().any(|until| *until < before)
+    }
+
     /// The index of the whole table: that of a missing key.
     #[must_use]
     pub fn kv_index(&self) -> ModifyIndex {
@@ -414,14 +422,14 @@ fn named_session(op: &KvWrite) -> Result<Option<SessionId>, Error> {
 }
 
 /// Bytes as one piece; by itself serde takes them one at a time.
-mod bytes {
+pub(crate) mod bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Box<[u8]>, D::Error> {
         <&[u8]>::deserialize(deserializer).map(Into::into)

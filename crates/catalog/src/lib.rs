@@ -37,13 +37,17 @@
 //! assert_eq!(snapshot.kv_index(), ModifyIndex(7));
 //! ```
 
+mod autopilot;
 mod check;
 mod coordinate;
 mod error;
+mod index_table;
 mod kv;
 mod name;
 mod node;
 mod register;
+mod restore;
+mod row;
 mod service;
 mod session;
 mod snapshot;
@@ -54,6 +58,7 @@ mod usage;
 mod virtual_address;
 mod watch;
 
+pub use autopilot::{Autopilot, AutopilotWrite};
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use error::Error;
@@ -63,6 +68,8 @@ pub use name::{
 };
 pub use node::Node;
 pub use register::{Register, pairs_valid, uuid_valid};
+pub use restore::RestorePart;
+pub use row::Row;
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};
 pub use state::{Command, Response, Snapshot, State};

@@ -12,11 +12,13 @@
 
 use std::io::{self, Read, Write};
 
+use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
-use crate::kv::Entry;
+use crate::kv::Tombstone;
 use crate::name::ModifyIndex;
-use crate::node::Node;
+use crate::restore::Staged;
+use crate::row::Row;
 use crate::state::Snapshot;
 
 const MAGIC: &[u8; 8] = b"TRIBUNEC";
@@ -44,10 +46,13 @@ enum Tag {
     Session,
     Coordinate,
     VirtualAddress,
+    Autopilot,
+    Staging,
+    Staged,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 10] = [
+const TAGS: [Tag; 13] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -58,6 +63,9 @@ const TAGS: [Tag; 10] = [
     Tag::Session,
     Tag::Coordinate,
     Tag::VirtualAddress,
+    Tag::Autopilot,
+    Tag::Staging,
+    Tag::Staged,
 ];
 
 struct Writer<'a> {
@@ -133,6 +141,15 @@ impl Snapshot {
         for number in &self.virtual_numbers {
             writer.put(Tag::VirtualAddress, &number)?;
         }
+        if let Some(row) = &self.autopilot {
+            writer.put(Tag::Autopilot, &**row)?;
+        }
+        if let Some(staged) = &self.staged {
+            writer.put(Tag::Staging, &(staged.id, staged.time))?;
+            for part in &staged.parts {
+                writer.put(Tag::Staged, part)?;
+            }
+        }
         writer.close()?;
         let sum = writer.whole.finalize();
         out.write_all(&0u32.to_le_bytes())?;
@@ -196,50 +213,32 @@ impl Snapshot {
                 let (mark, index) = take(rest)?;
                 self.marks.insert(mark, index);
             }
-            Tag::Entry => {
-                let entry: Entry = take(rest)?;
-                if let Some(session) = entry.fields().session {
-                    self.kv.held.insert((session, entry.key().into()));
-                }
-                self.kv.entries.insert(entry);
-            }
+            Tag::Entry => self.enter(Row::Entry(take(rest)?)),
             Tag::Tombstone => {
-                let (key, stone) = take(rest)?;
-                self.kv.tombstones.insert(key, stone);
+                let (key, Tombstone { modify, time }) = take(rest)?;
+                self.enter(Row::Tombstone { key, modify, time });
             }
             Tag::LockDelay => {
                 let (key, until) = take(rest)?;
                 self.kv.lock_delays.insert(key, until);
             }
-            Tag::Node => {
-                let node: Node = take(rest)?;
-                let key = node.name.fold();
-                if !node.id.is_empty() {
-                    self.node_ids.insert(node.id.fold(), key.clone());
-                }
-                self.nodes.insert(key, node);
-            }
-            Tag::Service => {
-                let service = take(rest)?;
-                self.link_service(&service);
-                self.services.insert(service.key(), service);
-            }
-            Tag::Check => {
-                let check: crate::Check = take(rest)?;
-                self.checks.insert(check.key(), check);
-            }
-            Tag::Session => {
-                let session = take(rest)?;
-                self.link_session(&session);
-                self.sessions.insert(session.id, session);
-            }
-            Tag::Coordinate => {
-                let row: crate::NodeCoordinate = take(rest)?;
-                self.coordinates.insert((row.node.fold(), row.segment.clone()), row);
-            }
+            Tag::Node => self.enter(Row::Node(take(rest)?)),
+            Tag::Service => self.enter(Row::Service(take(rest)?)),
+            Tag::Check => self.enter(Row::Check(take(rest)?)),
+            Tag::Session => self.enter(Row::Session(take(rest)?)),
+            Tag::Coordinate => self.enter(Row::Coordinate(take(rest)?)),
             Tag::VirtualAddress => {
                 let (name, number) = take(rest)?;
-                self.link_virtual(name, number);
+                self.enter(Row::VirtualAddress(name, number));
+            }
+            Tag::Autopilot => self.enter(Row::Autopilot(take(rest)?)),
+            Tag::Staging => {
+                let (id, time) = take(rest)?;
+                self.staged = Some(Staged { id, time, parts: Vector::new() });
+            }
+            Tag::Staged => {
+                let staged = self.staged.as_mut().ok_or_else(|| invalid("a stray part"))?;
+                staged.parts.push_back(take(rest)?);
             }
         }
         Ok(())

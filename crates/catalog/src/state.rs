@@ -1,8 +1,11 @@
 //! The state: its tables, their indexes, and the one function that changes it.
 
+use std::sync::Arc;
+
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::autopilot::{Autopilot, AutopilotWrite};
 use crate::check::{Check, CheckKey};
 use crate::coordinate::{CoordinateKey, NodeCoordinate};
 use crate::error::Error;
@@ -12,6 +15,7 @@ use crate::name::{
 };
 use crate::node::Node;
 use crate::register::Register;
+use crate::restore::{RestorePart, Staged};
 use crate::service::{Service, ServiceKey, Tags};
 use crate::session::Session;
 use crate::table::Table;
@@ -62,6 +66,9 @@ pub struct Snapshot {
     pub(crate) virtual_names: OrdMap<u32, ServiceName>,
     pub(crate) checks: Table<CheckKey, Check>,
     pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
+    pub(crate) autopilot: Option<Arc<Autopilot>>,
+    /// What is to take the place of all this, as far as it has come.
+    pub(crate) staged: Option<Staged>,
 }
 
 impl Snapshot {
@@ -69,6 +76,12 @@ impl Snapshot {
     #[must_use]
     pub fn index(&self) -> ModifyIndex {
         self.index
+    }
+
+    /// How servers are kept in order, once somebody has said so.
+    #[must_use]
+    pub fn autopilot(&self) -> Option<&Autopilot> {
+        self.autopilot.as_deref()
     }
 
     pub(crate) fn mark(&self, mark: &Mark) -> ModifyIndex {
@@ -102,6 +115,10 @@ pub enum Command {
     Txn(Box<[TxnOp]>),
     /// Forgets deletions of before a time, and lock delays that are over.
     Reap(Time),
+    /// Says how servers are kept in order.
+    Autopilot(Box<AutopilotWrite>),
+    /// Brings a part of a state that takes the place of this one.
+    Restore(RestorePart),
 }
 
 /// The answer to a command.
@@ -109,7 +126,7 @@ pub enum Command {
 pub enum Response {
     /// Done.
     Done,
-    /// Whether the condition of a write of keys held; without a condition, true.
+    /// Whether the condition of a write held; without a condition, true.
     Written(bool),
     /// The results of a transaction.
     Txn(Vec<TxnResult>),
@@ -125,13 +142,14 @@ pub enum Response {
 pub struct State {
     root: Snapshot,
     touched: Vec<Key>,
+    replaced: bool,
 }
 
 impl State {
     /// A state to go on from.
     #[must_use]
     pub fn new(root: Snapshot) -> Self {
-        Self { root, touched: Vec::new() }
+        Self { root, touched: Vec::new(), replaced: false }
     }
 
     /// The state now, for readers.
@@ -146,20 +164,27 @@ impl State {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whether another state took the place of this one since the last call: whatever anybody
+    /// waits for, it may be there.
+    pub fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.replaced)
+    }
+
     /// Applies commands of one log entry. The first has the index `first_index`, each further one
-    /// the next; `now` is the entry's clock. Draws nothing: the same calls make the same state.
+    /// the next, unless a state was restored that had come further: then they go on from there.
+    /// `now` is the entry's clock. Draws nothing: the same calls make the same state.
     pub fn apply(
         &mut self,
         first_index: ModifyIndex,
         now: Time,
         commands: &[Command],
     ) -> Vec<Response> {
-        let mut index = first_index;
         let mut answers = Vec::with_capacity(commands.len());
-        for command in commands {
+        for (at, command) in (0..).zip(commands) {
+            let next = self.root.index.0.saturating_add(1);
+            let index = ModifyIndex(next.max(first_index.0.saturating_add(at)));
             answers.push(self.apply_one(index, now, command));
-            self.root.index = index;
-            index.0 += 1;
+            self.root.index = index.max(self.root.index);
         }
         answers
     }
@@ -168,7 +193,8 @@ impl State {
         // Only these can fail after a part of them was applied.
         let before = matches!(command, Command::Register(_) | Command::Txn(_))
             .then(|| (self.root.clone(), self.touched.len()));
-        let mut write = Write { root: &mut self.root, touched: &mut self.touched, index, now };
+        let (root, touched, replaced) = (&mut self.root, &mut self.touched, &mut self.replaced);
+        let mut write = Write { root, touched, replaced, index, now };
         let answer = write.command(command);
         if matches!(answer, Response::Refused(_) | Response::TxnFailed(_))
             && let Some((root, touched)) = before
@@ -184,6 +210,7 @@ impl State {
 pub(crate) struct Write<'a> {
     pub(crate) root: &'a mut Snapshot,
     pub(crate) touched: &'a mut Vec<Key>,
+    pub(crate) replaced: &'a mut bool,
     pub(crate) index: ModifyIndex,
     pub(crate) now: Time,
 }
@@ -203,6 +230,8 @@ impl Write<'_> {
                     Err(errors) => Response::TxnFailed(errors),
                 };
             }
+            Command::Autopilot(write) => return Response::Written(self.autopilot_set(write)),
+            Command::Restore(part) => self.restore(part),
             Command::SessionCreate(session) => self.session_create(session),
             Command::SessionDestroy(id) => {
                 self.session_destroy(*id);
@@ -219,6 +248,7 @@ impl Write<'_> {
             }
             Command::Reap(before) => {
                 self.kv_reap(*before);
+                self.restore_reap(*before);
                 Ok(())
             }
         };

@@ -114,7 +114,8 @@ impl Snapshot {
     pub fn txn(&self, ops: &[TxnOp]) -> Result<Vec<TxnResult>, Vec<TxnError>> {
         let (mut root, mut touched) = (self.clone(), Vec::new());
         let (index, now) = (self.index, Time(0));
-        Write { root: &mut root, touched: &mut touched, index, now }.txn(ops)
+        let replaced = &mut false;
+        Write { root: &mut root, touched: &mut touched, replaced, index, now }.txn(ops)
     }
 }
 

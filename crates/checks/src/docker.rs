@@ -68,7 +68,7 @@ pub(crate) async fn check(
     match daemon.run(container, args, &mut output).await {
         Ok(code) => Outcome { status: Status::of_exit_code(code), output: output.capture.report() },
         Err(DockerError { why: Why::Transport(TransportError::TimedOut), .. }) => {
-            Outcome::critical(script::timed_out(limits.timeout, &output.capture))
+            script::timed_out(limits.timeout, &output.capture)
         }
         Err(error) => Outcome::critical(error),
     }

@@ -75,17 +75,18 @@ async fn ping_over<S: AsyncRead + AsyncWrite + Unpin>(
     // The sender has to live: without one the connection says good-bye.
     let (_sender, mut connection) = transport::handshake(stream, deadline).await?;
     let mut pings = connection.ping_pong().expect("a new connection has its ping left");
+    let mut connection = pin!(connection);
     let mut pong = pin!(timeout_at(deadline, pings.ping(Ping::opaque())));
     let ended = tokio::select! {
         biased;
         pong = &mut pong => return answered(pong),
         // Pings are not told that their connection is over.
-        ended = connection => ended,
+        ended = &mut connection => ended,
     };
     tokio::select! {
         biased;
-        // The answer may have been the last that came.
-        pong = &mut pong => answered(pong),
+        // The answer may have been the last that came; it is there as long as the connection is.
+        Ok(Ok(_)) = &mut pong => Ok(()),
         () = ready(()) => Err(ended.map_or_else(Into::into, |()| TransportError::Closed)),
     }
 }

@@ -31,8 +31,14 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// Answers that only send us elsewhere; the next one is an error (as Go's client has it).
 pub(crate) const REDIRECTS: usize = 10;
 
+/// The text of a failure: URLs of operators fit, headers that a server makes up do not.
+pub(crate) const FAILURE_BYTES: usize = 8 << 10;
+
+/// The words behind the code of an HTTP answer.
+pub(crate) const REASON_BYTES: usize = 256;
+
 /// The head of an HTTP answer: no server that is well sends more, and every check of an agent
-/// may be at this point at once.
+/// may be at this point at once. One that comes whole with the last read may be twice as long.
 pub(crate) const HEAD_BYTES: usize = 64 << 10;
 
 /// The header fields of an HTTP/2 answer, as HTTP/2 counts them.

@@ -18,7 +18,7 @@ pub(crate) async fn check(name: &str, limits: Limits, environment: &Environment)
         Err(error) => return Outcome::warning(unknown(name, &error.to_string())),
     };
     let End::Exited(status) = end else {
-        return Outcome::critical(script::timed_out(limits.timeout, &output));
+        return script::timed_out(limits.timeout, &output);
     };
     let text = output.text();
     let state = text.trim();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::limits::FAILURE_BYTES;
+
 /// How the target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -58,8 +60,15 @@ impl Outcome {
         Outcome { status: Status::Warning, output: output.into() }
     }
 
-    /// What went wrong is what operators see.
+    /// What went wrong is what operators see: as much of it as a text of ours may be long, for it
+    /// may quote what a server said.
     pub(crate) fn critical(why: impl fmt::Display) -> Outcome {
-        Outcome { status: Status::Critical, output: why.to_string() }
+        let mut output = why.to_string();
+        let mut end = output.len().min(FAILURE_BYTES);
+        while !output.is_char_boundary(end) {
+            end -= 1;
+        }
+        output.truncate(end);
+        Outcome { status: Status::Critical, output }
     }
 }

@@ -56,12 +56,12 @@ pub(crate) async fn check(args: &[String], limits: Limits) -> Outcome {
             status: Status::of_exit_code(status.code().map(i64::from)),
             output: output.report(),
         },
-        Ok((End::TimedOut, output)) => Outcome::critical(timed_out(limits.timeout, &output)),
+        Ok((End::TimedOut, output)) => timed_out(limits.timeout, &output),
     }
 }
 
-/// What operators see of a program that took too long.
-pub(crate) fn timed_out(timeout: Duration, output: &Capture) -> String {
+/// A program that took too long.
+pub(crate) fn timed_out(timeout: Duration, output: &Capture) -> Outcome {
     let nanoseconds = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
     let timeout = GoDuration::from_nanoseconds(nanoseconds);
     let mut text = format!("Timed out ({timeout}) running check");
@@ -70,7 +70,7 @@ pub(crate) fn timed_out(timeout: Duration, output: &Capture) -> String {
         text.push_str("\n\n");
         text.push_str(&output);
     }
-    text
+    Outcome { status: Status::Critical, output: text }
 }
 
 /// Runs a program to its end or the limit.

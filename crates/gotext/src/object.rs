@@ -266,6 +266,21 @@ impl Object {
         objects(values).map(Some)
     }
 
+    /// Refuses `null` where an object must stand, if it stands there at all.
+    ///
+    /// # Errors
+    ///
+    /// A type error about the field.
+    pub fn refuse_null(&self, name: &str) -> Result<(), ObjectError> {
+        let is_null =
+            |(key, value): &(String, Value)| same_name(key, name) && *value == Value::Null;
+        if self.fields.iter().any(is_null) {
+            return wrong(&Value::Null, "struct")
+                .map_err(|error: ObjectError| error.of_field(name));
+        }
+        Ok(())
+    }
+
     /// Whether a field of this name is left.
     pub fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(key, _)| same_name(key, name))

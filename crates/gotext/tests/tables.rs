@@ -126,6 +126,16 @@ fn json_layout() {
 }
 
 #[test]
+fn json_that_was_read_is_written_as_go_does() {
+    let text = br#"{"b": [1.50, 1e21, null, "<"], "a": {"z": true, "Y": -0.0, "c": 1e-7}}"#;
+    let value = gotext::decode::first_value(text).unwrap();
+    let written = Json::from(&value).compact();
+    assert_eq!(written, r#"{"a":{"Y":-0,"c":1e-07,"z":true},"b":[1.5,1e+21,null,"\u003c"]}"#);
+    let kept = Json::record([("a", Json::Verbatim("[ 1 ]".into()))]);
+    assert_eq!(kept.compact(), r#"{"a":[ 1 ]}"#);
+}
+
+#[test]
 fn numbers() {
     for (text, value) in [
         ("0", Ok(0)),

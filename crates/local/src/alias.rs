@@ -1,12 +1,9 @@
 //! Checks that go by other checks of this agent.
 
-use std::collections::BTreeSet;
-
 use catalog::{CheckId, ServiceId};
 
 use crate::check_definition::{CheckDefinition, CheckKind};
 use crate::checks::beginning;
-use crate::entry::LocalCheck;
 use crate::machine::Local;
 use crate::status::Status;
 use crate::time::Time;
@@ -28,22 +25,11 @@ impl Local {
             if stale.is_empty() {
                 return;
             }
-            for id in self.aliases_of(&stale) {
+            for id in self.checks.aliases_of(&stale) {
                 self.refresh_alias(now, &id);
             }
         }
         self.stale.clear();
-    }
-
-    fn aliases_of(&self, stale: &BTreeSet<ServiceId>) -> Vec<CheckId> {
-        let nodes = stale.contains(&ServiceId::default());
-        let concerned = |check: &&LocalCheck| {
-            check.is_kind(CheckKind::Alias)
-                && check.definition.as_deref().is_some_and(|alias| {
-                    nodes || stale.contains(&ServiceId::from(alias.alias_service.as_str()))
-                })
-        };
-        self.checks.values().filter(concerned).map(|check| check.row.id.clone()).collect()
     }
 
     /// Looks again for one check, if it is an alias of something here.

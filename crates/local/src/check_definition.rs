@@ -300,6 +300,53 @@ impl CheckDefinition {
         Ok(())
     }
 
+    /// Everything that it says, as Go's program prints a record, but for what may be secret: the
+    /// token, and what headers say.
+    pub(crate) fn printed(&self, output_max_size: usize) -> String {
+        let args = self.script_args.join(" ");
+        let headers: Vec<String> =
+            self.header.keys().map(|name| format!("{name}:[hidden]")).collect();
+        let headers = headers.join(" ");
+        let fields: [&dyn std::fmt::Display; 34] = [
+            &self.id,
+            &self.name,
+            &self.notes,
+            &self.service_id,
+            &"",
+            &self.status,
+            &format_args!("[{args}]"),
+            &self.http,
+            &self.h2ping,
+            &self.h2ping_use_tls,
+            &format_args!("map[{headers}]"),
+            &self.method,
+            &self.body,
+            &self.disable_redirects,
+            &self.tcp,
+            &self.tcp_use_tls,
+            &self.udp,
+            &self.interval,
+            &self.docker_container_id,
+            &self.shell,
+            &self.grpc,
+            &self.grpc_use_tls,
+            &self.os_service,
+            &self.tls_server_name,
+            &self.tls_skip_verify,
+            &self.alias_node,
+            &self.alias_service,
+            &self.timeout,
+            &self.ttl,
+            &self.success_before_passing,
+            &self.failures_before_warning,
+            &self.failures_before_critical,
+            &self.deregister_critical_service_after,
+            &output_max_size,
+        ];
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        format!("&{{{} {{}}}}", fields.join(" "))
+    }
+
     pub(crate) fn status_valid(&self) -> bool {
         self.status.is_empty() || Status::parse(&self.status).is_some()
     }

@@ -29,7 +29,7 @@ const REAP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What is to become of a check's copy in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Duplicate {
+pub(crate) enum SavedCopy {
     /// It is to say what the check is now.
     Write,
     /// The check comes from it.
@@ -38,7 +38,7 @@ pub(crate) enum Duplicate {
     Remove,
 }
 
-impl Duplicate {
+impl SavedCopy {
     pub(crate) fn of(source: Source) -> Self {
         match source {
             Source::File => Self::Remove,
@@ -80,6 +80,13 @@ impl Local {
         token: &str,
     ) -> Result<Ticket, Refused> {
         let mut row = definition.row();
+        if row.id.is_empty() {
+            return Err(Refused::FileCheckId);
+        }
+        if source == Source::File {
+            // Consul says of these alone not what they are.
+            row.kind = Box::default();
+        }
         // The row has them.
         definition.service_id.clear();
         definition.token.clear();
@@ -92,7 +99,7 @@ impl Local {
         }
         self.check_allowed(&definition, source)?;
         let key = Key::Check(row.id.clone());
-        let copy = Duplicate::of(source);
+        let copy = SavedCopy::of(source);
         self.install_check(now, row, Some(Arc::new(definition)), token, source, copy);
         Ok(self.ticket(now, &[key]))
     }
@@ -105,11 +112,11 @@ impl Local {
         definition: Option<Arc<CheckDefinition>>,
         token: &str,
         source: Source,
-        copy: Duplicate,
+        copy: SavedCopy,
     ) {
         let id = row.id.clone();
         row.node = self.config.node.name.clone();
-        let before = self.remove_from_tables(&id);
+        let before = self.checks.remove(&id);
         let damping = definition.as_deref().map(Damping::new).unwrap_or_default();
         let mut entry = LocalCheck {
             row,
@@ -122,6 +129,7 @@ impl Local {
         };
         let mut runs = false;
         if let Some(before) = before {
+            self.stale.insert(before.row.service_id.clone());
             runs = self.is_run_outside(&before);
             entry.row.status = before.row.status;
             entry.row.output = before.row.output;
@@ -133,7 +141,6 @@ impl Local {
                 runs = false;
             }
         }
-        self.timers.clear(&Timer::Deferred(id.clone()));
         let ttl = Timer::Ttl(id.clone());
         match entry.definition.as_deref().filter(|check| check.kind() == CheckKind::Ttl) {
             Some(check) => self.timers.set(ttl, now + check.ttl.saturating_std()),
@@ -143,16 +150,15 @@ impl Local {
             self.outputs.extend(self.start(&entry));
         }
         match copy {
-            Duplicate::Write => self.outputs.push_back(files::save_check(&entry)),
-            Duplicate::Leave => {}
-            Duplicate::Remove => self.outputs.push_back(Output::Remove { file: files::check(&id) }),
+            SavedCopy::Write => self.outputs.push_back(files::save_check(&entry)),
+            SavedCopy::Leave => {}
+            SavedCopy::Remove => self.outputs.push_back(Output::Remove { file: files::check(&id) }),
         }
         self.stale.insert(entry.row.service_id.clone());
-        self.by_service.entry(entry.row.service_id.clone()).or_default().insert(id.clone());
-        self.checks.insert(id.clone(), entry);
+        self.checks.insert(entry);
         self.refresh_alias(now, &id);
         self.plan_reap(&id);
-        self.queue.mark(Key::Check(id));
+        self.mark_check(id);
     }
 
     fn start(&self, check: &LocalCheck) -> Option<Output> {
@@ -173,7 +179,7 @@ impl Local {
         }
     }
 
-    fn output_max_bytes(&self, definition: &CheckDefinition) -> usize {
+    pub(crate) fn output_max_bytes(&self, definition: &CheckDefinition) -> usize {
         let own = usize::try_from(definition.output_max_size).unwrap_or(0);
         let agents = self.config.check_output_max_bytes;
         if own == 0 { agents } else { own.min(agents) }
@@ -185,7 +191,7 @@ impl Local {
     ///
     /// [`Refused::UnknownCheck`].
     pub fn deregister_check(&mut self, now: Time, id: &CheckId) -> Result<Ticket, Refused> {
-        if !self.checks.contains_key(id) {
+        if !self.checks.contains(id) {
             return Err(Refused::UnknownCheck(id.clone()));
         }
         let mut keys = Vec::new();
@@ -202,7 +208,7 @@ impl Local {
 
     /// Removes a check here, with its files and whoever runs it.
     pub(crate) fn remove_check(&mut self, id: &CheckId) {
-        let Some(check) = self.remove_from_tables(id) else { return };
+        let Some(check) = self.checks.remove(id) else { return };
         if self.is_run_outside(&check) {
             self.outputs.push_back(Output::Stop { check: id.clone() });
         }
@@ -217,17 +223,15 @@ impl Local {
         self.stale.insert(check.row.service_id);
     }
 
-    fn remove_from_tables(&mut self, id: &CheckId) -> Option<LocalCheck> {
-        let check = self.checks.remove(id)?;
-        let service = &check.row.service_id;
-        if let Some(checks) = self.by_service.get_mut(service) {
-            checks.remove(id);
-            if checks.is_empty() {
-                self.by_service.remove(service);
+    /// Pushes a check, and what could not be pushed of its service before it.
+    pub(crate) fn mark_check(&mut self, id: CheckId) {
+        if let Some(check) = self.checks.get(&id).filter(|check| !check.row.service_id.is_empty()) {
+            let service = Key::Service(check.row.service_id.clone());
+            if self.queue.is_held(&service) {
+                self.queue.mark(service);
             }
         }
-        self.stale.insert(service.clone());
-        Some(check)
+        self.queue.mark(Key::Check(id));
     }
 
     /// Tells a check with a TTL what is.
@@ -303,17 +307,18 @@ impl Local {
             return;
         }
         self.stale.insert(service);
-        let key = Key::Check(id.clone());
         if other_status {
             self.fact(Fact::StatusChanged { check: id.clone(), status });
-            self.queue.mark(key);
+            self.mark_check(id.clone());
             return;
         }
         let interval = self.config.check_update_interval;
         let timer = Timer::Deferred(id.clone());
         if interval.is_zero() {
-            self.queue.mark(key);
-        } else if self.timers.get(&timer).is_none() && self.queue.is_in_sync(&key) {
+            self.mark_check(id.clone());
+        } else if self.timers.get(&timer).is_none()
+            && self.queue.is_in_sync(&Key::Check(id.clone()))
+        {
             let wait = interval / 2 + self.part_of(interval);
             self.timers.set(timer, now + wait);
         }
@@ -344,11 +349,11 @@ impl Local {
     /// already, the first reason stays.
     pub fn enter_node_maintenance(&mut self, now: Time, reason: &str, token: &str) -> Ticket {
         let id = CheckId::from(NODE_MAINTENANCE);
-        if self.checks.contains_key(&id) {
+        if self.checks.contains(&id) {
             return self.ticket(now, &[]);
         }
         let row = maintenance(id.clone(), "Node Maintenance Mode", reason, "node");
-        self.install_check(now, row, None, token, Source::File, Duplicate::Write);
+        self.install_check(now, row, None, token, Source::File, SavedCopy::Write);
         self.fact(Fact::NodeMaintenance(true));
         self.ticket(now, &[Key::Check(id)])
     }
@@ -356,7 +361,7 @@ impl Local {
     /// Ends the maintenance of the node, if there is any.
     pub fn leave_node_maintenance(&mut self, now: Time) -> Ticket {
         let id = CheckId::from(NODE_MAINTENANCE);
-        if self.checks.contains_key(&id) {
+        if self.checks.contains(&id) {
             self.fact(Fact::NodeMaintenance(false));
             self.drop_check(&id, &mut Vec::new());
         }
@@ -379,14 +384,14 @@ impl Local {
             return Err(Refused::UnknownService(service.clone()));
         };
         let id = service_maintenance_id(service);
-        if self.checks.contains_key(&id) {
+        if self.checks.contains(&id) {
             return Ok(self.ticket(now, &[]));
         }
         let mut row = maintenance(id.clone(), "Service Maintenance Mode", reason, "service");
         row.service_id = service.clone();
         row.service_name = known.row.name.clone();
         row.service_tags = known.row.tags.clone();
-        self.install_check(now, row, None, token, Source::File, Duplicate::Write);
+        self.install_check(now, row, None, token, Source::File, SavedCopy::Write);
         self.fact(Fact::ServiceMaintenance(service.clone(), true));
         Ok(self.ticket(now, &[Key::Check(id)]))
     }
@@ -405,7 +410,7 @@ impl Local {
             return Err(Refused::UnknownService(service.clone()));
         }
         let id = service_maintenance_id(service);
-        if self.checks.contains_key(&id) {
+        if self.checks.contains(&id) {
             self.fact(Fact::ServiceMaintenance(service.clone(), false));
             self.drop_check(&id, &mut Vec::new());
         }

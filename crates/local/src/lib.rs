@@ -53,6 +53,7 @@
 
 mod alias;
 mod check_definition;
+mod check_table;
 mod checks;
 mod compare;
 mod content_hash;
@@ -86,7 +87,10 @@ pub use interface::{
     CallId, Config, Fact, Input, Key, Outcome, Output, RemoteView, Source, Ticket, Token,
 };
 pub use machine::Local;
+pub use proxy::Proxy;
+pub use proxy::agent_proxy;
 pub use refused::Refused;
 pub use service_definition::ServiceDefinition;
 pub use status::Status;
+pub use structure::{Sidecar, Structure};
 pub use time::Time;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use catalog::CheckId;
 
 use crate::check_definition::CheckKind;
-use crate::checks::Duplicate;
+use crate::checks::SavedCopy;
 use crate::files::{self, Kind};
 use crate::interface::{Fact, Key, Output, Source};
 use crate::machine::Local;
 use crate::time::Time;
+
+/// What the names of files end with that somebody has not written to their end.
+const UNFINISHED: &str = "tmp";
 
 impl Local {
     /// Takes over the files of the data directory: their paths below it, and what stands in them.
@@ -18,10 +21,15 @@ impl Local {
     ///
     /// A file that cannot be read stays, and is a [`Fact::BadFile`].
     pub fn load(&mut self, now: Time, saved: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        let mut known: Vec<(Kind, String, Vec<u8>)> = saved
-            .into_iter()
-            .filter_map(|(file, bytes)| Some((Kind::of(&file)?, file, bytes)))
-            .collect();
+        let mut known: Vec<(Kind, String, Vec<u8>)> = Vec::new();
+        for (file, bytes) in saved {
+            let Some(kind) = Kind::of(&file) else { continue };
+            if file.ends_with(UNFINISHED) {
+                self.outputs.push_back(Output::Remove { file });
+            } else {
+                known.push((kind, file, bytes));
+            }
+        }
         // Services before their checks, checks before what they were told.
         known.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         for (kind, file, bytes) in known {
@@ -68,7 +76,6 @@ impl Local {
             return Ok(());
         }
         if let Some(definition) = &saved.definition {
-            definition.validate().map_err(|why| why.to_string())?;
             self.check_allowed(definition, saved.source).map_err(|why| why.to_string())?;
         }
         let definition = saved.definition.map(Arc::new);
@@ -78,7 +85,7 @@ impl Local {
             definition,
             &saved.token,
             saved.source,
-            Duplicate::Leave,
+            SavedCopy::Leave,
         );
         Ok(())
     }
@@ -96,7 +103,7 @@ impl Local {
             check.row.output = saved.output.into();
         }
         self.stale.insert(check.row.service_id.clone());
-        self.queue.mark(Key::Check(saved.check));
+        self.mark_check(saved.check);
         Ok(())
     }
 

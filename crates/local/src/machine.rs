@@ -7,6 +7,7 @@ use catalog::{CheckId, ServiceId};
 use rand::Rng;
 use rand::rngs::SmallRng;
 
+use crate::check_table::CheckTable;
 use crate::entry::{LocalCheck, LocalService};
 use crate::interface::{Config, Fact, Input, Key, Outcome, Output, Ticket};
 use crate::queue::Queue;
@@ -23,9 +24,7 @@ use crate::timers::{Timer, Timers};
 pub struct Local {
     pub(crate) config: Config,
     pub(crate) services: BTreeMap<ServiceId, LocalService>,
-    pub(crate) checks: BTreeMap<CheckId, LocalCheck>,
-    /// The checks of each service; those of the node under the empty ID.
-    pub(crate) by_service: BTreeMap<ServiceId, BTreeSet<CheckId>>,
+    pub(crate) checks: CheckTable,
     pub(crate) queue: Queue,
     pub(crate) timers: Timers,
     pub(crate) random: SmallRng,
@@ -40,6 +39,8 @@ pub struct Local {
     pub(crate) reading: bool,
     /// Another one became due meanwhile.
     pub(crate) read_again: bool,
+    /// The last call could not be made.
+    pub(crate) failing: bool,
     pub(crate) leaving: bool,
 }
 
@@ -55,8 +56,7 @@ impl Local {
         Self {
             config,
             services: BTreeMap::new(),
-            checks: BTreeMap::new(),
-            by_service: BTreeMap::new(),
+            checks: CheckTable::default(),
             queue,
             timers,
             random,
@@ -67,6 +67,7 @@ impl Local {
             members: 1,
             reading: false,
             read_again: false,
+            failing: false,
             leaving: false,
         }
     }
@@ -115,7 +116,7 @@ impl Local {
 
     /// The agent's checks by ID.
     pub fn checks(&self) -> impl Iterator<Item = &LocalCheck> {
-        self.checks.values()
+        self.checks.iter()
     }
 
     /// A check by its ID, in the case in which it was registered.
@@ -126,7 +127,7 @@ impl Local {
 
     /// The checks of a service, without those of its node.
     pub fn checks_of(&self, service: &ServiceId) -> impl Iterator<Item = &LocalCheck> + use<'_> {
-        self.by_service.get(service).into_iter().flatten().filter_map(|id| self.checks.get(id))
+        self.checks.of_service(service)
     }
 
     /// The settings that it goes by.
@@ -141,10 +142,11 @@ impl Local {
             self.queue.mark(Key::Node);
         }
         if config.discard_check_output {
-            let spoken = self.checks.values_mut().filter(|check| !check.row.output.is_empty());
-            for check in spoken {
-                check.row.output = Box::default();
-                self.queue.mark(Key::Check(check.row.id.clone()));
+            for id in self.checks.ids() {
+                let Some(check) = self.checks.get_mut(&id) else { continue };
+                if !std::mem::take(&mut check.row.output).is_empty() {
+                    self.mark_check(id);
+                }
             }
         }
         self.config = config;
@@ -182,7 +184,7 @@ impl Local {
                 Timer::FullSync => self.full_sync(),
                 Timer::Ttl(check) => self.ttl_expired(now, &check),
                 Timer::Reap(check) => self.reap(now, &check),
-                Timer::Deferred(check) => self.queue.mark(Key::Check(check)),
+                Timer::Deferred(check) => self.mark_check(check),
             }
         }
     }

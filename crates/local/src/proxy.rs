@@ -11,9 +11,24 @@ use gotext::object::{Object, ObjectError};
 
 use crate::fields::{Fields, Form};
 
+/// Who shows a proxy: the agent leaves out more of what is empty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Catalog,
+    Agent,
+}
+
+/// A proxy as the agent's endpoints show it, out of the catalogue's JSON; what is no proxy is
+/// shown as one of which nothing is known.
+#[must_use]
+pub fn agent_proxy(json: Option<&str>) -> String {
+    let proxy = json.and_then(|json| Proxy::parse(json).ok()).unwrap_or_default();
+    proxy.form(View::Agent).compact()
+}
+
 /// What a proxy stands for and whom it reaches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     pub(crate) destination_name: String,
     pub(crate) destination_id: String,
     pub(crate) local_address: String,
@@ -75,6 +90,27 @@ pub(crate) struct ExposedPath {
 }
 
 impl Proxy {
+    /// Reads a proxy from the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// Unknown names and values of another type.
+    pub fn from_body(object: Object) -> Result<Self, ObjectError> {
+        Self::read(Fields::new(object, Form::Body))
+    }
+
+    /// The form in which the catalogue keeps it.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        self.json().compact()
+    }
+
+    /// The service that it stands in front of; empty for none.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.destination_name
+    }
+
     /// Out of the catalogue's JSON; what it does not know is left out.
     pub(crate) fn parse(json: &str) -> Result<Self, ObjectError> {
         Self::read(Fields::new(Object::parse(json.as_bytes())?, Form::Body).lenient())
@@ -102,7 +138,7 @@ impl Proxy {
                 &["local_service_socket_path"],
             )?,
             mode: f.word("Mode")?,
-            config: f.map(&["Config"], &["config"])?,
+            config: config(f)?,
             mesh_gateway: mesh_gateway(f)?,
             extensions: f.named(&["EnvoyExtensions", "envoy_extensions"], &["envoy_extensions"])?,
             ..Self::default()
@@ -126,6 +162,10 @@ impl Proxy {
 
     /// The form of the catalogue.
     pub(crate) fn json(&self) -> Json {
+        self.form(View::Catalog)
+    }
+
+    fn form(&self, view: View) -> Json {
         let mut out = Record::default();
         if !self.extensions.is_empty() {
             out.put(
@@ -154,10 +194,11 @@ impl Proxy {
         out.text("LocalServiceAddress", &self.local_address);
         out.int("LocalServicePort", self.local_port);
         out.text("LocalServiceSocketPath", &self.local_socket_path);
-        out.put("Mode", Json::text(self.mode.as_str()));
+        out.view(view, "Mode", &self.mode);
         out.map("Config", self.config.as_ref());
         if !self.upstreams.is_empty() {
-            out.put("Upstreams", Json::List(self.upstreams.iter().map(Upstream::json).collect()));
+            let upstreams = self.upstreams.iter().map(|upstream| upstream.json(view));
+            out.put("Upstreams", Json::List(upstreams.collect()));
         }
         out.put("MeshGateway", mode(&self.mesh_gateway));
         let mut expose = Record::default();
@@ -169,6 +210,11 @@ impl Proxy {
         out.put("Expose", expose.json());
         out.json()
     }
+}
+
+/// An empty map says what none says.
+fn config(f: &mut Fields) -> Result<Option<BTreeMap<String, Value>>, ObjectError> {
+    Ok(f.map(&["Config"], &["config"])?.filter(|config: &BTreeMap<_, _>| !config.is_empty()))
 }
 
 fn mesh_gateway(f: &mut Fields) -> Result<String, ObjectError> {
@@ -231,20 +277,20 @@ impl Upstream {
         };
         upstream.bind_port =
             f.named(&["LocalBindPort", "local_bind_port"], &["local_bind_port"])?;
-        upstream.config = f.map(&["Config"], &["config"])?;
+        upstream.config = config(&mut f)?;
         upstream.mesh_gateway = mesh_gateway(&mut f)?;
         f.finish()?;
         Ok(upstream)
     }
 
-    fn json(&self) -> Json {
+    fn json(&self, view: View) -> Json {
         let mut out = Record::default();
-        out.put("DestinationType", Json::text(self.destination_type.as_str()));
+        out.view(view, "DestinationType", &self.destination_type);
         out.text("DestinationNamespace", &self.namespace);
         out.text("DestinationPartition", &self.partition);
         out.text("DestinationPeer", &self.peer);
         out.put("DestinationName", Json::text(self.name.as_str()));
-        out.put("Datacenter", Json::text(self.datacenter.as_str()));
+        out.view(view, "Datacenter", &self.datacenter);
         out.text("LocalBindAddress", &self.bind_address);
         out.int("LocalBindPort", self.bind_port);
         out.text("LocalBindSocketPath", &self.bind_socket_path);
@@ -293,6 +339,13 @@ impl Record {
         }
     }
 
+    /// A text that the catalogue shows although it is empty.
+    fn view(&mut self, view: View, name: &str, text: &str) {
+        if view == View::Catalog || !text.is_empty() {
+            self.put(name, Json::text(text));
+        }
+    }
+
     fn int(&mut self, name: &str, number: i64) {
         if number != 0 {
             self.put(name, Json::Int(number));
@@ -306,7 +359,7 @@ impl Record {
     }
 
     fn map(&mut self, name: &str, map: Option<&BTreeMap<String, Value>>) {
-        if let Some(map) = map.filter(|map| !map.is_empty()) {
+        if let Some(map) = map {
             let fields = map.iter().map(|(key, value)| (key.clone(), Json::from(value)));
             self.put(name, Json::Object(fields.collect()));
         }

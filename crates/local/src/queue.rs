@@ -67,6 +67,11 @@ impl Queue {
         self.dirty.iter()
     }
 
+    /// What somebody waits for, dirty or not.
+    pub(crate) fn waited_for(&self) -> impl Iterator<Item = &Key> {
+        self.waiters.keys()
+    }
+
     pub(crate) fn is_dirty(&self, key: &Key) -> bool {
         self.dirty.contains(key)
     }
@@ -85,10 +90,6 @@ impl Queue {
 
     pub(crate) fn in_flight(&self) -> usize {
         self.flights.len()
-    }
-
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.held.is_empty()
     }
 
     /// Sends names on their way.
@@ -125,13 +126,6 @@ impl Queue {
         if !self.dirty.contains(&key) {
             self.held.insert(key);
         }
-    }
-
-    /// Leaves a name that has not been sent, for what it depends on could not be pushed.
-    pub(crate) fn hold_back(&mut self, key: &Key, done: &mut Vec<Ticket>) {
-        self.dirty.remove(key);
-        self.held.insert(key.clone());
-        self.settle(key, done);
     }
 
     /// The catalogue is being read from now on.

@@ -15,6 +15,20 @@ pub enum Refused {
     /// A service without a name.
     #[error("Missing service name")]
     ServiceName,
+    /// A service of a configuration file without a name.
+    #[error("Service name missing")]
+    FileServiceName,
+    /// A check of a configuration file with neither an ID nor a name.
+    #[error("CheckID missing")]
+    FileCheckId,
+    /// A check of a configuration file, with what it says but for its token.
+    #[error("{why} {definition}")]
+    FileCheck {
+        /// Why.
+        why: Box<Refused>,
+        /// What stands in the file, as Go's program prints it.
+        definition: String,
+    },
     /// A check of its own without a name.
     #[error("Missing check name")]
     CheckName,
@@ -102,6 +116,7 @@ impl Refused {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
+            Self::FileCheck { why, .. } => why.status(),
             Self::NoSuchService(_) | Self::UnknownService(_) | Self::UnknownCheck(_) => 404,
             Self::NoTtl(_)
             | Self::TaggedAddress { .. }

@@ -29,6 +29,8 @@ pub struct ServiceDefinition {
     pub(crate) checks: Vec<CheckDefinition>,
     pub(crate) token: String,
     pub(crate) sidecar: Option<Box<ServiceDefinition>>,
+    /// Whether the sidecar came with an ID, which is not for anybody to choose.
+    pub(crate) sidecar_id_given: bool,
 }
 
 impl ServiceDefinition {
@@ -57,10 +59,7 @@ impl ServiceDefinition {
         definition.complete();
         if let Some(sidecar) = &definition.sidecar {
             sidecar.checks_valid().map_err(Refused::SidecarCheck)?;
-            // Its port may be chosen later.
-            let mut proxy = ServiceDefinition::clone(sidecar);
-            proxy.service.port = proxy.service.port.max(1);
-            structure::valid(&proxy).map_err(Refused::Sidecar)?;
+            structure::valid(&sidecar.with_port()).map_err(Refused::Sidecar)?;
         }
         Ok(definition)
     }
@@ -96,7 +95,7 @@ impl ServiceDefinition {
         if let Err(why) = self.weights_valid() {
             complaints.push(format!("Invalid weight definition for service {name}: {why}"));
         }
-        if self.sidecar.as_ref().is_some_and(|sidecar| !sidecar.service.id.is_empty()) {
+        if self.sidecar_id_given {
             complaints.push("sidecar_service can't specify an ID".to_owned());
         }
         complaints
@@ -114,7 +113,14 @@ impl ServiceDefinition {
             let check_name = quote(&check.name);
             check.validate().map_err(|why| format!("service {name}: check {check_name}: {why}"))?;
         }
-        Ok(())
+        self.sidecar.as_deref().map_or(Ok(()), |sidecar| sidecar.with_port().validate())
+    }
+
+    /// A sidecar whose port may be chosen later, as if it had been.
+    fn with_port(&self) -> ServiceDefinition {
+        let mut sidecar = self.clone();
+        sidecar.service.port = sidecar.service.port.max(1);
+        sidecar
     }
 
     /// The service as the catalogue will have it, but for the node.
@@ -171,7 +177,7 @@ impl ServiceDefinition {
         let weights = weights(&mut f)?;
         let token = f.word("Token")?;
         let proxy = f.nested(&["Proxy"], &["proxy"])?.map(Proxy::read).transpose()?;
-        let mut sidecar = None;
+        let mut sidecar: Option<Box<Self>> = None;
         if let Some(connect) = f.nested(&["Connect"], &["connect"])? {
             // A body's part is read by rules of its own, which do not know strictness.
             let lenient = connect.form == Form::Body;
@@ -184,7 +190,8 @@ impl ServiceDefinition {
             connect.finish()?;
         }
         f.finish()?;
-        Ok(Self { service, weights, proxy, checks, token, sidecar })
+        let sidecar_id_given = sidecar.as_ref().is_some_and(|own| !own.service.id.is_empty());
+        Ok(Self { service, weights, proxy, checks, token, sidecar, sidecar_id_given })
     }
 
     fn weights_valid(&self) -> Result<(), &'static str> {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog::{CheckId, ServiceId};
+use gotext::quote;
 
 use crate::check_definition::{CheckDefinition, CheckKind};
-use crate::checks::{Duplicate, service_maintenance_id};
+use crate::checks::{SavedCopy, service_maintenance_id};
 use crate::entry::LocalService;
 use crate::files;
 use crate::interface::{Fact, Key, Output, Source, Ticket};
@@ -28,11 +29,24 @@ impl Local {
     pub fn register_service(
         &mut self,
         now: Time,
-        mut definition: ServiceDefinition,
+        definition: ServiceDefinition,
         source: Source,
         token: &str,
         replace_checks: bool,
     ) -> Result<Ticket, Refused> {
+        let keys = self.install(now, definition, source, token, replace_checks)?;
+        Ok(self.ticket(now, &keys))
+    }
+
+    /// Returns the names of everything that belongs to it.
+    fn install(
+        &mut self,
+        now: Time,
+        mut definition: ServiceDefinition,
+        source: Source,
+        token: &str,
+        replace_checks: bool,
+    ) -> Result<Vec<Key>, Refused> {
         let mut sidecar = definition.sidecar.take();
         if let Some(sidecar) = &mut sidecar {
             self.settle_sidecar(&definition, sidecar)?;
@@ -55,7 +69,7 @@ impl Local {
             for (row, check) in part.check_rows().into_iter().zip(&part.checks) {
                 named.insert(row.id.clone());
                 let check = Some(Arc::new(check.clone()));
-                self.install_check(now, row, check, token, source, Duplicate::of(source));
+                self.install_check(now, row, check, token, source, SavedCopy::of(source));
             }
             if replace_checks {
                 let others = self.checks_of(&part.service.id).map(|check| check.row.id.clone());
@@ -64,7 +78,7 @@ impl Local {
             }
             keys.extend(named.into_iter().map(Key::Check));
         }
-        Ok(self.ticket(now, &keys))
+        Ok(keys)
     }
 
     fn settle_sidecar(
@@ -74,10 +88,9 @@ impl Local {
     ) -> Result<(), Refused> {
         let id = &sidecar.service.id;
         let known = self.services.get(id).map(|known| known.row.port).filter(|port| *port > 0);
-        let taken: BTreeSet<i64> = self.services.values().map(|service| service.row.port).collect();
+        let taken = || self.services.values().map(|service| service.row.port).collect();
         let range = self.config.sidecar_ports.as_ref();
-        let parent = &parent.service.id;
-        sidecar::settle(sidecar, parent, known, range, |port| taken.contains(&port))
+        sidecar::settle(sidecar, &parent.service.id, known, range, taken)
     }
 
     pub(crate) fn check_allowed(
@@ -85,6 +98,7 @@ impl Local {
         check: &CheckDefinition,
         source: Source,
     ) -> Result<(), Refused> {
+        check.validate().map_err(Refused::Check)?;
         let scripts = self.config.scripts_of_requests
             || (source == Source::File && self.config.scripts_of_files);
         if check.is_script() && !scripts {
@@ -167,7 +181,8 @@ impl Local {
     /// removes what they do not define any longer. What they define wins over what a request has
     /// registered under the same ID.
     ///
-    /// Returns what could not be registered, with the name of the service or the check.
+    /// Returns what could not be registered: which service or check, and why. What was defined
+    /// before under its ID stays.
     pub fn register_files(
         &mut self,
         now: Time,
@@ -175,46 +190,58 @@ impl Local {
         checks: Vec<CheckDefinition>,
     ) -> Vec<(String, Refused)> {
         let mut refused = Vec::new();
-        let mut kept_services = BTreeSet::new();
-        let mut kept_checks = BTreeSet::new();
+        let mut kept = BTreeSet::new();
         for definition in services {
-            let parts = std::iter::once(&definition).chain(definition.sidecar());
-            for part in parts {
-                kept_services.insert(part.service.id.clone());
-                kept_checks.extend(part.check_rows().into_iter().map(|row| row.id));
-            }
-            if let Some(sidecar) = definition.sidecar() {
-                // The checks that a sidecar gets by itself stay as long as it does.
-                let own = self.checks_of(&sidecar.service.id).map(|check| check.row.id.clone());
-                kept_checks.extend(own);
-            }
-            let name = definition.service.name.to_string();
+            let id = definition.service.id.clone();
+            let name = format!("service {}", quote(definition.service.name.as_str()));
             let token = definition.token.clone();
-            let registered = self.register_service(now, definition, Source::File, &token, false);
-            refused.extend(registered.err().map(|why| (name, why)));
+            let installed = if definition.service.name.is_empty() {
+                Err(Refused::FileServiceName)
+            } else {
+                self.install(now, definition, Source::File, &token, false)
+            };
+            match installed {
+                Ok(keys) => kept.extend(keys),
+                Err(why) => {
+                    for id in [sidecar::id_of(&id), id] {
+                        let checks = self.checks_of(&id).map(|check| check.row.id.clone());
+                        kept.extend(checks.map(Key::Check));
+                        kept.insert(Key::Service(id));
+                    }
+                    refused.push((name, why));
+                }
+            }
         }
         for definition in checks {
-            kept_checks.insert(definition.row().id);
-            let (name, token) = (definition.name.clone(), definition.token.clone());
-            let registered = self.register_check(now, definition, Source::File, &token);
-            refused.extend(registered.err().map(|why| (name, why)));
+            kept.insert(Key::Check(definition.row().id));
+            let name = format!("check '{}'", definition.name);
+            let token = definition.token.clone();
+            let text = definition.printed(self.output_max_bytes(&definition));
+            if let Err(why) = self.register_check(now, definition, Source::File, &token) {
+                refused.push((name, Refused::FileCheck { why: Box::new(why), definition: text }));
+            }
         }
-        let gone = |source, kept: bool| source == Source::File && !kept;
+        self.drop_unfiled(&kept);
+        self.settle(now);
+        refused
+    }
+
+    /// Removes what a file defined, but for these.
+    fn drop_unfiled(&mut self, kept: &BTreeSet<Key>) {
+        let gone = |source, key| source == Source::File && !kept.contains(&key);
+        // Maintenance is nobody's definition.
         let checks: Vec<CheckId> = (self.checks.iter())
-            .filter(|(id, check)| {
-                check.definition.is_some() && gone(check.source, kept_checks.contains(id))
-            })
-            .map(|(id, _)| id.clone())
+            .filter(|check| check.definition.is_some())
+            .filter(|check| gone(check.source, Key::Check(check.row.id.clone())))
+            .map(|check| check.row.id.clone())
             .collect();
         checks.iter().for_each(|id| self.drop_check(id, &mut Vec::new()));
         let services: Vec<ServiceId> = (self.services.iter())
-            .filter(|(id, service)| gone(service.source, kept_services.contains(id)))
+            .filter(|(id, service)| gone(service.source, Key::Service((*id).clone())))
             .map(|(id, _)| id.clone())
             .collect();
         for id in services {
             self.drop_service(&id, &mut Vec::new());
         }
-        self.settle(now);
-        refused
     }
 }

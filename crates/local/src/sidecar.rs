@@ -1,6 +1,7 @@
 //! The proxy that goes with a service: what it takes from the service, and its port
 //! (consul-acl-connect, "Sidecars and proxies in the catalog").
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use catalog::{ServiceId, ServiceName};
@@ -71,11 +72,14 @@ pub(crate) fn settle(
     parent: &ServiceId,
     known_port: Option<i64>,
     range: Option<&RangeInclusive<u16>>,
-    taken: impl Fn(i64) -> bool,
+    taken: impl FnOnce() -> BTreeSet<i64>,
 ) -> Result<(), Refused> {
     if sidecar.service.port == 0 && sidecar.service.socket_path.is_empty() {
         let range = range.ok_or(Refused::SidecarPortsOff)?;
-        let free = || range.clone().map(i64::from).find(|port| !taken(*port));
+        let free = || {
+            let taken = taken();
+            range.clone().map(i64::from).find(|port| !taken.contains(port))
+        };
         sidecar.service.port = known_port
             .or_else(free)
             .ok_or(Refused::SidecarPortsTaken(*range.start(), *range.end()))?;

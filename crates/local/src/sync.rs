@@ -78,6 +78,7 @@ impl Local {
         }
         match answer {
             Ok(view) => {
+                self.failing = false;
                 self.compare(view);
                 let scaled = INTERVAL * self.scale();
                 self.full_sync_after(now, scaled);
@@ -146,8 +147,7 @@ impl Local {
     fn compare_checks(&mut self, remote: Vec<Check>) {
         let mut remote: BTreeMap<CheckId, Check> =
             remote.into_iter().map(|check| (check.id.clone(), check)).collect();
-        let local: Vec<CheckId> = self.checks.keys().cloned().collect();
-        for id in local {
+        for id in self.checks.ids() {
             let other = remote.remove(&id);
             let key = Key::Check(id.clone());
             if !self.queue.comparable(&key) {
@@ -155,9 +155,9 @@ impl Local {
             }
             // An output that is waiting is pushed when its time has come.
             let waiting = self.timers.get(&Timer::Deferred(id.clone())).is_some();
-            let own = &self.checks[&id].row;
-            if !other.is_some_and(|other| same_check(own, &other, !waiting)) {
-                self.queue.mark(key);
+            let Some(own) = self.checks.get(&id) else { continue };
+            if !other.is_some_and(|other| same_check(&own.row, &other, !waiting)) {
+                self.mark_check(id);
             }
         }
         for (id, check) in remote {
@@ -176,20 +176,21 @@ impl Local {
         match key {
             Key::Node => true,
             Key::Service(id) => self.services.contains_key(id),
-            Key::Check(id) => self.checks.contains_key(id),
+            Key::Check(id) => self.checks.contains(id),
         }
     }
 
     /// Sends what can be sent: the node first, services with their checks, other checks.
     pub(crate) fn push(&mut self) {
-        while !self.leaving && self.queue.in_flight() < WINDOW {
-            self.hold_orphans();
+        // After a failure one at a time, until one gets through.
+        let window = if self.failing { 1 } else { WINDOW };
+        while !self.leaving && self.queue.in_flight() < window {
             let Some(key) = self.ready() else { return };
             if self.has(&key) { self.send_register(key) } else { self.send_deregister(key) }
         }
     }
 
-    /// The first name that nothing has to come before.
+    /// The first name that nothing has to come before, rather one that somebody waits for.
     fn ready(&self) -> Option<Key> {
         if self.queue.is_flying(&Key::Node) {
             return None;
@@ -200,26 +201,17 @@ impl Local {
             !self.queue.is_flying(key)
                 && !self.service_of(key).is_some_and(|service| pending(&service))
         };
-        self.queue.dirty().find(ready).cloned()
+        if self.queue.is_dirty(&Key::Node) {
+            return Some(Key::Node);
+        }
+        let waited_for = self.queue.waited_for().filter(|key| self.queue.is_dirty(key));
+        waited_for.chain(self.queue.dirty()).find(ready).cloned()
     }
 
     fn service_of(&self, key: &Key) -> Option<Key> {
         let Key::Check(id) = key else { return None };
         let service = &self.checks.get(id)?.row.service_id;
         (!service.is_empty()).then(|| Key::Service(service.clone()))
-    }
-
-    /// A check whose service could not be pushed is not tried before it.
-    fn hold_orphans(&mut self) {
-        if self.queue.holds_nothing() {
-            return;
-        }
-        let held =
-            |key: &&Key| self.service_of(key).is_some_and(|service| self.queue.is_held(&service));
-        let orphans: Vec<Key> = self.queue.dirty().filter(held).cloned().collect();
-        for key in orphans {
-            self.queue.hold_back(&key, &mut self.done);
-        }
     }
 
     fn send_register(&mut self, key: Key) {
@@ -245,8 +237,9 @@ impl Local {
                 }
             }
             Key::Check(id) => {
-                token = self.checks[id].call_token();
-                checks.push(self.checks[id].row.clone());
+                let Some(check) = self.checks.get(id) else { return };
+                token = check.call_token();
+                checks.push(check.row.clone());
             }
         }
         for check in &checks {
@@ -274,6 +267,7 @@ impl Local {
         if self.leaving {
             return;
         }
+        self.failing = matches!(outcome, Outcome::Failed(_));
         match outcome {
             Outcome::Done => self.landed(flight, |key, removed| {
                 if removed { Fact::Deregistered(key) } else { Fact::Synced(key) }
@@ -298,3 +292,6 @@ impl Local {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,6 +233,28 @@ fn a_kept_service_is_there_again() {
 }
 
 #[test]
+fn a_sidecar_may_stand_in_a_file_of_the_configuration() {
+    let text = r#"{"name": "web", "port": 80, "connect": {"sidecar_service": {"proxy":
+        {"upstreams": [{"destination_name": "db", "local_bind_port": 9191}]}}}}"#;
+    let web = ServiceDefinition::from_file(Object::parse(text.as_bytes()).unwrap()).unwrap();
+    assert_eq!(web.complaints(), [] as [&str; 0]);
+    assert_eq!(web.validate(), Ok(()));
+    let mut local = agent();
+    local.register_files(NOW, vec![web.clone()], vec![]);
+    let ids = |local: &Local| -> Vec<String> {
+        let services = local.services().map(|service| service.row().id.to_string());
+        services.chain(local.checks().map(|check| check.row().id.to_string())).collect()
+    };
+    let all =
+        ["web", "web-sidecar-proxy", "service:web-sidecar-proxy:1", "service:web-sidecar-proxy:2"];
+    assert_eq!(ids(&local), all);
+    local.register_files(NOW, vec![web], vec![]);
+    assert_eq!(ids(&local), all);
+    local.register_files(NOW, vec![], vec![]);
+    assert_eq!(ids(&local), [] as [&str; 0]);
+}
+
+#[test]
 fn bad_files_are_told_and_stay() {
     let mut local = agent();
     let orphan = r#"{"Check":{"CheckID":"c","Name":"c","ServiceID":"gone","Type":"ttl"},
@@ -244,6 +266,7 @@ fn bad_files_are_told_and_stay() {
         ("checks/d", "[]"),
         ("checks/state/e", r#"{"Expires":"x"}"#),
         ("checks/orphan", orphan),
+        ("services/half.tmp", "{"),
         ("raft/raft.db", "\0"),
     ];
     let files = files.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec()));
@@ -256,6 +279,7 @@ fn bad_files_are_told_and_stay() {
         ["checks/c", "checks/d", "checks/state/e", "services/a", "services/b"]
     );
     assert!(!directory.files.contains_key("checks/orphan"));
+    assert!(!directory.files.contains_key("services/half.tmp"));
     assert_eq!(directory.files.len(), 6);
     assert_eq!(local.services().count() + local.checks().count(), 0);
 }
@@ -282,6 +306,37 @@ fn a_reload_removes_what_the_files_define_no_longer() {
     assert_eq!(checks, ["_service_maintenance:web".into(), "service:web".into()]);
     let kept = local.check(&"service:web".into()).unwrap();
     assert_eq!((&*kept.row().status, &*kept.row().output), ("passing", "fine"));
+}
+
+/// What ends the start of an agent.
+#[test]
+fn files_are_refused_at_the_start_as_recorded() {
+    let text = std::fs::read(format!("{VECTORS}agent-bad-options.json")).unwrap();
+    let all: Value = serde_json::from_slice(&text).unwrap();
+    let mut refused = 0;
+    for case in all["cases"].as_array().unwrap() {
+        let config = &case["files"]["c.json"];
+        let stdout = case["stdout"].as_str().unwrap_or_default();
+        if !stdout.contains("Failed to register ") {
+            continue;
+        }
+        let (mut services, mut checks) = (Vec::new(), Vec::new());
+        let object = |name: &str| Object::parse(config[name].to_string().as_bytes()).unwrap();
+        if config["service"].is_object() {
+            services.push(ServiceDefinition::from_file(object("service")).unwrap());
+        }
+        if config["check"].is_object() {
+            checks.push(CheckDefinition::from_file(object("check")).unwrap());
+        }
+        let mut local = agent();
+        let all = local.register_files(NOW, services, checks);
+        let [(name, why)] = &all[..] else { panic!("{all:?}") };
+        let wanted = gotext::quote(&format!("Failed to register {name}: {why}"));
+        assert!(stdout.contains(&wanted), "{wanted} expected in {stdout}");
+        assert_eq!(local.services().count() + local.checks().count(), 0);
+        refused += 1;
+    }
+    assert_eq!(refused, 3);
 }
 
 /// The recorded refusals of whole configurations that are about a service or a check.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalog::{CheckId, Node, ServiceId, ServiceName};
 use local::{
     Aggregate, CheckDefinition, Config, Fact, Input, Local, LocalCheck, LocalService, Output,
-    Refused, ServiceDefinition, Source, Status, Time, content_hash, parse_update,
+    Refused, ServiceDefinition, Source, Status, Time, agent_proxy, content_hash, parse_update,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -276,18 +276,8 @@ fn service(service: &LocalService, hash: Option<String>) -> Value {
         put("ContentHash", json!(hash));
     }
     if row.kind.ends_with("-gateway") || row.kind.ends_with("-proxy") {
-        let proxy = row.proxy.as_deref().unwrap_or(r#"{"MeshGateway":{},"Expose":{}}"#);
-        let mut proxy: Value = serde_json::from_str(proxy).unwrap();
-        // An agent leaves out what the catalogue does not.
-        let proxy_fields = proxy.as_object_mut().unwrap();
-        proxy_fields.retain(|_, field| *field != "");
-        for upstream in proxy["Upstreams"].as_array_mut().into_iter().flatten() {
-            upstream.as_object_mut().unwrap().retain(|_, field| *field != "");
-        }
-        if proxy["Upstreams"].is_null() {
-            proxy.as_object_mut().unwrap().remove("Upstreams");
-        }
-        put("Proxy", proxy);
+        let proxy = agent_proxy(row.proxy.as_deref());
+        put("Proxy", serde_json::from_str(&proxy).unwrap());
     }
     if row.native {
         put("Connect", json!({"Native": true}));

@@ -174,6 +174,20 @@ fn a_service_goes_at_the_first_look_after_its_time() {
 }
 
 #[test]
+fn a_service_that_is_critical_already_can_be_told_to_go() {
+    let mut local = agent(|_| {});
+    register(&mut local, r#"{"Name":"s","Check":{"TTL":"1h"}}"#).unwrap();
+    local.update_ttl(at(10), &"service:s".into(), Status::Critical, "").unwrap();
+    let body = br#"{"Name":"s","Check":{"TTL":"1h","DeregisterCriticalServiceAfter":"1m"}}"#;
+    let service = ServiceDefinition::parse(body).unwrap();
+    local.register_service(at(30), service, Source::Request, "", false).unwrap();
+    local.handle(at(89), Input::Tick);
+    assert_eq!(local.services().count(), 1);
+    local.handle(at(90), Input::Tick);
+    assert_eq!(local.services().count(), 0);
+}
+
+#[test]
 fn a_check_of_the_node_takes_nothing_along() {
     let mut local = agent(|_| {});
     let body = r#"{"Name":"c","TTL":"1s","DeregisterCriticalServiceAfter":"1m"}"#;
@@ -206,6 +220,12 @@ fn aliases_follow_at_once() {
     assert_eq!((status(&local, "a").0, status(&local, "b").0), ("critical", "critical"));
     local.leave_node_maintenance(START);
     assert_eq!((status(&local, "a").0, status(&local, "b").0), ("passing", "passing"));
+    // A check that moves is another service's affair.
+    local.update_ttl(START, &"service:web".into(), Status::Warning, "").unwrap();
+    assert_eq!(status(&local, "a").0, "warning");
+    let other = r#"{"Name":"other","Check":{"CheckID":"service:web","TTL":"1h"}}"#;
+    register(&mut local, other).unwrap();
+    assert_eq!(status(&local, "a"), ("passing", "No checks found."));
     local.deregister_service(START, &"web".into()).unwrap();
     assert_eq!(status(&local, "a"), ("critical", "Service web could not be found on node "));
 }
@@ -229,6 +249,9 @@ fn aliases_in_a_circle_come_to_rest() {
     register(&mut local, r#"{"Name":"c"}"#).unwrap();
     register_check(&mut local, r#"{"Name":"one","AliasService":"c"}"#).unwrap();
     register_check(&mut local, r#"{"Name":"two","AliasService":"c"}"#).unwrap();
+    local.enter_node_maintenance(START, "", "");
+    assert_eq!((status(&local, "one").0, status(&local, "two").0), ("critical", "critical"));
+    local.leave_node_maintenance(START);
     assert_eq!(status(&local, "one").0, "passing");
     assert_eq!(status(&local, "two").0, "passing");
 }
@@ -314,10 +337,26 @@ fn definitions_of_files_go_with_the_token_of_files() {
             _ => {}
         }
     }
-    assert_eq!(tokens, [Token::File, Token::Own("t".into())]);
+    assert_eq!(tokens, [Token::Own("t".into()), Token::File]);
     let own = local.service(&"own".into()).unwrap().row();
     assert_eq!(own.meta, Some([("k".into(), "v".into())].into()));
     assert_eq!(check_ids(&local), ["service:own"]);
+}
+
+#[test]
+fn nameless_definitions_of_files_are_refused_without_their_secrets() {
+    let mut local = agent(|_| {});
+    let text = r#"{"http": "http://x/", "interval": "1m", "token": "secret",
+        "header": {"Authorization": ["secret"], "Accept": ["secret"]}}"#;
+    let check = CheckDefinition::from_file(Object::parse(text.as_bytes()).unwrap()).unwrap();
+    let refused = local.register_files(START, vec![], vec![check]);
+    let [(name, why)] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!(name, "check ''");
+    let why = why.to_string();
+    assert!(why.starts_with("CheckID missing &{"), "{why}");
+    assert!(why.contains("map[Accept:[hidden] Authorization:[hidden]]"), "{why}");
+    assert!(!why.contains("secret"), "{why}");
+    assert_eq!(local.checks().count(), 0);
 }
 
 #[test]

@@ -431,6 +431,84 @@ fn a_failure_is_tried_again_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn servers_that_fail_are_asked_one_thing_at_a_time() {
+    let mut world = World::new();
+    world.pass(secs(1));
+    for id in 0..200 {
+        world.register(&format!(r#"{{"Name": "s{id}"}}"#));
+    }
+    assert_eq!(world.calls.len(), 64);
+    world.servers = Servers::Down;
+    for _ in 0..64 {
+        world.deliver(0);
+    }
+    assert_eq!(world.calls.len(), 1);
+    let asked = world.register(r#"{"Name": "zzz"}"#);
+    // What somebody waits for is next, by name; all of these are waited for.
+    while !world.done.contains(&asked) {
+        world.deliver(0);
+        assert!(world.calls.len() <= 1);
+    }
+    world.servers = Servers::Up;
+    world.pass(secs(31));
+    world.assert_equal();
+}
+
+#[test]
+fn who_waits_does_not_wait_for_those_nobody_waits_for() {
+    let mut before = World::new();
+    for id in 0..100 {
+        before.register(&format!(r#"{{"Name": "s{id}"}}"#));
+    }
+    let mut world = World::new();
+    world.servers = Servers::Down;
+    world.local.load(START, before.files);
+    world.drain();
+    assert_eq!(world.calls.len(), 64);
+    while world.calls.len() > 1 {
+        world.deliver(0);
+    }
+    let asked = world.register(r#"{"Name": "zzz"}"#);
+    // One is on its way already.
+    for _ in 0..2 {
+        assert!(!world.done.contains(&asked));
+        world.deliver(0);
+    }
+    assert!(world.done.contains(&asked));
+}
+
+#[test]
+fn what_asks_for_a_full_sync_while_one_reads_gets_another() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    world.slow = true;
+    world.handle(Input::TokensChanged);
+    world.deliver(0);
+    // What was read does not have it.
+    let row = Service { id: "x".into(), name: "x".into(), ..Service::default() };
+    world.foreign(Some(row), vec![]);
+    world.handle(Input::TokensChanged);
+    assert_eq!(world.calls.len(), 1);
+    world.deliver_all();
+    world.handle(Input::Tick);
+    world.deliver_all();
+    assert_eq!(world.service("x"), None);
+}
+
+#[test]
+fn a_foreign_service_goes_with_its_checks_in_one_call() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    let row = Service { id: "x".into(), name: "x".into(), ..Service::default() };
+    let check = Check { id: "c".into(), service_id: "x".into(), ..Check::default() };
+    world.foreign(Some(row), vec![check]);
+    let before = world.tokens.len();
+    world.full_sync();
+    assert_eq!(world.tokens.len(), before + 1);
+    world.assert_equal();
+}
+
+#[test]
 fn an_old_view_undoes_nothing() {
     let mut world = World::new();
     world.register(r#"{"Name": "w", "Tags": ["old"], "EnableTagOverride": true}"#);
@@ -438,11 +516,124 @@ fn an_old_view_undoes_nothing() {
     world.slow = true;
     world.handle(Input::TokensChanged);
     world.deliver(0);
-    // The answer is on its way, and with it tags that were.
-    world.register(r#"{"Name": "w", "Tags": ["new"], "EnableTagOverride": true}"#);
+    // The answer is on its way, and with it tags that were. A registration overtakes it.
+    let ticket = world.register(r#"{"Name": "w", "Tags": ["new"], "EnableTagOverride": true}"#);
+    while !world.done.contains(&ticket) {
+        world.deliver(1);
+    }
+    assert_eq!(world.calls.len(), 1);
     world.deliver_all();
     assert_eq!(world.service("w").unwrap().tags.unwrap(), ["new".into()].into());
     world.assert_equal();
+}
+
+#[test]
+fn what_fails_while_the_catalogue_is_read_is_tried_again_at_once() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    world.slow = true;
+    world.handle(Input::TokensChanged);
+    world.deliver(0);
+    world.servers = Servers::Down;
+    let ticket = world.register(r#"{"Name": "w"}"#);
+    while !world.done.contains(&ticket) {
+        world.deliver(1);
+    }
+    world.servers = Servers::Up;
+    assert_eq!(world.service("w"), None);
+    world.deliver_all();
+    assert!(world.service("w").is_some());
+}
+
+#[test]
+fn a_check_brings_the_service_that_failed_along() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    world.servers = Servers::Down;
+    world.register(r#"{"Name": "w"}"#);
+    world.deliver_all();
+    world.servers = Servers::Up;
+    let ticket = world.register_check(r#"{"Name": "c", "ServiceID": "w", "TTL": "1h"}"#);
+    world.deliver_all();
+    assert!(world.done.contains(&ticket));
+    world.assert_equal();
+    assert!(world.check("c").is_some());
+}
+
+#[test]
+fn the_checks_of_a_service_that_goes_are_not_removed_one_by_one() {
+    let mut world = World::new();
+    world.pass(secs(5));
+    world.register(r#"{"Name": "w"}"#);
+    // It waits for its service.
+    let waiting = world.register_check(r#"{"Name": "c", "ServiceID": "w", "TTL": "1h"}"#);
+    let gone = world.local.deregister_service(world.now, &"w".into()).unwrap();
+    world.ticket(gone);
+    assert!(world.done.contains(&waiting));
+    let before = world.tokens.len();
+    world.deliver_all();
+    assert_eq!(world.tokens.len(), before + 1);
+    world.assert_equal();
+}
+
+#[test]
+fn every_field_is_put_back() {
+    let mut world = World::new();
+    world.register(
+        r#"{"Name": "w", "Port": 1, "Check": {"TTL": "1h"}, "Proxy": {"Mode": "direct"}}"#,
+    );
+    world.pass(secs(5));
+    let text = || Box::<str>::from("x");
+    let services: [fn(&mut Service, Box<str>); 12] = [
+        |row, text| row.name = (&*text).into(),
+        |row, text| row.kind = text,
+        |row, text| row.tags = Some([text].into()),
+        |row, text| row.address = text,
+        |row, text| {
+            let address = ServiceAddress { address: text.clone(), port: 1 };
+            row.tagged_addresses = Some([(text, address)].into());
+        },
+        |row, text| row.meta = Some([(text.clone(), text)].into()),
+        |row, _| row.port = 2,
+        |row, text| row.socket_path = text,
+        |row, _| row.weights.warning = 7,
+        |row, _| row.enable_tag_override = true,
+        |row, _| row.proxy = Some(r#"{"Mode":"transparent"}"#.into()),
+        |row, _| row.locality = Some(r#"{"Region":"r"}"#.into()),
+    ];
+    for change in services {
+        let mut row = world.service("w").unwrap();
+        change(&mut row, text());
+        assert_ne!(normal_service(&row), normal_service(&world.service("w").unwrap()));
+        world.foreign(Some(row), vec![]);
+        world.full_sync();
+        world.assert_equal();
+    }
+    let checks: [fn(&mut Check, Box<str>); 9] = [
+        |row, text| row.name = text,
+        |row, _| row.status = "passing".into(),
+        |row, text| row.notes = text,
+        |row, text| row.output = text,
+        |row, text| row.kind = text,
+        |row, text| row.interval = text,
+        |row, text| row.timeout = text,
+        |row, _| row.exposed_port = 1,
+        |row, _| row.definition = Some(r#"{"HTTP":"x"}"#.into()),
+    ];
+    for change in checks {
+        let mut row = world.check("service:w").unwrap();
+        change(&mut row, text());
+        world.foreign(None, vec![row]);
+        world.full_sync();
+        world.assert_equal();
+    }
+    // What is the same in other words stays as it is.
+    let mut row = world.service("w").unwrap();
+    row.proxy = Some(r#"{"mode":"direct","Config":{},"Upstreams":[]}"#.into());
+    row.tags = Some([].into());
+    world.foreign(Some(row.clone()), vec![]);
+    world.full_sync();
+    assert_eq!(world.service("w").unwrap().proxy, row.proxy);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -24,8 +25,8 @@ struct Shared {
     /// The state of the last batch that was applied.
     published: ArcSwap<Snapshot>,
     waiting: Mutex<Waiting>,
-    /// Told of every batch, for the few who follow all.
-    changed: Notify,
+    /// How often the whole state was replaced.
+    replaced: AtomicU64,
 }
 
 #[derive(Default)]
@@ -40,9 +41,9 @@ impl Catalogue {
         self.shared.published.load()
     }
 
-    /// Waits for the next change of anything.
-    pub(crate) async fn changed(&self) {
-        self.shared.changed.notified().await;
+    /// How often the whole state was replaced by another one, so far.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.shared.replaced.load(Ordering::Acquire)
     }
 
     /// Enters somebody who waits for a change of any of `watches`.
@@ -67,11 +68,6 @@ impl Catalogue {
 
     fn publish(&self, snapshot: Snapshot, touched: &[Key]) {
         self.shared.published.store(Arc::new(snapshot));
-        self.wake(touched);
-    }
-
-    fn wake(&self, touched: &[Key]) {
-        self.shared.changed.notify_waiters();
         let waiting = self.waiting();
         for id in waiting.watches.wake(touched) {
             if let Some(reader) = waiting.readers.get(&id) {
@@ -80,9 +76,10 @@ impl Catalogue {
         }
     }
 
-    /// Wakes everybody: the state is another one.
-    fn wake_all(&self) {
-        self.shared.changed.notify_waiters();
+    /// Publishes a state that has nothing to do with the one before, and wakes everybody.
+    fn replace(&self, snapshot: Snapshot) {
+        self.shared.published.store(Arc::new(snapshot));
+        self.shared.replaced.fetch_add(1, Ordering::Release);
         for reader in self.waiting().readers.values() {
             reader.notify_one();
         }
@@ -147,7 +144,11 @@ impl raft::Machine for Replica {
         }
         self.telemetry.applied(&applied);
         let touched = self.state.take_touched();
-        self.catalogue.publish(self.state.snapshot(), &touched);
+        if self.state.take_replaced() {
+            self.catalogue.replace(self.state.snapshot());
+        } else {
+            self.catalogue.publish(self.state.snapshot(), &touched);
+        }
         replies
     }
 
@@ -162,8 +163,7 @@ impl raft::Machine for Replica {
     fn restore(&mut self, input: &mut dyn io::Read) -> io::Result<()> {
         let snapshot = Snapshot::restore(input)?;
         self.state = State::new(snapshot.clone());
-        self.catalogue.publish(snapshot, &[]);
-        self.catalogue.wake_all();
+        self.catalogue.replace(snapshot);
         Ok(())
     }
 }

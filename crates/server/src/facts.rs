@@ -1,47 +1,70 @@
 //! Log lines of what happens to the agent's own services and checks.
 
-use agent::log::{Level, Log};
+use agent::log::{Level, Log, Value};
 use local::{Fact, Key};
 
-fn shown(key: &Key) -> String {
+/// What it is, and its field.
+fn named(key: &Key) -> (&'static str, Option<(&'static str, Value)>) {
     match key {
-        Key::Node => "node info".to_owned(),
-        Key::Service(id) => format!("service: service={id}"),
-        Key::Check(id) => format!("check: check={id}"),
+        Key::Node => ("node info", None),
+        Key::Service(id) => ("service", Some(("service", id.as_str().into()))),
+        Key::Check(id) => ("check", Some(("check", id.as_str().into()))),
     }
 }
 
 /// Writes a fact down.
 pub(crate) fn log(log: &Log, fact: &Fact) {
-    let (level, text) = match fact {
-        Fact::Synced(key) => (Level::Info, format!("Synced {}", shown(key))),
-        Fact::Deregistered(key) => (Level::Info, format!("Deregistered {}", shown(key))),
-        Fact::Blocked(key) => (Level::Warn, format!("Sync of {} blocked by ACLs", shown(key))),
+    let about = |level, verb: &str, key: &Key| match named(key) {
+        (what, Some(field)) => log.entry(level, "agent", format_args!("{verb} {what}"), [field]),
+        (what, None) => log.line(level, "agent", format_args!("{verb} {what}")),
+    };
+    match fact {
+        Fact::Synced(key) => about(Level::Info, "Synced", key),
+        Fact::Deregistered(key) => about(Level::Info, "Deregistered", key),
+        Fact::Blocked(key) => about(Level::Warn, "ACLs block the sync of", key),
         Fact::SyncFailed { key, why } => {
-            let what = key.as_ref().map_or_else(|| "remote state".to_owned(), shown);
-            (Level::Err, format!("failed to sync {what}: error={}", gotext::quote(why)))
+            let error = ("error", why.as_str().into());
+            match key.as_ref().map(named) {
+                None => log.entry(Level::Err, "agent", "failed to sync remote state", [error]),
+                Some((what, None)) => {
+                    log.entry(Level::Err, "agent", format_args!("failed to sync {what}"), [error]);
+                }
+                Some((what, Some(field))) => {
+                    let text = format_args!("failed to sync {what}");
+                    log.entry(Level::Err, "agent", text, [field, error]);
+                }
+            }
         }
         Fact::StatusChanged { check, status } => {
             let level = if *status == local::Status::Passing { Level::Debug } else { Level::Warn };
-            (level, format!("Check status updated: check={check} status={status}"))
+            let fields = [("check", check.as_str().into()), ("status", status.as_str().into())];
+            log.entry(level, "agent", "Check status updated", fields);
         }
         Fact::TtlExpired(check) => {
-            (Level::Warn, format!("Check missed TTL, is now critical: check={check}"))
+            let fields = [("check", check.as_str().into())];
+            log.entry(Level::Warn, "agent", "Check missed TTL, is now critical", fields);
         }
-        Fact::Reaped { service, check } => (
-            Level::Info,
-            format!("deregistered service with critical health: service={service} check={check}"),
-        ),
+        Fact::Reaped { service, check } => {
+            let fields = [("service", service.as_str().into()), ("check", check.as_str().into())];
+            log.entry(Level::Info, "agent", "deregistered service with critical health", fields);
+        }
         Fact::NodeMaintenance(on) => {
-            (Level::Info, format!("Node {} maintenance mode", if *on { "entered" } else { "left" }))
+            let verb = if *on { "entered" } else { "left" };
+            log.line(Level::Info, "agent", format_args!("Node {verb} maintenance mode"));
         }
         Fact::ServiceMaintenance(service, on) => {
             let verb = if *on { "entered" } else { "left" };
-            (Level::Info, format!("Service {verb} maintenance mode: service={service}"))
+            let fields = [("service", service.as_str().into())];
+            log.entry(
+                Level::Info,
+                "agent",
+                format_args!("Service {verb} maintenance mode"),
+                fields,
+            );
         }
         Fact::BadFile { file, why } => {
-            (Level::Err, format!("failed to use {file}: {why}; it stays where it is"))
+            let fields = [("file", file.as_str().into()), ("error", why.as_str().into())];
+            log.entry(Level::Err, "agent", "file cannot be used and stays where it is", fields);
         }
-    };
-    log.line(level, "agent", text);
+    }
 }

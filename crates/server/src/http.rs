@@ -1,22 +1,26 @@
 //! HTTP: listeners, connections, and the way of a request through the table of endpoints.
 //!
 //! ```text
-//!   listen ─▶ connection (a place of its address) ─▶ route ─▶ parameters ─▶ handler ─▶ reply
-//!                                                     │                       │
-//!                                                   301, 404           block, until it differs
+//!   listen ─▶ tls? ─▶ connection (a place of its address) ─▶ route ─▶ parameters ─▶ handler
+//!                       │                                      │                      │
+//!                      head                                 301, 404                  ▼
+//!                                                 block, until it differs ─▶ reply ───┘
 //! ```
 
 mod block;
 mod finished;
 mod gzip;
+mod head;
 mod listen;
 mod parameters;
 mod path;
 mod reply;
 mod route;
+mod tls;
 
 pub(crate) use block::Wait;
-pub(crate) use listen::{Listener, Places, serve};
-pub(crate) use parameters::Parameters;
-pub(crate) use reply::Reply;
+pub(crate) use listen::{Listener, Places, Service, serve};
+pub(crate) use parameters::{Consistency, Parameters};
+pub(crate) use reply::{ARCHIVE, Reply};
 pub(crate) use route::{Manners, Site};
+pub(crate) use tls::{Tls, TlsError};

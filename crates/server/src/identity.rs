@@ -1,10 +1,12 @@
 //! Who this agent is.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use catalog::Uuid;
 
-/// What never changes while the agent runs.
+/// What never changes while the agent runs, but for the metadata.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The node's name.
@@ -22,7 +24,30 @@ pub struct Identity {
     /// How many servers make a datacenter; 0 for a development server, which does not wait.
     pub expect: u32,
     /// What the node says about itself.
-    pub meta: Vec<(Box<str>, Box<str>)>,
+    pub meta: Meta,
+}
+
+/// Pairs of text.
+type Pairs = Vec<(Box<str>, Box<str>)>;
+
+/// What a node says about itself, which a reload may change. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Meta(Arc<ArcSwap<Pairs>>);
+
+impl Meta {
+    /// Metadata of these pairs.
+    #[must_use]
+    pub fn new(pairs: Pairs) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(pairs)))
+    }
+
+    pub(crate) fn pairs(&self) -> Arc<Pairs> {
+        self.0.load_full()
+    }
+
+    pub(crate) fn replace(&self, pairs: Pairs) {
+        self.0.store(Arc::new(pairs));
+    }
 }
 
 impl Identity {

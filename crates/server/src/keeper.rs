@@ -18,8 +18,8 @@ use local::{CheckDefinition, Input, Local, Outcome, Output, Refused, RemoteView,
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::runner;
 use crate::store::Store;
+use crate::{private_file, runner};
 
 /// What waits for the task at most; who asks waits for a place.
 const WAITING: usize = 1024;
@@ -267,9 +267,10 @@ impl Task {
 
     fn save(&self, file: &str, bytes: &[u8]) {
         let Some(directory) = &self.data_dir else { return };
-        if let Err(error) = write(&directory.join(file), bytes) {
-            let text = format_args!("failed to write {file}: {error}");
-            self.log.line(agent::log::Level::Err, "agent", text);
+        if let Err(error) = private_file::write(&directory.join(file), bytes) {
+            let why = gotext::errno_text(&error);
+            let fields = [("file", file.into()), ("error", why.into())];
+            self.log.entry(agent::log::Level::Err, "agent", "failed to write a file", fields);
         }
     }
 
@@ -278,24 +279,6 @@ impl Task {
         // It need not be there.
         let _ = std::fs::remove_file(directory.join(file));
     }
-}
-
-/// Writes a file for its owner alone, whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if let Some(directory) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    }
-    let beside = path.with_extension("tmp");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(bytes)?;
-    std::fs::rename(&beside, path)
 }
 
 /// Reads the files that the machine keeps below a data directory.

@@ -15,8 +15,9 @@
 //! The agent's own services and checks are kept by one task, the keeper; each check that looks at
 //! something is a task of its own.
 //!
-//! Not here yet: other servers and clients, TLS, DNS.
+//! Not here yet: other servers and clients, DNS.
 
+mod ask;
 mod catalogue;
 mod events;
 mod facts;
@@ -26,8 +27,10 @@ mod keeper;
 mod limits;
 mod options;
 mod pools;
+mod private_file;
 mod random;
 mod reconcile;
+mod records;
 mod run;
 mod runner;
 mod sessions;
@@ -36,11 +39,14 @@ mod start;
 mod store;
 mod telemetry;
 
-pub use identity::Identity;
-pub use options::{CheckOptions, Endpoint, HttpOptions, Options};
-pub use run::run;
+pub use ask::Ask;
+pub use identity::{Identity, Meta};
+pub use options::{
+    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+};
+pub use run::{run, validate};
 pub use shell::shown_configuration;
-pub use start::{Running, StartError, start};
+pub use start::{ForeignLog, Running, StartError, start};
 pub use telemetry::TelemetryOptions;
 
 /// The version that this server tells others: that of the program whose place it takes.

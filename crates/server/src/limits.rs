@@ -4,6 +4,16 @@
 /// is far below.
 pub(crate) const BODY_BYTES: usize = 8 << 20;
 
+/// How long a client may be silent within a body that it sends.
+pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Longest archive of the state that is taken, packed or unpacked: all of it is in memory for a
+/// moment.
+pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;
+
+/// How much of a restored state comes with one entry of the log, which takes 8 MiB.
+pub(crate) const RESTORE_PART_BYTES: usize = 4 << 20;
+
 /// Where the limit of a value is explained; clients know the text.
 pub(crate) const KV_LIMIT_PAGE: &str =
     "https://www.consul.io/docs/agent/config/config-files#kv_max_value_size";
@@ -23,3 +33,6 @@ pub(crate) const TOMBSTONE_AGE: std::time::Duration = std::time::Duration::from_
 
 /// How often deletions are forgotten.
 pub(crate) const REAP_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often the leader looks whether what it says of its members still stands.
+pub(crate) const RECONCILE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent::log::Log;
 use bytes::Bytes;
-use settings::Cidr;
+use settings::{Cidr, GossipTiming};
 
 use crate::identity::Identity;
 use crate::telemetry::TelemetryOptions;
@@ -19,12 +19,12 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Whether the log is kept there too.
     pub durable: bool,
-    /// Where the member of the datacenter's pool listens.
-    pub lan: SocketAddr,
-    /// Where the member of the pool of all servers listens, if it is to be one.
-    pub wan: Option<SocketAddr>,
-    /// The key of the pools' packets, if they are to be sealed.
-    pub keyring: Vec<Bytes>,
+    /// Where other servers will find it.
+    pub rpc: SocketAddr,
+    /// The member of the datacenter's pool.
+    pub lan: PoolOptions,
+    /// The member of the pool of all servers, if it is to be one.
+    pub wan: Option<PoolOptions>,
     /// How the agent's own checks and services are kept.
     pub checks: CheckOptions,
     /// HTTP.
@@ -41,6 +41,27 @@ pub struct Options {
     pub log: Log,
 }
 
+/// How a member of a pool is started.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// The keys of its packets, the first for those that it sends; none: they are not sealed.
+    pub keyring: Vec<Bytes>,
+    /// Where changed keys are kept.
+    pub keyring_file: Option<PathBuf>,
+    /// With keys: drop what is not sealed.
+    pub verify_incoming: bool,
+    /// With keys: seal what is sent.
+    pub verify_outgoing: bool,
+    /// How often and how fast.
+    pub timing: GossipTiming,
+    /// Come back by itself after a leave.
+    pub rejoin_after_leave: bool,
+    /// After this a failed member is forgotten.
+    pub reconnect_timeout: Duration,
+}
+
 /// How the agent's own checks and services are kept.
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
@@ -54,25 +75,12 @@ pub struct CheckOptions {
     pub scripts_of_files: bool,
     /// Scripts of requests may be run.
     pub scripts_of_requests: bool,
+    /// The first and the last port that sidecars are given; none without sidecars.
+    pub sidecar_ports: Option<(u16, u16)>,
     /// What files define.
     pub services: Vec<local::ServiceDefinition>,
     /// What files define.
     pub checks: Vec<local::CheckDefinition>,
-}
-
-impl Default for CheckOptions {
-    /// Consul's.
-    fn default() -> Self {
-        Self {
-            update_interval: Duration::from_secs(300),
-            output_max_bytes: 4096,
-            discard_output: false,
-            scripts_of_files: false,
-            scripts_of_requests: false,
-            services: Vec::new(),
-            checks: Vec::new(),
-        }
-    }
 }
 
 /// Where HTTP is served.
@@ -84,11 +92,37 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+/// Whose a socket in the file system is; empty: ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Its mode; none: what the system makes of it.
+    pub mode: Option<u32>,
+    /// The number of its user.
+    pub user: String,
+    /// The number of its group.
+    pub group: String,
+}
+
+/// Where and how HTTPS is served.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// Where.
+    pub endpoints: Vec<Endpoint>,
+    /// Who this server is, and whom it lets in.
+    pub listener: settings::TlsListener,
+    /// How long a handshake may take.
+    pub handshake_time: Duration,
+}
+
 /// How HTTP is served.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Where.
+    /// Where, without TLS.
     pub endpoints: Vec<Endpoint>,
+    /// Whose the sockets among them are.
+    pub sockets: SocketOptions,
+    /// HTTPS, if it is served.
+    pub tls: Option<TlsOptions>,
     /// JSON over several lines.
     pub pretty: bool,
     /// Headers of every answer.
@@ -122,6 +156,8 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             endpoints: Vec::new(),
+            sockets: SocketOptions::default(),
+            tls: None,
             pretty: false,
             response_headers: Vec::new(),
             block_endpoints: Vec::new(),

@@ -1,6 +1,6 @@
 //! The pools that the agent is a member of: its datacenter's, and that of all servers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,17 +8,15 @@ use agent::log::Log;
 use agent::node::{FactSink, Node, NodeHandle, NodeSettings};
 use agent::telemetry::Metrics;
 use api::Failure;
-use bytes::Bytes;
 use filter::{Filter, Items, Record, View, fields};
 use serde::Serialize;
 use serf::{Member, MemberStatus, Profile, Tags};
 
 use crate::identity::Identity;
+use crate::options::PoolOptions;
 
 /// Serf's protocol that Consul speaks.
 const PROTOCOL: u8 = 4;
-/// How long a failed member is remembered.
-const RECONNECT_TIMEOUT: Duration = Duration::from_secs(72 * 3600);
 /// How long a leaving member waits for the others to hear of it.
 const LEAVE_PROPAGATE_DELAY: Duration = Duration::from_secs(3);
 
@@ -28,16 +26,14 @@ pub(crate) struct Pool {
     pub(crate) name: String,
     /// How far apart the members are.
     pub(crate) profile: Profile,
-    /// Where it listens.
-    pub(crate) bind: SocketAddr,
+    /// How it listens and speaks.
+    pub(crate) options: PoolOptions,
     /// Where others find it.
     pub(crate) advertise: IpAddr,
     /// What it says about itself.
     pub(crate) tags: Tags,
     /// Where members are kept for the next start.
     pub(crate) snapshot: Option<PathBuf>,
-    /// The key of its packets.
-    pub(crate) keyring: Vec<Bytes>,
     /// Where it counts.
     pub(crate) metrics: Metrics,
 }
@@ -45,20 +41,32 @@ pub(crate) struct Pool {
 impl Pool {
     /// Starts a member.
     pub(crate) fn start(self, log: &Log, facts: FactSink) -> Result<NodeHandle, String> {
-        let port = self.bind.port();
+        let options = self.options;
+        let port = options.bind.port();
         let name = self.name.as_str().into();
         let mut gossip = gossip::Config::new(self.profile, name, self.advertise.into(), port);
         gossip.bind_port = port;
+        let timing = options.timing;
+        gossip.gossip_nodes = timing.gossip_nodes as usize;
+        gossip.gossip_interval = timing.gossip_interval;
+        gossip.probe_interval = timing.probe_interval;
+        gossip.probe_timeout = timing.probe_timeout;
+        gossip.suspicion_mult = timing.suspicion_mult;
+        gossip.retransmit_mult = timing.retransmit_mult;
+        gossip.encrypt_verify_incoming = options.verify_incoming;
+        gossip.encrypt_verify_outgoing = options.verify_outgoing;
         let mut machine = serf::Config::new(gossip);
         machine.tags = self.tags;
         machine.protocol = PROTOCOL;
-        machine.reconnect_timeout = RECONNECT_TIMEOUT;
+        machine.reconnect_timeout = options.reconnect_timeout;
+        machine.rejoin_after_leave = options.rejoin_after_leave;
+        machine.persist_keyring = options.keyring_file.is_some();
         machine.leave_propagate_delay = LEAVE_PROPAGATE_DELAY;
         let settings = NodeSettings {
-            bind: self.bind,
+            bind: options.bind,
             serf: machine,
-            keyring: self.keyring,
-            keyring_file: None,
+            keyring: options.keyring,
+            keyring_file: options.keyring_file,
             tags_file: None,
             snapshot_path: self.snapshot,
             compression: true,

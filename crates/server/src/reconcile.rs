@@ -1,12 +1,14 @@
 //! What the leader says about the members of its pool: that they live, and which are servers
 //! (consul-agent, "Server self-registration").
 
+use agent::log::{Level, Log};
 use catalog::{
-    Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName, Register, SERF_HEALTH, Service,
-    ServiceId, ServiceName, Weights,
+    Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
+    Register, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
 };
 
 use crate::identity::Identity;
+use crate::limits::RECONCILE_EVERY;
 use crate::store::Store;
 
 /// The service that servers are.
@@ -66,25 +68,74 @@ pub(crate) fn own_node(identity: &Identity) -> Node {
     }
 }
 
-fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
+/// What the agent's own node is told apart by.
+pub(crate) fn own_meta(identity: &Identity) -> Box<[(Box<str>, Box<str>)]> {
     let mut pairs = vec![
         ("consul-network-segment".into(), "".into()),
         ("consul-version".into(), crate::VERSION.into()),
     ];
-    pairs.extend(identity.meta.iter().cloned());
+    pairs.extend(identity.meta.pairs().iter().cloned());
     pairs.sort();
     pairs.into()
 }
 
-/// Registers this server: its node, that it lives, and the service that it is.
+/// The agent's own node, as the catalogue has it now.
+pub(crate) fn known_node(identity: &Identity, store: &Store) -> Node {
+    let snapshot = store.catalogue().read();
+    let known = snapshot.node(&NodeName::from(&*identity.node).fold()).cloned();
+    Node { create: ModifyIndex::ZERO, modify: ModifyIndex::ZERO, ..known.unwrap_or_default() }
+}
+
+/// Registers this server: its node, that it lives, and the service that it is. What a known node
+/// says about itself stays; the agent adds it to a new one. A new cluster also gets its
+/// configuration.
 pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
-    let node = own_node(identity);
+    let node = Node {
+        tagged_addresses: None,
+        meta: Some([("consul-version".into(), crate::VERSION.into())].into()),
+        ..own_node(identity)
+    };
+    let known = known_node(identity, store);
+    let is_known = known.id == node.id && known.address == node.address;
     let register = Register {
         service: Some(Box::new(server_service(identity, &node.name))),
         checks: [health(&node.name, true)].into(),
-        skip_node_update: false,
+        skip_node_update: is_known,
         node,
     };
-    let done = store.write(&Command::Register(Box::new(register))).await;
-    done.map(drop).map_err(|error| error.to_string())
+    // In a cluster that has been there before, there is one.
+    let autopilot = AutopilotWrite { row: Autopilot::default(), index: Some(ModifyIndex::ZERO) };
+    for command in [Command::Autopilot(autopilot.into()), Command::Register(register.into())] {
+        store.write(&command).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Whether the catalogue says of this server what it said last.
+fn stands(identity: &Identity, store: &Store) -> bool {
+    let snapshot = store.catalogue().read();
+    let name = NodeName::from(&*identity.node).fold();
+    let id = identity.node_id.to_string();
+    let node = snapshot.node(&name);
+    let lives = snapshot.check(&name, &CheckId::from(SERF_HEALTH));
+    let service = snapshot.service(&name, &ServiceId::from(SERVICE));
+    node.is_some_and(|node| node.id.as_str() == id)
+        && lives.is_some_and(|check| &*check.status == "passing")
+        && service.is_some_and(|service| service.port == i64::from(identity.server.port()))
+}
+
+/// Looks every now and then whether somebody has removed what the leader says of itself, and says
+/// it again, for ever.
+pub(crate) async fn run(identity: Identity, store: Store, log: Log) {
+    loop {
+        tokio::time::sleep(RECONCILE_EVERY).await;
+        if stands(&identity, &store) {
+            continue;
+        }
+        log.line(Level::Info, "agent.leader", "member joined, marking health alive");
+        if let Err(why) = own(&identity, &store).await {
+            let text = format_args!("failed to reconcile: error={}", gotext::quote(&why));
+            log.line(Level::Err, "agent.leader", text);
+        }
+    }
 }

@@ -1,41 +1,74 @@
 //! `tribune agent`: from flags to a server that runs, and to its exit code.
+//!
+//! ```text
+//! configuration -> definitions -> node ID -> log -> banner -> log's gate opens -> server -> wait
+//!     `==> TEXT` on standard error, exit 1        |   `Error starting agent` in the log, exit 1
+//! ```
+//!
+//! Specification "Consul agent", sections 1, 2, 7 and 8.
 
-use std::path::Path;
+mod banner;
+mod definitions;
+mod join;
+mod keyring;
+mod last_seen;
+mod log_file;
+mod logging;
+mod node_id;
+mod options;
+mod pid_file;
+mod process;
+mod reload;
 
-use agent::log::{Level, Line, Log, Sink};
+use agent::log::Level;
+use agent::output::Output;
 use catalog::Uuid;
-use settings::{Definition, Disk, FlagSetting, Host, ListenAddress, LogLevel, Settings};
+use settings::{Disk, Failure, FlagSetting, Host, Settings};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::identity::Identity;
-use crate::options::{CheckOptions, Endpoint, HttpOptions, Options};
-use crate::start::start;
-use crate::telemetry::TelemetryOptions;
-use crate::{random, shell};
+use definitions::Definitions;
+use logging::Logging;
+
+/// Who relies on rules is told that there are none.
+const NO_ACL: &str = "acl.enabled has no effect yet: everybody who reaches this agent may do \
+                      everything";
+
+/// Everything that is known before anything is started.
+struct Prepared {
+    settings: Settings,
+    definitions: Definitions,
+    node_id: Uuid,
+    logging: Logging,
+}
 
 /// Runs an agent until it is told to stop; the result is the exit code.
 #[must_use]
 pub fn run(flags: &[FlagSetting]) -> i32 {
-    let settings = settings::load(flags, &Disk, &this_machine())
-        .and_then(|settings| settings.check_start().map(|()| settings));
-    let settings = match settings {
-        Ok(settings) => settings,
+    let output = Output::default();
+    let code = match prepare(flags, &output) {
+        Ok(prepared) => run_prepared(prepared, flags, &output),
         Err(failure) => {
-            eprintln!("==> {failure}");
-            if let Some(hint) = failure.hint {
-                eprintln!("    {hint}");
-            }
-            return 1;
-        }
-    };
-    match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(serve(settings)),
-        Err(error) => {
-            eprintln!("==> {error}");
+            complain(&failure);
             1
         }
-    }
+    };
+    output.finish();
+    code
+}
+
+/// Reads and checks the configuration, as `validate` does.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn validate(flags: &[FlagSetting]) -> Result<Vec<String>, Failure> {
+    read(flags).map(|(settings, _)| settings.warnings)
+}
+
+fn read(flags: &[FlagSetting]) -> Result<(Settings, Definitions), Failure> {
+    let settings = settings::load(flags, &Disk, &this_machine())?;
+    let definitions = Definitions::read(&settings)?;
+    Ok((settings, definitions))
 }
 
 fn this_machine() -> Host {
@@ -45,171 +78,58 @@ fn this_machine() -> Host {
     Host { name, interfaces: settings::interfaces().unwrap_or_default() }
 }
 
-struct Stdout;
+fn prepare(flags: &[FlagSetting], output: &Output) -> Result<Prepared, Failure> {
+    let (settings, definitions) = read(flags)?;
+    settings.check_start()?;
+    let node_id = node_id::node_id(&settings)?;
+    let logging = Logging::open(&settings.log, output)?;
+    Ok(Prepared { settings, definitions, node_id, logging })
+}
 
-impl Sink for Stdout {
-    fn write(&mut self, line: &Line) {
-        println!("{}", line.text);
+/// What is refused before the banner; what to do about it stands below.
+fn complain(failure: &Failure) {
+    eprintln!("==> {failure}");
+    if let Some(hint) = &failure.hint {
+        eprintln!("    {hint}");
     }
 }
 
-async fn serve(settings: Settings) -> i32 {
-    let level = match settings.log.level() {
-        Ok(level) => level,
-        Err(failure) => {
-            eprintln!("==> {failure}");
+fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i32 {
+    let Prepared { settings, definitions, node_id, logging: Logging { log, no_syslog } } = prepared;
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let message = gotext::errno_text(&error);
+            complain(&Failure { message, hint: None });
             return 1;
         }
     };
-    let log = Log::new(of_log(level), Box::new(Stdout), None);
-    println!("==> Starting Consul agent...");
+    if !settings.log.json {
+        let sealed = keyring::seals(&settings);
+        output.plain(&banner::banner(&settings, &node_id.to_string(), sealed));
+    }
     log.open_gate();
-    let running = match options(&settings, log.clone()) {
-        Ok(options) => start(options).await.map_err(|error| error.to_string()),
-        Err(why) => Err(why),
-    };
-    let running = match running {
-        Ok(running) => running,
-        Err(why) => {
-            let text = format!("Error starting agent: error={}", gotext::quote(&why));
-            log.line(Level::Err, "agent", text);
-            return 1;
+    for warning in settings.warnings.iter().chain(&no_syslog) {
+        log.line(Level::Warn, "agent", warning);
+    }
+    if settings.acl.enabled {
+        log.line(Level::Warn, "agent", NO_ACL);
+    }
+    let code = runtime.block_on(async {
+        match process::start(settings, definitions, node_id, flags, &log).await {
+            Ok(process) => process.run().await,
+            Err(Failure { message, hint }) => {
+                let fields = [("error", message.into())];
+                log.entry(Level::Err, "agent", "Error starting agent", fields);
+                if let Some(hint) = hint {
+                    log.line(Level::Info, "agent", hint);
+                }
+                1
+            }
         }
-    };
-    log.line(Level::Info, "agent", "Consul agent running!");
-    stopped().await;
-    running.stop().await;
-    log.line(Level::Info, "agent", "Exit code: code=1");
-    1
-}
-
-async fn stopped() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-fn of_log(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Trace => Level::Trace,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Err,
-    }
-}
-
-/// The node's ID: the configured one, the one of the last run, or a new one that is kept.
-fn node_id(settings: &Settings) -> Result<Uuid, String> {
-    if let Some(id) = &settings.node.id {
-        return Uuid::parse(id).ok_or_else(|| format!("'{id}' is not a UUID"));
-    }
-    let Some(directory) = &settings.data_dir else { return Ok(random::uuid()) };
-    let path = directory.join("node-id");
-    if let Ok(text) = std::fs::read_to_string(&path) {
-        let id = Uuid::parse(text.trim());
-        return id.ok_or_else(|| format!("{} holds no UUID", path.display()));
-    }
-    let id = random::uuid();
-    save_id(&path, id).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(id)
-}
-
-fn save_id(path: &Path, id: Uuid) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(id.to_string().as_bytes())
-}
-
-fn options(settings: &Settings, log: Log) -> Result<Options, String> {
-    let network = &settings.network;
-    let ports = network.ports;
-    let meta = settings.node.meta.iter();
-    let identity = Identity {
-        node: settings.node.name.as_str().into(),
-        node_id: node_id(settings)?,
-        datacenter: settings.datacenter.as_str().into(),
-        advertise: network.advertise,
-        advertise_wan: network.advertise_wan,
-        server: (network.advertise, ports.server).into(),
-        expect: settings.bootstrap_expect,
-        meta: meta.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
-    };
-    let configuration = shell::shown_configuration(settings, &identity);
-    let lan = ports.serf_lan.ok_or("the port of the LAN pool cannot be switched off")?;
-    Ok(Options {
-        identity,
-        data_dir: settings.data_dir.clone(),
-        durable: !settings.dev,
-        lan: (network.serf_lan_bind, lan).into(),
-        wan: ports.serf_wan.map(|port| (network.serf_wan_bind, port).into()),
-        keyring: settings.gossip.encrypt.iter().map(|key| key.0.clone().into()).collect(),
-        checks: checks(settings)?,
-        http: http(settings),
-        coordinates: !settings.cluster.disable_coordinates,
-        session_ttl_min_ns: i64::try_from(settings.session_ttl_min.as_nanos()).unwrap_or(i64::MAX),
-        telemetry: TelemetryOptions::new(settings),
-        configuration,
-        log,
-    })
-}
-
-fn checks(settings: &Settings) -> Result<CheckOptions, String> {
-    let wrong = |definition: &Definition, why: String| format!("{}: {why}", definition.file);
-    let services = settings.services.iter().map(|definition| {
-        local::ServiceDefinition::from_file(definition.object.clone())
-            .map_err(|why| wrong(definition, why.to_string()))
     });
-    let checks = settings.check_definitions.iter().map(|definition| {
-        local::CheckDefinition::from_file(definition.object.clone())
-            .map_err(|why| wrong(definition, why.to_string()))
-    });
-    Ok(CheckOptions {
-        update_interval: settings.checks.update_interval,
-        output_max_bytes: settings.checks.output_max_size,
-        discard_output: settings.checks.discard_output,
-        scripts_of_files: settings.checks.enable_local_scripts,
-        scripts_of_requests: settings.checks.enable_remote_scripts,
-        services: services.collect::<Result<_, _>>()?,
-        checks: checks.collect::<Result<_, _>>()?,
-    })
-}
-
-fn http(settings: &Settings) -> HttpOptions {
-    let endpoints = settings.network.http.iter().map(|address| match address {
-        ListenAddress::Tcp(address) => Endpoint::Tcp(*address),
-        ListenAddress::Unix(path) => Endpoint::Unix(path.clone()),
-    });
-    let usual = HttpOptions::default();
-    let limits = settings.limits;
-    let headers = settings.http.response_headers.iter();
-    HttpOptions {
-        endpoints: endpoints.collect(),
-        pretty: settings.dev,
-        response_headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        block_endpoints: settings.http.block_endpoints.clone(),
-        allow_write_from: settings.http.allow_write_http_from.clone(),
-        unprintable: settings.http.disable_unprintable_char_filter,
-        query_time: settings.default_query_time,
-        query_time_max: settings.max_query_time,
-        pages: settings.ui.enabled,
-        cache: settings.given.bool("http_config.use_cache"),
-        connections_per_client: limits
-            .http_max_conns_per_client
-            .map_or(usize::MAX, |most| most as usize),
-        header_max_bytes: settings.http.max_header_bytes.unwrap_or(usual.header_max_bytes),
-        kv_value_max_bytes: limits.kv_max_value_size,
-        txn_max_bytes: limits.txn_max_req_len,
-    }
+    log.entry(Level::Info, "agent", "Exit code", [("code", i64::from(code).into())]);
+    // What still looks something up does not hold the exit up.
+    runtime.shutdown_background();
+    code
 }

@@ -54,19 +54,11 @@ fn target(definition: &CheckDefinition) -> Option<Target> {
         },
         CheckKind::Docker => Target::Docker {
             container: definition.docker_container_id.clone(),
-            args: docker_args(definition),
+            args: definition.script_args.clone(),
         },
         CheckKind::OsService => Target::OsService { name: definition.os_service.clone() },
         _ => return None,
     })
-}
-
-/// A shell, if one is named, runs the words as one line.
-fn docker_args(definition: &CheckDefinition) -> Vec<String> {
-    if definition.shell.is_empty() {
-        return definition.script_args.clone();
-    }
-    vec![definition.shell.clone(), "-c".into(), definition.script_args.join(" ")]
 }
 
 /// Runs a check until it is aborted.

@@ -4,11 +4,14 @@ mod about;
 mod checks;
 mod events;
 mod host;
+mod keyring;
 mod members;
 mod metrics;
 mod monitor;
 mod operator;
+mod process;
 mod services;
+mod snapshot;
 
 pub use about::shown_configuration;
 
@@ -20,6 +23,7 @@ use api::{Answer, Body, Call, Failure, Reader, Request};
 use catalog::Uuid;
 use local::Status;
 
+use crate::ask::Ask;
 use crate::events::Events;
 use crate::http::{Parameters, Reply, Site};
 use crate::identity::Identity;
@@ -35,6 +39,8 @@ pub(crate) struct Shell {
     pub(crate) events: Events,
     pub(crate) keeper: Keeper,
     pub(crate) log: Log,
+    /// To the one who runs the process.
+    pub(crate) asks: tokio::sync::mpsc::Sender<Ask>,
     pub(crate) started: std::time::SystemTime,
     /// The configuration as `agent/self` shows it.
     pub(crate) configuration: serde_json::Value,
@@ -59,6 +65,8 @@ pub(crate) async fn call(
         Call::AgentMonitor => monitor::follow(site, request),
         Call::AgentMembers => members::list(site, request).await,
         Call::AgentJoin => members::join(site, request).await,
+        Call::AgentLeave => process::leave(site).await,
+        Call::AgentReload => process::reload(site).await,
         Call::AgentForceLeave => members::force_leave(site, request).await,
         Call::AgentServices => services::list(site, request).await,
         Call::AgentService => services::one(site, request, parameters).await,
@@ -79,9 +87,14 @@ pub(crate) async fn call(
         Call::StatusLeader => Ok(json(&leader(site))),
         Call::StatusPeers => Ok(json(&[leader(site)])),
         Call::Datacenters => Ok(json(&[&site.agent.datacenter])),
+        Call::CoordinateDatacenters if !site.agent.coordinates => {
+            Err(Failure::new(401, "Coordinate support disabled"))
+        }
         Call::CoordinateDatacenters => Ok(about::datacenter_coordinates(site).await),
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),
+        Call::Keyring => keyring::call(site, request).await,
+        Call::Snapshot => snapshot::call(site, request, parameters).await,
         Call::RaftConfiguration => Ok(operator::raft_configuration(site)),
         Call::RaftPeer => operator::raft_peer(request),
         Call::RaftTransferLeader => operator::transfer_leader(site, request),

@@ -129,3 +129,24 @@ pub fn load(flags: &[FlagSetting], files: &dyn Files, host: &Host) -> Result<Set
     check::check(&mut settings, files)?;
     Ok(settings)
 }
+
+/// Services that files define, and lines for the operator.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Services {
+    /// The services, in the order of the files.
+    pub definitions: Vec<Definition>,
+    /// What is worth a word although it is no mistake.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the services of files and directories, whatever else stands in them.
+///
+/// # Errors
+///
+/// The first file that cannot be read, or all values that are wrong in one.
+pub fn read_services(paths: &[String], files: &dyn Files) -> Result<Services, Failure> {
+    let flag = |path: &String| FlagSetting { name: "config-file".to_owned(), value: path.clone() };
+    let flags: Vec<_> = paths.iter().map(flag).collect();
+    let reading = sources::read(&flags, files)?;
+    Ok(Services { definitions: reading.layer.services, warnings: reading.warnings })
+}

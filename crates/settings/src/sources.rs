@@ -140,8 +140,8 @@ impl Sources<'_> {
             }
             let Some(format) = self.format_of(&path) else {
                 self.warnings.push(format!(
-                    "{path} is not read: its name ends neither in .json nor in .hcl, and no \
-                     -config-format is given"
+                    "skipping file {path}, extension must be .hcl or .json, or config format must \
+                     be set"
                 ));
                 continue;
             };

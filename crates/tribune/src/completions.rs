@@ -15,7 +15,18 @@ const OWN: [&str; 6] = ["serf", "cluster", "simulate", "why", "completions", "ma
 const SHELLS: &str = "bash zsh fish";
 
 /// Flags whose values are files although their kind does not say so.
-const FILES: [&str; 5] = ["ca-file", "ca-path", "client-cert", "client-key", "token-file"];
+const FILES: [&str; 10] = [
+    "ca-file",
+    "ca-path",
+    "client-cert",
+    "client-key",
+    "config-dir",
+    "config-file",
+    "data-dir",
+    "log-file",
+    "pid-file",
+    "token-file",
+];
 
 /// All commands under their keys; `tribune` has `why` too.
 fn keyed() -> Vec<(String, &'static Command)> {

@@ -31,6 +31,7 @@ mod shape;
 mod signals;
 mod snapshot;
 mod table;
+mod validate;
 mod version;
 mod watch;
 mod watch_plan;

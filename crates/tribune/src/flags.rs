@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use gotext::NumberError;
+
 /// How a flag's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -38,6 +40,8 @@ pub(crate) struct Flag {
     pub choices: &'static [&'static str],
     /// What it is for.
     pub help: &'static str,
+    /// Whether mistakes are told in the words of Go's `strconv`, as Consul's agent does.
+    pub strconv: bool,
 }
 
 impl Flag {
@@ -48,11 +52,16 @@ impl Flag {
         default: &'static str,
         help: &'static str,
     ) -> Flag {
-        Flag { name, kind, value_name, default, env: None, choices: &[], help }
+        Flag { name, kind, value_name, default, env: None, choices: &[], help, strconv: false }
     }
 
     pub(crate) const fn env(mut self, variable: &'static str) -> Flag {
         self.env = Some(variable);
+        self
+    }
+
+    pub(crate) const fn strconv(mut self) -> Flag {
+        self.strconv = true;
         self
     }
 
@@ -128,12 +137,19 @@ pub(crate) fn parse(flags: Vec<Flag>, arguments: &[OsString]) -> Result<Parsed, 
 fn check(flag: &Flag, value: String) -> Result<String, FlagError> {
     let name = flag.name;
     let quoted = || gotext::quote(&value);
+    let why = |error: NumberError, function: &str| match error {
+        error if !flag.strconv => error.to_string(),
+        NumberError::Syntax => format!("strconv.{function}: parsing {}: invalid syntax", quoted()),
+        NumberError::Range => format!("strconv.{function}: parsing {}: {error}", quoted()),
+    };
     match flag.kind {
         Kind::Bool => gotext::parse_bool(&value).map(|on| on.to_string()).map_err(|error| {
-            FlagError::Message(format!("invalid boolean value {} for -{name}: {error}", quoted()))
+            let why = why(error, "ParseBool");
+            FlagError::Message(format!("invalid boolean value {} for -{name}: {why}", quoted()))
         }),
         Kind::Int => gotext::parse_int(&value).map(|number| number.to_string()).map_err(|error| {
-            FlagError::Message(format!("invalid value {} for flag -{name}: {error}", quoted()))
+            let why = why(error, "Atoi");
+            FlagError::Message(format!("invalid value {} for flag -{name}: {why}", quoted()))
         }),
         Kind::Unsigned => {
             gotext::parse_unsigned(&value).map(|number| number.to_string()).map_err(|error| {
@@ -299,6 +315,22 @@ mod tests {
             ("-wait=5", "invalid value \"5\" for flag -wait: parse error"),
         ] {
             let error = parse_words(&[word]).map(|parsed| parsed.given);
+            assert_eq!(error, Err(FlagError::Message(message.to_owned())));
+        }
+        for (flag, word, message) in [
+            (
+                FLAGS[0],
+                "-on=maybe",
+                "invalid boolean value \"maybe\" for -on: strconv.ParseBool: parsing \"maybe\": \
+                 invalid syntax",
+            ),
+            (
+                FLAGS[1],
+                "-count=x",
+                "invalid value \"x\" for flag -count: strconv.Atoi: parsing \"x\": invalid syntax",
+            ),
+        ] {
+            let error = parse(vec![flag.strconv()], &[OsString::from(word)]).map(|p| p.given);
             assert_eq!(error, Err(FlagError::Message(message.to_owned())));
         }
         assert_eq!(parse_words(&["-help"]).map(|p| p.given), Err(FlagError::HelpWanted));

@@ -1,8 +1,8 @@
 //! Standard output and standard error.
 //!
 //! Everything that a command of Serf says, errors included, goes to standard output; errors of
-//! Consul's commands go to standard error. When the reader is
-//! gone the program dies of SIGPIPE, as its users' pipelines expect.
+//! Consul's commands go to standard error. When the reader is gone the program dies of SIGPIPE, as
+//! its users' pipelines expect.
 
 use std::io::{ErrorKind, Result, Write};
 

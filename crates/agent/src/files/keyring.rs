@@ -9,25 +9,49 @@ use bytes::Bytes;
 use gotext::Json;
 use gotext::decode::{self, Value};
 
+/// Why a keyring file was not taken, in the words of the Serf agent.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// There is none.
+    #[error("{0}")]
+    Missing(String),
+    /// It cannot be read.
+    #[error("Failed to read keyring file: {0}")]
+    Unreadable(String),
+    /// It is no list of texts.
+    #[error("Failed to decode keyring file: {0}")]
+    Form(String),
+    /// A key is no base64.
+    #[error("Failed to decode key from keyring: {0}")]
+    Base64(#[from] gotext::Base64Error),
+    /// The list is empty.
+    #[error("Keyring file contains no keys")]
+    Empty,
+    /// A key has another length than 16, 24 or 32 bytes.
+    #[error("Failed to restore keyring: {0}")]
+    Key(#[from] wire::KeyringError),
+}
+
 /// Reads and checks the keys. Unlike the tags file it must exist.
-pub fn read(path: &Path) -> Result<Vec<Bytes>, String> {
+///
+/// # Errors
+///
+/// See [`KeyringError`].
+pub fn read(path: &Path) -> Result<Vec<Bytes>, KeyringError> {
     let shown = path.to_string_lossy();
-    fs::metadata(path).map_err(|error| gotext::path_error("stat", &shown, &error))?;
-    let content = fs::read(path).map_err(|error| {
-        format!("Failed to read keyring file: {}", super::open_error(path, &error))
-    })?;
-    let texts = parse(&content).map_err(|why| format!("Failed to decode keyring file: {why}"))?;
-    let mut keys = Vec::with_capacity(texts.len());
-    for text in texts {
-        let key = gotext::decode_base64(&text)
-            .map_err(|error| format!("Failed to decode key from keyring: {error}"))?;
-        keys.push(Bytes::from(key));
+    fs::metadata(path)
+        .map_err(|error| KeyringError::Missing(gotext::path_error("stat", &shown, &error)))?;
+    let content = fs::read(path)
+        .map_err(|error| KeyringError::Unreadable(super::open_error(path, &error)))?;
+    let mut keys = Vec::new();
+    for text in parse(&content).map_err(KeyringError::Form)? {
+        keys.push(Bytes::from(gotext::decode_base64(&text)?));
     }
     if keys.is_empty() {
-        return Err("Keyring file contains no keys".to_owned());
+        return Err(KeyringError::Empty);
     }
     for key in &keys {
-        wire::Key::new(key).map_err(|error| format!("Failed to restore keyring: {error}"))?;
+        wire::Key::new(key)?;
     }
     Ok(keys)
 }

@@ -110,7 +110,7 @@ fn keys_keep_their_order() {
 #[test]
 fn what_is_wrong_with_a_keyring_file() {
     let scratch = Scratch::new();
-    let why = |content: &str| keyring::read(&scratch.with(content)).unwrap_err();
+    let why = |content: &str| keyring::read(&scratch.with(content)).unwrap_err().to_string();
     assert_eq!(
         why("x"),
         "Failed to decode keyring file: invalid character 'x' looking for beginning of value"
@@ -126,6 +126,6 @@ fn what_is_wrong_with_a_keyring_file() {
     assert_eq!(why("[]"), "Keyring file contains no keys");
     assert_eq!(why("[\"YWJj\"]"), "Failed to restore keyring: key size must be 16, 24 or 32 bytes");
     let path = scratch.path("none.json");
-    let missing = keyring::read(&path).unwrap_err();
+    let missing = keyring::read(&path).unwrap_err().to_string();
     assert_eq!(missing, format!("stat {}: no such file or directory", path.display()));
 }

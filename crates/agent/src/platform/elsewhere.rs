@@ -14,15 +14,20 @@ use tokio::io::AsyncRead;
 use super::Signal;
 
 /// Catches signals from its creation on.
-pub(crate) struct Signals;
+pub struct Signals;
 
 impl Signals {
-    pub(crate) fn catch() -> io::Result<Signals> {
+    /// Begins to catch them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn catch() -> io::Result<Signals> {
         Ok(Signals)
     }
 
     /// The next signal. Safe to cancel.
-    pub(crate) async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> Signal {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Signal::Interrupt,
             Err(_) => std::future::pending().await,

@@ -19,14 +19,19 @@ use tokio::signal::unix::{self, SignalKind};
 use super::Signal;
 
 /// Catches signals from its creation on.
-pub(crate) struct Signals {
+pub struct Signals {
     streams: [(Signal, unix::Signal); 4],
     /// SIGQUIT.
     quit: unix::Signal,
 }
 
 impl Signals {
-    pub(crate) fn catch() -> io::Result<Signals> {
+    /// Begins to catch them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn catch() -> io::Result<Signals> {
         Ok(Signals {
             streams: [
                 (Signal::Interrupt, unix::signal(SignalKind::interrupt())?),
@@ -41,7 +46,7 @@ impl Signals {
     /// The next signal. Safe to cancel.
     ///
     /// SIGQUIT never comes out of here: whoever sends it wants the end at once, without a leave.
-    pub(crate) async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> Signal {
         let Signals { streams, quit } = self;
         std::future::poll_fn(|context| {
             if quit.poll_recv(context).is_ready() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
@@ -266,4 +267,13 @@ fn pieces_may_come_in_any_way() {
     }
     assert!(!Demultiplexer::new(100).push(b"\x03\0\0\0\0\0\0\x01x"));
     assert!(!Demultiplexer::new(100).push(b"plain text"));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_taken_or_refused(pieces: Vec<Vec<u8>>) {
+        let mut output = Demultiplexer::new(4);
+        let _ = pieces.iter().all(|piece| output.push(piece));
+        prop_assert!(output.capture.text().chars().count() <= 4);
+    }
 }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::check;
@@ -26,6 +28,44 @@ fn well() -> Outcome {
 async fn servers_answer_pings() {
     let address = listen(|stream| serve_http2(stream, |_, _| async {})).await;
     assert_eq!(plain(address).await, well());
+}
+
+/// Frames of HTTP/2: nine bytes (length, kind, flags, stream), then as many as the length says.
+async fn read_ping(stream: &mut TcpStream) -> [u8; 8] {
+    stream.read_exact(&mut [0; 24]).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).await.unwrap();
+        if head[3] == 6 {
+            return payload.try_into().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_answer_may_be_the_last_that_comes() {
+    let address = listen(|mut stream| async move {
+        let ping = read_ping(&mut stream).await;
+        let pong = [b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\x01\0\0\0\0", &ping[..]].concat();
+        stream.write_all(&pong).await.unwrap();
+        let _ = stream.shutdown().await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    assert_eq!(plain(address.await).await, well());
+}
+
+#[tokio::test]
+async fn answers_to_other_pings_do_not_count() {
+    let address = listen(|mut stream| async move {
+        read_ping(&mut stream).await;
+        let pong = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\x01\0\0\0\0another.";
+        stream.write_all(pong).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let expected = Outcome::critical("HTTP2 ping failed: context deadline exceeded");
+    assert_eq!(plain_shortly(address.await).await, expected);
 }
 
 #[tokio::test]
@@ -55,6 +95,9 @@ async fn servers_of_another_protocol() {
     let expected =
         format!("Failed to dial to {address}: remote error: tls: no application protocol");
     assert_eq!(found, Outcome::critical(expected));
+    let found = plain(holds(b"HTTP/1.1 400 Bad Request\r\n\r\n").await).await;
+    let head = "HTTP2 ping failed: http2: connection error";
+    assert!(found.output.starts_with(head), "{}", found.output);
     for bytes in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"", b"\0\0\0\x04\0\0\0\0\0"] {
         let found = plain(says(bytes).await).await;
         assert_eq!(found.status, Status::Critical);

@@ -255,6 +255,17 @@ async fn heads_that_trickle_or_never_end() {
 }
 
 #[tokio::test]
+async fn heads_have_a_bound() {
+    for (bytes, fits) in [(40_000, true), (300_000, false)] {
+        let value = "a".repeat(bytes);
+        let answer = move |_: &str| format!("HTTP/1.1 200 OK\r\nA: {value}\r\n\r\nhello");
+        let url = format!("http://{}/", http_server(answer).await.0);
+        let found = run(&at(&url)).await;
+        assert_eq!(found.status == Status::Passing, fits, "{}", found.output);
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_trickle_or_never_end() {
     let page = b"HTTP/1.1 200 OK\r\n\r\n";
     for address in [
@@ -321,6 +332,17 @@ async fn redirects_that_lead_nowhere() {
             http_server(move |_| format!("HTTP/1.1 302 Found\r\n{location}\r\n\r\nhere")).await;
         let url = format!("http://{address}/");
         assert_eq!(run(&at(&url)).await, Outcome::critical(why.replace("URL", &url)));
+    }
+}
+
+#[tokio::test]
+async fn what_servers_make_up_is_not_kept() {
+    let long = "x".repeat(50_000);
+    for head in [format!("200 {long}"), format!("302 Go\r\nLocation: http://[{long}")] {
+        let answer = move |_: &str| format!("HTTP/1.1 {head}\r\n\r\n");
+        let url = format!("http://{}/", http_server(answer).await.0);
+        let found = run(&at(&url)).await;
+        assert!(found.output.contains("xxx") && found.output.len() <= 8192, "{}", found.output);
     }
 }
 
@@ -466,11 +488,17 @@ async fn servers_of_http2() {
                 header["user-agent"].to_str().unwrap(),
                 String::from_utf8(text).unwrap(),
             );
-            if parts.uri.path() == "/" {
-                respond(send, Response::new(()), seen.into(), None);
-            } else {
-                let head = Response::builder().status(429).body(()).unwrap();
-                let _ = send.send_response(head, true);
+            match parts.uri.path() {
+                "/" => respond(send, Response::new(()), seen.into(), None),
+                // Far more than fits the window.
+                "/long" => {
+                    let page = "x".repeat(1_000_000) + "end";
+                    respond(send, Response::new(()), page.into(), None);
+                }
+                _ => {
+                    let head = Response::builder().status(429).body(()).unwrap();
+                    let _ = send.send_response(head, true);
+                }
             }
         })
     };
@@ -487,6 +515,10 @@ async fn servers_of_http2() {
     let found = check(&target, 4096, deadline(), &known).await;
     let seen = "PUT https://web.example/ Consul Health Check text false";
     assert_eq!(found, Outcome::passing(format!("HTTP PUT {url}: 200 OK Output: {seen}")));
+    let target = HttpTarget { tls: named("web.example"), ..at(format!("{url}long")) };
+    let found = check(&target, 6, deadline(), &known).await;
+    let expected = format!("HTTP GET {url}long: 200 OK Output: xxxend");
+    assert_eq!(found, Outcome::passing(expected));
     let target = HttpTarget { tls: named("web.example"), ..at(format!("{url}busy")) };
     let found = check(&target, 4096, deadline(), &known).await;
     let expected = format!("HTTP GET {url}busy: 429 Too Many Requests Output: ");

@@ -167,6 +167,14 @@ async fn floods_end_with_the_time() {
 }
 
 #[tokio::test]
+async fn the_operator_s_bound_holds_for_timeouts_too() {
+    let bound = Limits { timeout: Duration::from_secs(2), output_max_bytes: 20_000 };
+    let found = shell("head -c 30000 /dev/zero | tr '\\0' x; exec sleep 1000", bound).await;
+    let head = "Timed out (2s) running check\n\nCaptured 20000 of 30000 bytes\n...\n";
+    assert_eq!(found, outcome(Status::Critical, &format!("{head}{}", "x".repeat(20_000))));
+}
+
+#[tokio::test]
 async fn trickles_end_with_the_time() {
     let script = "while :; do echo drop; sleep 0.01; done";
     let found = shell(script, limits(Duration::from_secs(1))).await;

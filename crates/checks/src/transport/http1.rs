@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 use super::{BodyEnd, Head, Reader, TransportError, drive};
-use crate::limits::HEAD_BYTES;
+use crate::limits::{HEAD_BYTES, REASON_BYTES};
 
 /// Sends a request, its target in origin form, and reads the answer.
 pub(crate) async fn over_http1<S: AsyncRead + AsyncWrite + Unpin>(
@@ -46,7 +46,10 @@ fn head_of(response: &Response<Incoming>) -> Head {
     let code = response.status();
     let status = match response.extensions().get::<ReasonPhrase>() {
         // There is one where it is not the usual one.
-        Some(own) => format!("{} {}", code.as_str(), String::from_utf8_lossy(own.as_bytes())),
+        Some(own) => {
+            let own = &own.as_bytes()[..own.as_bytes().len().min(REASON_BYTES)];
+            format!("{} {}", code.as_str(), String::from_utf8_lossy(own))
+        }
         None => code.to_string(),
     };
     Head { code, status, header: response.headers().clone() }

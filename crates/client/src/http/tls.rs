@@ -32,6 +32,7 @@ pub(crate) fn config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, HttpEr
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| HttpError::Tls(error.to_string()))?;
+    let identity = identity(settings, &provider)?;
     let authorities = authorities(settings)?;
     let builder = if settings.verify {
         builder.with_root_certificates(authorities)
@@ -39,7 +40,7 @@ pub(crate) fn config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, HttpEr
         let verifier = Arc::new(Unchecked { algorithms });
         builder.dangerous().with_custom_certificate_verifier(verifier)
     };
-    let config = match identity(settings, &provider)? {
+    let config = match identity {
         Some((chain, key)) => builder
             .with_client_auth_cert(chain, key)
             .map_err(|error| HttpError::Identity(error.to_string()))?,

@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
 
+use super::head::{Guarded, Stage};
 use super::route::{Peer, Site};
+use super::tls::{HTTP_2, Tls};
 
 /// Where requests come in.
 pub(crate) enum Listener {
@@ -24,6 +28,10 @@ pub(crate) enum Listener {
 
 /// How long a client that is turned away is given to read why.
 const FAREWELL: Duration = Duration::from_millis(10);
+/// How much longer than it may be a head is in fact.
+const HEAD_SLACK: usize = 4096;
+/// How often a client of HTTP/2 must show that it is still there.
+const PING_EVERY: Duration = Duration::from_secs(60);
 /// After an accept that failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -31,20 +39,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct Places {
     taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    most: usize,
+    most: Arc<AtomicUsize>,
 }
 
 impl Places {
     /// At most `most` for each address.
     pub(crate) fn new(most: usize) -> Self {
-        Self { taken: Arc::default(), most }
+        Self { taken: Arc::default(), most: Arc::new(most.into()) }
+    }
+
+    /// From now on at most `most` new ones for each address.
+    pub(crate) fn limit(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// Takes a place, given back when what is returned is dropped.
     fn take(&self, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(address).or_default();
-        if *count >= self.most {
+        if *count >= self.most.load(Ordering::Relaxed) {
             return None;
         }
         *count += 1;
@@ -70,34 +83,118 @@ impl Drop for Place {
     }
 }
 
+/// How connections of one listener are served. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Service {
+    /// What is served.
+    pub(crate) site: Arc<Site>,
+    /// How many connections each address may have, over all listeners.
+    pub(crate) places: Places,
+    /// Longest head, in bytes.
+    pub(crate) head_max: usize,
+    /// TLS, unless the listener is a plain one.
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
 /// Serves one listener, for ever.
-pub(crate) async fn serve(listener: Listener, site: Arc<Site>, places: Places, head_max: usize) {
+pub(crate) async fn serve(listener: Listener, service: Service) {
     loop {
-        match &listener {
-            Listener::Tcp(tcp) => match tcp.accept().await {
-                Ok((stream, from)) => {
-                    let _ = stream.set_nodelay(true);
-                    let site = site.clone();
-                    match places.take(from.ip()) {
-                        Some(place) => {
-                            let peer = Peer::Address(from);
-                            tokio::spawn(async move {
-                                connection(stream, site, peer, head_max).await;
-                                drop(place);
-                            });
-                        }
-                        None => drop(tokio::spawn(turn_away(stream))),
+        let accepted = match &listener {
+            Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, from)| {
+                let _ = stream.set_nodelay(true);
+                match service.places.take(from.ip()) {
+                    Some(place) => {
+                        let service = service.clone();
+                        tokio::spawn(async move {
+                            service.tcp(stream, from).await;
+                            drop(place);
+                        });
                     }
+                    // Who expects TLS could not read why.
+                    None if service.tls.is_some() => {}
+                    None => drop(tokio::spawn(turn_away(stream))),
                 }
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            },
-            Listener::Unix(unix) => match unix.accept().await {
-                Ok((stream, _)) => {
-                    tokio::spawn(connection(stream, site.clone(), Peer::Local, head_max));
-                }
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            },
+            }),
+            Listener::Unix(unix) => unix.accept().await.map(|(stream, _)| {
+                let service = service.clone();
+                tokio::spawn(async move { service.local(stream).await });
+            }),
+        };
+        if accepted.is_err() {
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+impl Service {
+    async fn tcp(&self, stream: TcpStream, from: SocketAddr) {
+        let peer = Peer::Address(from);
+        match &self.tls {
+            None => self.connection(stream, peer).await,
+            Some(tls) => {
+                if let Some(stream) = tls.accept_tcp(stream).await {
+                    self.secure(stream, peer).await;
+                }
+            }
+        }
+    }
+
+    async fn local(&self, stream: UnixStream) {
+        match &self.tls {
+            None => self.connection(stream, Peer::Local).await,
+            Some(tls) => {
+                if let Some(stream) = tls.accept(stream).await {
+                    self.secure(stream, Peer::Local).await;
+                }
+            }
+        }
+    }
+
+    /// Serves what was agreed on in the handshake.
+    async fn secure<S>(&self, stream: TlsStream<S>, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+            return self.connection(stream, peer).await;
+        }
+        let site = self.site.clone();
+        let service = service_fn(move |request| {
+            let site = site.clone();
+            async move { Ok::<_, Infallible>(site.answer(request, peer).await) }
+        });
+        let headers_max = u32::try_from(self.head_max).unwrap_or(u32::MAX);
+        // A client that breaks the protocol is hung up on; there is nobody to tell.
+        let _ = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .max_header_list_size(headers_max)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    }
+
+    async fn connection<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let stage = Stage::new();
+        let stream = Guarded::new(stream, stage.clone());
+        let site = self.site.clone();
+        let service = service_fn(move |request| {
+            stage.serving();
+            let (site, stage) = (site.clone(), stage.clone());
+            async move {
+                let answer = site.answer(request, peer).await;
+                stage.answered();
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        // A client that breaks the protocol is answered or hung up on; there is nobody to tell.
+        let _ = http1::Builder::new()
+            .title_case_headers(true)
+            .max_buf_size(self.head_max.saturating_add(HEAD_SLACK).max(8192))
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
     }
 }
 
@@ -111,20 +208,4 @@ async fn turn_away(mut stream: TcpStream) {
     );
     let _ = tokio::time::timeout(FAREWELL, stream.write_all(text.as_bytes())).await;
     let _ = stream.shutdown().await;
-}
-
-async fn connection<S>(stream: S, site: Arc<Site>, peer: Peer, head_max: usize)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let service = service_fn(move |request| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(site.answer(request, peer).await) }
-    });
-    // A client that breaks the protocol is answered or hung up on; there is nobody to tell.
-    let _ = http1::Builder::new()
-        .title_case_headers(true)
-        .max_buf_size(head_max.max(8192))
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }

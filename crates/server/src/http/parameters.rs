@@ -45,6 +45,10 @@ impl Parameters {
         match endpoint.parameters {
             api::Parameters::None => return Ok(parameters),
             api::Parameters::Wait => {}
+            api::Parameters::Consistency => {
+                parameters.consistency = consistency(query)?;
+                return Ok(parameters);
+            }
             api::Parameters::All | api::Parameters::Body => {
                 parameters.consistency = consistency(query)?;
             }

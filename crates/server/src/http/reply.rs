@@ -25,6 +25,8 @@ pub(crate) type Streamed = UnsyncBoxBody<Bytes, Infallible>;
 const GZIP_MIN: usize = 1400;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What is compressed already.
+pub(crate) const ARCHIVE: &str = "application/x-gzip";
 const JSON: &str = "application/json";
 
 /// What is sent, before it is bytes.
@@ -87,6 +89,7 @@ impl Reply {
         if self.close {
             headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
         }
+        let gzip = gzip && kind != Some(ARCHIVE);
         if let Some(stream) = self.stream {
             let stream = match gzip {
                 true => {

@@ -1,6 +1,7 @@
 //! The way of one request.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
 use settings::Cidr;
+use tokio::time::timeout;
 
 use super::block::{self, Wait};
 use super::finished::Finished;
@@ -20,7 +22,9 @@ use super::parameters::{Consistency, Parameters, check_cache_control, refuse_ent
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{BODY_BYTES, CACHE_KEYS, KV_LIMIT_PAGE, TXN_LIMIT_PAGE};
+use crate::limits::{
+    BODY_BYTES, BODY_SILENCE, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE,
+};
 use crate::random;
 use crate::sessions::SessionTimers;
 use crate::shell::Shell;
@@ -57,8 +61,8 @@ pub(crate) struct Site {
     pub(crate) timers: SessionTimers,
     pub(crate) shell: Shell,
     pub(crate) manners: Manners,
-    /// What was read with `?cached`, as hashes.
-    pub(crate) asked: Mutex<HashSet<u64>>,
+    /// What was read with `?cached`, as hashes, and when.
+    pub(crate) asked: Mutex<HashMap<u64, Instant>>,
     pub(crate) telemetry: Arc<Telemetry>,
 }
 
@@ -70,8 +74,6 @@ pub(crate) enum Peer {
     /// Over a socket of this machine.
     Local,
 }
-
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Site {
     pub(crate) fn catalogue(&self) -> &Catalogue {
@@ -88,20 +90,13 @@ impl Site {
         let raw_query = request.uri().query().unwrap_or_default().to_owned();
         let pretty = self.manners.pretty
             || Query::parse(&raw_query).is_some_and(|query| query.has("pretty"));
-        let mut reply = match self.route(request, &raw_query, peer).await {
+        let reply = match self.route(request, &raw_query, peer).await {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
             Outcome::Api(reply) => {
                 reply.with("Vary", "Accept-Encoding").with("X-Consul-Default-Acl-Policy", "allow")
             }
         };
-        // An unhealthy server says so as text.
-        if reply.status == 429
-            && let Body::Json(bytes) = &reply.body
-        {
-            let bytes = if pretty { api::json::indent(bytes).into() } else { bytes.clone() };
-            reply.body = Body::Bytes(PLAIN, bytes);
-        }
         let mut response = reply.respond(pretty, gzip);
         for (name, value) in &self.manners.response_headers {
             let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
@@ -120,6 +115,9 @@ impl Site {
     ) -> Outcome {
         if let Some(reply) = malformed(&request) {
             return Outcome::Redirect(reply);
+        }
+        if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
+            return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
@@ -218,9 +216,15 @@ impl Site {
             return Reply::text(405, format!("method {method} not allowed"))
                 .with("Allow", endpoint.allow());
         };
-        let Some(query) = Query::parse(raw_query) else { return Reply::new(500, Body::Empty) };
+        let Some(mut query) = Query::parse(raw_query) else {
+            return Reply::new(500, Body::Empty);
+        };
+        if !self.manners.cache {
+            query = query.without("cached");
+        }
         if let Handler::Off(status, text) = handler {
-            return Reply::text(status, text);
+            let reply = Reply::text(status, text);
+            return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
         }
         let headers = request.headers();
         let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
@@ -228,9 +232,11 @@ impl Site {
             return failure.into();
         }
         let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
-        let cache = cache.filter(|_| endpoint.parameters == api::Parameters::All);
+        let looks =
+            matches!(endpoint.parameters, api::Parameters::All | api::Parameters::Consistency);
+        let cache = cache.filter(|_| looks).unwrap_or_default().to_owned();
         let parameters = Parameters::read(endpoint, &query)
-            .and_then(|read| check_cache_control(cache.unwrap_or_default()).map(|()| read));
+            .and_then(|read| check_cache_control(&cache).map(|()| read));
         let parameters = match parameters {
             Ok(parameters) => parameters,
             Err(failure) => return failure.into(),
@@ -246,7 +252,11 @@ impl Site {
         match handler {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
             Handler::Write(write) => self.write(endpoint, write, &request).await,
-            Handler::Shell(call) => self.call(call, &request, parameters, &accept).await,
+            Handler::Shell(call) => {
+                let reply = self.call(call, &request, parameters, &accept).await;
+                let cached = endpoint.cached && request.query.has("cached");
+                if cached { self.cache_said(endpoint, &request, &cache, reply) } else { reply }
+            }
             Handler::Off(status, text) => Reply::text(status, text),
         }
     }
@@ -283,6 +293,7 @@ impl Site {
                 let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
                 (limit, TXN_LIMIT_PAGE)
             }
+            "/v1/snapshot" => (SNAPSHOT_BYTES, ""),
             _ => (BODY_BYTES, ""),
         };
         let too_large = |size: u64| {
@@ -301,7 +312,12 @@ impl Site {
             return Err(too_large(size));
         }
         let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        let silent = |_| {
+            let mut reply = Reply::text(408, "408 Request Timeout");
+            reply.close = true;
+            reply
+        };
+        while let Some(frame) = timeout(BODY_SILENCE, body.frame()).await.map_err(silent)? {
             let frame = frame.map_err(|_| {
                 let mut reply = Reply::text(500, "invalid byte in chunk length");
                 reply.close = true;
@@ -341,8 +357,10 @@ impl Site {
                     let used = parameters.consistency.as_str();
                     reply = reply.with("X-Consul-Effective-Consistency", used);
                 }
-                if endpoint.cached && request.query.has("cached") && self.manners.cache {
-                    reply = self.cache_said(endpoint, request, parameters, reply);
+                if endpoint.cached && request.query.has("cached") {
+                    // A read that waits is never an old one.
+                    let cache = if parameters.index > 0 { "max-age=0" } else { "" };
+                    reply = self.cache_said(endpoint, request, cache, reply);
                 }
                 reply
             }
@@ -353,10 +371,7 @@ impl Site {
                 if !deferred {
                     return reply;
                 }
-                reply
-                    .with("X-Consul-Index", "1")
-                    .with("X-Consul-Knownleader", "false")
-                    .with("X-Consul-Lastcontact", "0")
+                return unread(reply);
             }
         };
         if shows_meta {
@@ -372,20 +387,33 @@ impl Site {
         &self,
         endpoint: &Endpoint,
         request: &Request,
-        parameters: Parameters,
+        cache: &str,
         reply: Reply,
     ) -> Reply {
         let mut hasher = DefaultHasher::new();
-        (endpoint.path, &request.tail, request.query.encode()).hash(&mut hasher);
+        // Who wants only what passes picks it out of the same entry.
+        let query = UNCACHED.iter().fold(request.query.clone(), |query, name| query.without(name));
+        (endpoint.path, &request.tail, query.encode()).hash(&mut hasher);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.len() >= CACHE_KEYS {
             asked.clear();
         }
-        let known = !asked.insert(hasher.finish());
-        if known && parameters.index == 0 {
-            reply.with("X-Cache", "HIT").with("Age", "0")
-        } else {
-            reply.with("X-Cache", "MISS")
+        let now = Instant::now();
+        let since = asked.entry(hasher.finish());
+        let age = match &since {
+            Entry::Occupied(since) => Some(now.duration_since(*since.get())),
+            Entry::Vacant(_) => None,
+        };
+        match age.filter(|age| may_be_old(cache, *age)) {
+            // Entries that nobody bounds are refreshed behind the scenes.
+            Some(age) => {
+                let age = if endpoint.meta == Meta::None { age.as_secs() } else { 0 };
+                reply.with("X-Cache", "HIT").with("Age", age.to_string())
+            }
+            None => {
+                since.insert_entry(now);
+                reply.with("X-Cache", "MISS")
+            }
         }
     }
 
@@ -519,10 +547,32 @@ fn malformed(request: &hyper::Request<Incoming>) -> Option<Reply> {
     None
 }
 
+/// Whether a client takes an answer of this age.
+fn may_be_old(cache: &str, age: Duration) -> bool {
+    cache.split(',').map(str::trim).all(|directive| {
+        let bound = directive.strip_prefix("max-age=").and_then(|text| text.parse().ok());
+        directive != "must-revalidate"
+            && bound.is_none_or(|bound| bound > 0 && age <= Duration::from_secs(bound))
+    })
+}
+
 /// Whether everything below a path is an endpoint's.
 fn is_subtree(path: &str) -> bool {
     api::ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
+
+/// The headers of a read that failed before it read anything.
+fn unread(reply: Reply) -> Reply {
+    reply
+        .with("X-Consul-Index", "1")
+        .with("X-Consul-Knownleader", "false")
+        .with("X-Consul-Lastcontact", "0")
+        .with("X-Consul-Query-Backend", "blocking-query")
+}
+
+/// What makes no other entry of a cache.
+const UNCACHED: [&str; 8] =
+    ["cached", "passing", "stale", "max_stale", "index", "wait", "pretty", "token"];
 
 /// What a path came to.
 enum Outcome {

@@ -33,7 +33,19 @@ pub(super) async fn join(site: &Site, request: &Request) -> Outcome {
         (Some(_), Some(pool)) => pool,
         (Some(_), None) => return Err(Failure::internal("WAN federation disabled")),
     };
-    pool.join(vec![address], false).await.map(|_| empty()).map_err(Failure::internal)
+    pool.join(vec![address], false).await.map(|_| empty()).map_err(|why| {
+        Failure::internal(why.lines().map(named_with_port).collect::<Vec<_>>().join("\n") + "\n")
+    })
+}
+
+/// Consul names who could not be joined with the port.
+fn named_with_port(line: &str) -> String {
+    let named = || {
+        let (host, rest) = line.split_once("Failed to join ")?.1.split_once(": dial tcp ")?;
+        let (address, _) = rest.split_once(": ")?;
+        Some(line.replacen(&format!("join {host}:"), &format!("join {address}:"), 1))
+    };
+    named().unwrap_or_else(|| line.to_owned())
 }
 
 pub(super) async fn force_leave(site: &Site, request: &Request) -> Outcome {

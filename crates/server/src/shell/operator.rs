@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Outcome, json as shown};
 use crate::http::{Reply, Site};
+use crate::reconcile;
 
 pub(super) fn raft_configuration(site: &Site) -> Reply {
     let identity = &site.shell.identity;
@@ -90,6 +91,9 @@ pub(super) fn state(site: &Site) -> Reply {
     let identity = &site.shell.identity;
     let id = identity.node_id.to_string();
     let status = site.store.status();
+    let meta = reconcile::own_meta(identity).into_vec();
+    let meta: serde_json::Map<_, _> =
+        meta.into_iter().map(|(key, value)| (key.into(), String::from(value).into())).collect();
     let server = json!({
         "ID": id,
         "Name": identity.node,
@@ -101,8 +105,9 @@ pub(super) fn state(site: &Site) -> Reply {
         "LastIndex": status.last_entry,
         "Healthy": status.is_leader,
         "StableSince": stable_since(site),
+        "ReadReplica": false,
         "Status": if status.is_leader { "leader" } else { "voter" },
-        "Meta": {},
+        "Meta": meta,
         "NodeType": "voter",
     });
     shown(&json!({

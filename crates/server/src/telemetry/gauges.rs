@@ -34,7 +34,7 @@ pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
     gauges.extend([
         of_state("state.nodes", usage.nodes),
         of_state("state.services", usage.services),
-        of_state("state.service_instances", usage.service_instances),
+        of_state("state.service_instances", usage.instances),
         of_state("state.kv_entries", usage.kv_entries),
         of_state("state.sessions", usage.sessions),
     ]);

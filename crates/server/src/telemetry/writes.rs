@@ -8,7 +8,7 @@ use catalog::{Command, KvVerb, KvWrite};
 use super::Telemetry;
 
 /// The kinds of commands that are told apart: what stands behind `fsm.`, and its operation.
-const APPLIED: [(&str, &str); 14] = [
+const APPLIED: [(&str, &str); 16] = [
     ("kvs", "set"),
     ("kvs", "cas"),
     ("kvs", "lock"),
@@ -23,6 +23,8 @@ const APPLIED: [(&str, &str); 14] = [
     ("coordinate.batch-update", ""),
     ("txn", ""),
     ("tombstone", "reap"),
+    ("autopilot", ""),
+    ("restore", ""),
 ];
 
 /// How long writes of a kind take, from the request until everybody sees them.
@@ -80,6 +82,8 @@ impl Applied {
             Command::Coordinates(_) => ("coordinate.batch-update", ""),
             Command::Txn(_) => ("txn", ""),
             Command::Reap(_) => ("tombstone", "reap"),
+            Command::Autopilot(_) => ("autopilot", ""),
+            Command::Restore(_) => ("restore", ""),
         };
         let place = APPLIED.iter().position(|known| *known == (kind, operation));
         place.expect("every kind of command has a row")
@@ -108,7 +112,10 @@ impl Telemetry {
             Command::Register(_) => Some(writes.written[2]),
             Command::Deregister { .. } => Some(writes.written[3]),
             Command::Txn(_) => Some(writes.written[4]),
-            Command::Coordinates(_) | Command::Reap(_) => None,
+            Command::Coordinates(_)
+            | Command::Reap(_)
+            | Command::Autopilot(_)
+            | Command::Restore(_) => None,
         };
         let took = milliseconds(took);
         let commit = [(writes.apply, 1.0), (writes.commit_time, took)];

@@ -21,7 +21,7 @@ use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::{complain, say};
 
-/// How long a child has to end before it is killed.
+/// How long a child has to end before it is killed, and an agent to answer after a deadline.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long one read waits for a change.
@@ -152,6 +152,7 @@ async fn hold(
         tokio::select! {
             _ = signals.next() => Ok(false),
             () = session.keep(http) => Ok(false),
+            () = past(deadline) => Ok(false),
             got = acquire => got,
         }
     };
@@ -170,6 +171,14 @@ async fn hold(
     let outcome = with_child(http, options, &held, &session, script, input, &mut signals).await;
     give_back(http, options, held, session).await;
     outcome
+}
+
+/// Returns when a deadline is long past: the agent should have answered by then.
+async fn past(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline + GRACE).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Runs the child for as long as the lock is held.

@@ -2,7 +2,7 @@
 
 use super::{
     agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint,
-    members, monitor, raft, reload, rtt, services, snapshot, version, watch,
+    members, monitor, raft, reload, rtt, services, snapshot, validate, version, watch,
 };
 use crate::command::{Action, Command};
 use crate::flags::{Flag, Kind};
@@ -116,7 +116,7 @@ pub(crate) const COMMANDS: &[Command] = &[
                       -config-dir name; flags win over files.",
         flags: agent::flags,
         prefix: "",
-        action: Action::Parsed(agent::run),
+        action: Action::Consul(agent::run),
     },
     group("catalog", "Look at the catalogue", "Shows what the servers know of nodes and services."),
     Command {
@@ -538,6 +538,26 @@ pub(crate) const COMMANDS: &[Command] = &[
         },
         prefix: "",
         action: Action::Consul(snapshot::save),
+    },
+    Command {
+        name: "validate",
+        synopsis: "Check files of configuration",
+        operands: "FILE_OR_FOLDER...",
+        description: "Checks files of configuration as an agent would when it starts, as far as \
+                      that can be told without starting one.",
+        flags: || {
+            vec![
+                text(
+                    "config-format",
+                    "string",
+                    "Format of the files, if their names do not say it.",
+                )
+                .choices(&["hcl", "json"]),
+                switch("quiet", "Say nothing if all is well."),
+            ]
+        },
+        prefix: "",
+        action: Action::Consul(validate::run),
     },
     Command {
         name: "version",

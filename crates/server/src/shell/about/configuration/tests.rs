@@ -4,6 +4,7 @@ use catalog::Uuid;
 use settings::{Disk, FlagSetting, Host};
 
 use super::*;
+use crate::identity::Meta;
 
 fn shown(hcl: &str) -> Value {
     let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
@@ -18,7 +19,7 @@ fn shown(hcl: &str) -> Value {
         advertise_wan: settings.network.advertise_wan,
         server: (address, settings.network.ports.server).into(),
         expect: settings.bootstrap_expect,
-        meta: Vec::new(),
+        meta: Meta::new(Vec::new()),
     };
     shown_configuration(&settings, &identity)
 }

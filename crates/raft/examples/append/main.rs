@@ -15,19 +15,20 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use raft::{Batch, Config, Machine, Server, Storage};
-use tokio::sync::{mpsc, oneshot};
+
+use group_log::{GroupLog, Ring};
+
+mod group_log;
 
 const COMMAND: usize = 200;
-const FILE: u64 = 256 << 20;
 
 /// A machine that does nothing, so that only the log is measured.
 struct Nothing;
@@ -48,33 +49,6 @@ impl Machine for Nothing {
 
     fn restore(&mut self, _: &mut dyn io::Read) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A preallocated file that is written from its start again when it is full.
-struct Ring {
-    file: File,
-    offset: u64,
-}
-
-impl Ring {
-    fn new(path: &Path) -> Self {
-        let file = File::create(path).unwrap();
-        let zeros = vec![0; 1 << 20];
-        for offset in (0..FILE).step_by(zeros.len()) {
-            file.write_all_at(&zeros, offset).unwrap();
-        }
-        file.sync_all().unwrap();
-        Self { file, offset: 0 }
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        if self.offset + bytes.len() as u64 > FILE {
-            self.offset = 0;
-        }
-        self.file.write_all_at(bytes, self.offset).unwrap();
-        self.file.sync_data().unwrap();
-        self.offset += bytes.len() as u64;
     }
 }
 
@@ -124,28 +98,10 @@ fn flush(directory: &Path, group: usize, length: Duration) -> Figures {
 }
 
 async fn floor(directory: &Path, callers: usize, length: Duration) -> Figures {
-    let mut ring = Ring::new(&directory.join("floor"));
-    let (sender, mut waiting) = mpsc::channel::<(Bytes, oneshot::Sender<()>)>(1024);
-    std::thread::spawn(move || {
-        while let Some((command, answer)) = waiting.blocking_recv() {
-            let (mut bytes, mut answers) = (command.to_vec(), vec![answer]);
-            while let Ok((command, answer)) = waiting.try_recv() {
-                bytes.extend_from_slice(&command);
-                answers.push(answer);
-            }
-            ring.append(&bytes);
-            for answer in answers {
-                let _ = answer.send(());
-            }
-        }
-    });
+    let log = GroupLog::start(&directory.join("floor"));
     play(callers, length, move |command| {
-        let sender = sender.clone();
-        async move {
-            let (answer, answered) = oneshot::channel();
-            sender.send((command, answer)).await.unwrap();
-            answered.await.unwrap();
-        }
+        let log = log.clone();
+        async move { log.append(command).await }
     })
     .await
 }

@@ -1,0 +1,99 @@
+//! Rows as they come from a snapshot, ours or another program's: entered as they are, with their
+//! indexes, and with what follows from them.
+
+use std::sync::Arc;
+
+use crate::autopilot::Autopilot;
+use crate::check::Check;
+use crate::coordinate::NodeCoordinate;
+use crate::kv::{Entry, Tombstone};
+use crate::name::{ModifyIndex, ServiceName, Time};
+use crate::node::Node;
+use crate::service::Service;
+use crate::session::Session;
+use crate::state::Snapshot;
+
+/// One row of some table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// A key.
+    Entry(Entry),
+    /// A key that was deleted.
+    Tombstone {
+        /// The key, or the prefix of all that were.
+        key: Arc<[u8]>,
+        /// The write that deleted it.
+        modify: ModifyIndex,
+        /// When, for who forgets it.
+        time: Time,
+    },
+    /// A node.
+    Node(Node),
+    /// An instance of a service.
+    Service(Box<Service>),
+    /// A check.
+    Check(Box<Check>),
+    /// A session.
+    Session(Session),
+    /// A coordinate.
+    Coordinate(NodeCoordinate),
+    /// The number of the virtual address of a service.
+    VirtualAddress(ServiceName, u32),
+    /// How servers are kept in order.
+    Autopilot(Autopilot),
+}
+
+impl Snapshot {
+    /// Enters a row over what stands in its place. Nothing is checked, and no index moves.
+    pub fn enter(&mut self, row: Row) {
+        match row {
+            Row::Entry(entry) => {
+                if let Some(session) = entry.fields().session {
+                    self.kv.held.insert((session, entry.key().into()));
+                }
+                self.kv.entries.insert(entry);
+            }
+            Row::Tombstone { key, modify, time } => {
+                self.kv.tombstones.insert(key, Tombstone { modify, time });
+            }
+            Row::Node(node) => {
+                let key = node.name.fold();
+                if !node.id.is_empty() {
+                    self.node_ids.insert(node.id.fold(), key.clone());
+                }
+                self.nodes.insert(key, node);
+            }
+            Row::Service(service) => {
+                self.link_service(&service);
+                self.services.insert(service.key(), *service);
+            }
+            Row::Check(check) => {
+                self.checks.insert(check.key(), *check);
+            }
+            Row::Session(session) => {
+                self.link_session(&session);
+                self.sessions.insert(session.id, session);
+            }
+            Row::Coordinate(row) => {
+                self.coordinates.insert((row.node.fold(), row.segment.clone()), row);
+            }
+            Row::VirtualAddress(name, number) => self.link_virtual(name, number),
+            Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
+        }
+    }
+
+    /// Lets the last command have been a later one.
+    pub fn enter_last_index(&mut self, index: ModifyIndex) {
+        self.index = index.max(self.index);
+    }
+
+    /// The keys that were deleted, with the writes that deleted them, by key.
+    pub fn tombstones(&self) -> impl Iterator<Item = (&[u8], ModifyIndex)> {
+        self.kv.tombstones.iter().map(|(key, stone)| (&**key, stone.modify))
+    }
+
+    /// The numbers of the virtual addresses in 240.0.0.0/4, by service.
+    pub fn virtual_addresses(&self) -> impl Iterator<Item = (&ServiceName, u32)> {
+        self.virtual_numbers.iter().map(|(name, number)| (name, *number))
+    }
+}

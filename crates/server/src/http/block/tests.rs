@@ -1,0 +1,144 @@
+#![allow(clippy::unwrap_used)]
+
+use std::future::Future;
+use std::sync::Arc;
+
+use agent::telemetry::Naming;
+use api::{Method, Query};
+use catalog::{Command, KvVerb, KvWrite};
+use raft::Storage;
+
+use super::*;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// Longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn agent() -> Agent {
+    Agent {
+        datacenter: "dc1".into(),
+        node: "one".into(),
+        kv_value_max_bytes: 512,
+        txn_max_bytes: 512,
+        session_ttl_min_ns: 0,
+        coordinates: true,
+    }
+}
+
+fn set(key: &str, value: &str) -> Command {
+    Command::Kv(KvWrite {
+        verb: KvVerb::Set,
+        key: key.as_bytes().into(),
+        value: value.as_bytes().into(),
+        flags: 0,
+        index: ModifyIndex::ZERO,
+        session: "".into(),
+    })
+}
+
+fn request(path: &str) -> (Read, Request) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let found = api::find(path).unwrap();
+    let Some(api::Handler::Read(read)) = found.endpoint.handler(Method::Get) else {
+        panic!("{path} is not read")
+    };
+    let request = Request {
+        method: Method::Get,
+        tail: path.as_bytes()[path.len() - found.tail..].into(),
+        query: Query::parse(query).unwrap(),
+        body: bytes::Bytes::new(),
+        token: "".into(),
+    };
+    (read, request)
+}
+
+fn run(test: impl AsyncFnOnce(Store)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config =
+            raft::Config { id: 1, address: "127.0.0.1:0".into(), storage: Storage::Memory };
+        let telemetry = Arc::new(Telemetry::new(Naming::default(), "one"));
+        test(Store::start(config, telemetry).await.unwrap()).await;
+    });
+}
+
+/// Waits until a reader waits.
+async fn until_waiting(store: &Store) {
+    let waits = async {
+        while store.catalogue().watchers() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.unwrap();
+}
+
+fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer> + use<> {
+    let (evaluate, request) = request(path);
+    let catalogue = store.catalogue().clone();
+    let task = tokio::spawn(async move {
+        let wait = Some(Wait { index, until: Instant::now() + PATIENCE });
+        read(&catalogue, &agent(), evaluate, &request, wait).await.unwrap()
+    });
+    async move { task.await.unwrap() }
+}
+
+#[test]
+fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
+    run(async |store| {
+        store.write(&set("a", "1")).await.unwrap();
+        let index = store.catalogue().read().kv_index().0;
+        let answer = waiting(&store, "/v1/kv/a", index);
+        until_waiting(&store).await;
+        // Another key, the same value again: nothing to tell.
+        store.write(&set("b", "1")).await.unwrap();
+        store.write(&set("a", "1")).await.unwrap();
+        assert_eq!(store.catalogue().watchers(), 1);
+        store.write(&set("a", "2")).await.unwrap();
+        let answer = answer.await;
+        assert!(answer.index.0 > index);
+        assert_eq!(store.catalogue().watchers(), 0);
+    });
+}
+
+#[test]
+fn an_older_index_is_answered_at_once() {
+    run(async |store| {
+        store.write(&set("a", "1")).await.unwrap();
+        store.write(&set("a", "2")).await.unwrap();
+        let newest = store.catalogue().read().kv_index().0;
+        assert_eq!(waiting(&store, "/v1/kv/a", newest - 1).await.index.0, newest);
+        assert_eq!(store.catalogue().watchers(), 0);
+    });
+}
+
+#[test]
+fn at_the_end_the_index_is_the_one_that_was_seen() {
+    run(async |store| {
+        store.write(&set("a", "1")).await.unwrap();
+        let (evaluate, request) = request("/v1/kv/none");
+        let seen = store.catalogue().read().kv_index();
+        let wait = Wait { index: seen.0, until: Instant::now() };
+        store.write(&set("b", "1")).await.unwrap();
+        let wait = Some(Wait { index: seen.0 + 1, ..wait });
+        let catalogue = store.catalogue();
+        let answer = read(catalogue, &agent(), evaluate, &request, wait).await.unwrap();
+        assert_eq!((answer.status, answer.index.0), (404, seen.0 + 1));
+    });
+}
+
+#[test]
+fn who_hangs_up_waits_no_more() {
+    run(async |store| {
+        let (evaluate, request) = request("/v1/kv/a?recurse");
+        let catalogue = store.catalogue().clone();
+        let task = tokio::spawn(async move {
+            let wait = Some(Wait { index: 9, until: Instant::now() + PATIENCE });
+            read(&catalogue, &agent(), evaluate, &request, wait).await
+        });
+        until_waiting(&store).await;
+        task.abort();
+        let _ = task.await;
+        assert_eq!(store.catalogue().watchers(), 0);
+    });
+}

@@ -1,0 +1,196 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use archive::{Archive, Records, kind};
+use catalog::{
+    Autopilot, Coordinate, Entry, Fields, ModifyIndex, Node, NodeCoordinate, Row, Service, Session,
+    Snapshot, Time, Uuid,
+};
+use wire::msgpack::{Reader, Value};
+
+use super::{read, write};
+
+const NOW: Time = Time(1_000);
+
+/// The state in a recorded archive.
+fn recorded(name: &str) -> Vec<u8> {
+    let shared = std::env::var_os("TRIBUNE_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let bytes = std::fs::read(shared.join("vectors/consul-catalog").join(name)).unwrap();
+    Archive::read(&bytes, 1 << 24).unwrap().state
+}
+
+fn values(state: &[u8], kind: u8) -> Vec<Value> {
+    let records = Records::new(state).map(Result::unwrap).filter(|record| record.kind == kind);
+    records.map(|record| Value::read(&mut Reader::new(record.value)).unwrap()).collect()
+}
+
+fn saved(snapshot: &Snapshot) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    snapshot.save(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn recorded_states_are_read_and_what_is_not_here_is_counted() {
+    let restored = read(&recorded("snapshot-1.16.snap"), NOW).unwrap();
+    let snapshot = restored.snapshot;
+    assert_eq!(snapshot.index(), ModifyIndex(49));
+    assert_eq!(snapshot.node_list().count(), 5);
+    assert_eq!(snapshot.node(&"BETA".into()).unwrap().modify, ModifyIndex(19));
+    let proxy = snapshot.service(&"alpha".into(), &"web-1-proxy".into()).unwrap();
+    assert_eq!(proxy.destination, Some("web".into()));
+    assert_eq!(snapshot.instances(&"web".into()).count(), 5);
+    assert_eq!(snapshot.service_index(&"web".into()), ModifyIndex(26));
+    assert_eq!(snapshot.kv_index(), ModifyIndex(41));
+    assert_eq!(snapshot.kv_get(b"bin").unwrap().fields().value, [0, 1, 0xc3, 0xbf]);
+    assert_eq!(snapshot.kv_get(b"a/b").unwrap().fields().flags, u64::MAX);
+    assert!(snapshot.kv_get(b"lock").unwrap().fields().session.is_some());
+    assert_eq!(snapshot.kv_list_index(b"deleted"), ModifyIndex(38));
+    assert_eq!(snapshot.session_list().count(), 2);
+    assert_eq!(snapshot.autopilot().unwrap().max_trailing_logs, 300);
+    assert_eq!(snapshot.virtual_addresses().count(), 3);
+    assert_eq!(restored.left_out["PreparedQuery"], 2);
+    assert_eq!(restored.left_out["ConfigEntry"], 4);
+    assert!(!restored.left_out.contains_key("Register"));
+
+    let acl = read(&recorded("snapshot-1.16-acl.snap"), NOW).unwrap();
+    assert!(acl.left_out["ACLToken"] > 0);
+    read(&recorded("snapshot-1.21.snap"), NOW).unwrap();
+}
+
+/// Every field that a recorded record has and ours has too holds the same value.
+fn agree(ours: &Value, recorded: &Value, place: &str) {
+    match (ours, recorded) {
+        (Value::Map(fields), Value::Map(_)) => {
+            for (name, value) in fields {
+                let name = name.as_text().unwrap();
+                let recorded = recorded.get(name);
+                let recorded = recorded.unwrap_or_else(|| panic!("{place}.{name} is not recorded"));
+                agree(value, recorded, &format!("{place}.{name}"));
+            }
+        }
+        (Value::Array(ours), Value::Array(recorded)) => {
+            assert_eq!(ours.len(), recorded.len(), "{place}");
+            for (at, (ours, recorded)) in ours.iter().zip(recorded).enumerate() {
+                agree(ours, recorded, &format!("{place}[{at}]"));
+            }
+        }
+        _ => assert_eq!(ours, recorded, "{place}"),
+    }
+}
+
+/// Two lists of records in one order: Consul sorts by other keys than we do.
+fn sorted(mut values: Vec<Value>, field: &str) -> Vec<Value> {
+    let key = |value: &Value| {
+        let text = |name: &str| value.get(name).and_then(Value::as_bytes).map(<[u8]>::to_vec);
+        let under = |outer: &str, name: &str| value.get(outer).and_then(|v| v.get(name)).cloned();
+        let inner = (under("Service", "ID"), under("Check", "CheckID"));
+        (text(field).map(|text| text.to_ascii_lowercase()), format!("{inner:?}"))
+    };
+    values.sort_by_key(key);
+    values
+}
+
+#[test]
+fn what_is_written_is_what_consul_wrote() {
+    let state = recorded("snapshot-1.16.snap");
+    let again = write(&read(&state, NOW).unwrap().snapshot, "dc1");
+    for (kind, field) in [
+        (kind::REGISTER, "Node"),
+        (kind::KEY, "Key"),
+        (kind::SESSION, "ID"),
+        (kind::TOMBSTONE, "Key"),
+        (kind::COORDINATES, "Node"),
+        (kind::AUTOPILOT, ""),
+        (kind::FREE_VIRTUAL_ADDRESS, ""),
+        (kind::CHUNKING, ""),
+    ] {
+        let (ours, recorded) = (values(&again, kind), values(&state, kind));
+        assert_eq!(ours.len(), recorded.len(), "{kind}");
+        assert!(!ours.is_empty(), "{kind}");
+        let (ours, recorded) = (sorted(ours, field), sorted(recorded, field));
+        for (ours, recorded) in ours.iter().zip(&recorded) {
+            agree(ours, recorded, &archive::type_name(kind));
+        }
+    }
+    let recorded = values(&state, kind::INDEX);
+    for row in values(&again, kind::INDEX) {
+        assert!(recorded.contains(&row), "{row:?}");
+    }
+}
+
+#[test]
+fn a_state_that_went_out_comes_back_the_same() {
+    let mut snapshot = read(&recorded("snapshot-1.16.snap"), NOW).unwrap().snapshot;
+    let uuid = |byte| Uuid::from_bytes([byte; 16]);
+    snapshot.enter(Row::Node(Node { name: "Zeta".into(), ..Node::default() }));
+    snapshot.enter(Row::Service(Box::new(Service {
+        node: "zeta".into(),
+        id: "s".into(),
+        name: "S".into(),
+        port: -7,
+        ..Service::default()
+    })));
+    snapshot.enter(Row::Entry(Entry::new(Fields {
+        key: b"\xff\0",
+        value: b"",
+        flags: 0,
+        lock_index: 3,
+        session: Some(uuid(9)),
+        create: ModifyIndex(3),
+        modify: ModifyIndex(70_000),
+    })));
+    let session =
+        Session { id: uuid(9), node: "Zeta".into(), ttl: "10s".into(), ..Default::default() };
+    snapshot.enter(Row::Session(session));
+    snapshot.enter(Row::Coordinate(NodeCoordinate {
+        node: "zeta".into(),
+        segment: "".into(),
+        coordinate: Coordinate { vector: [0.25; 8], error: 1.0, adjustment: -1.0, height: 1e-5 },
+    }));
+    snapshot
+        .enter(Row::Autopilot(Autopilot { last_contact_threshold_ns: -1, ..Autopilot::default() }));
+    snapshot.enter_index("kvs", ModifyIndex(70_000));
+    snapshot.enter_last_index(ModifyIndex(70_000));
+    let again = read(&write(&snapshot, "dc1"), NOW).unwrap();
+    assert!(again.left_out.is_empty(), "{:?}", again.left_out);
+    // Weights that no service could have been given become the usual ones.
+    let mut service = snapshot.service(&"zeta".into(), &"s".into()).unwrap().clone();
+    service.weights = catalog::Weights { passing: 1, warning: 1 };
+    snapshot.enter(Row::Service(service.into()));
+    assert_eq!(again.snapshot.index(), snapshot.index());
+    assert_eq!(saved(&again.snapshot), saved(&snapshot));
+}
+
+#[test]
+fn strange_records_are_refused_or_passed_over() {
+    let state = |kind, value: &Value| {
+        let mut out = archive::StateWriter::new(1);
+        out.put(kind, value);
+        out.finish()
+    };
+    let refused = |kind, value: &Value| read(&state(kind, value), NOW).unwrap_err().to_string();
+    assert_eq!(refused(99, &Value::Nil), "Unrecognized msg type: 99");
+    assert_eq!(read(&state(200, &Value::Nil), NOW).unwrap().left_out["Unknown(200)"], 1);
+    assert_eq!(
+        refused(kind::COORDINATES, &Value::Nil),
+        "failed to restore a CoordinateBatchUpdate record: it is no list"
+    );
+    let id = Value::Map(vec![(Value::Raw(b"ID".to_vec()), Value::Raw(b"x".to_vec()))]);
+    assert!(refused(kind::SESSION, &id).ends_with("\"x\" is no UUID"));
+    let port = |value| Value::Map(vec![(Value::Raw(b"Port".to_vec()), value)]);
+    let service = |value| Value::Map(vec![(Value::Raw(b"Service".to_vec()), port(value))]);
+    assert!(refused(kind::REGISTER, &service(Value::Raw(b"x".to_vec()))).contains("Register"));
+    for kind in 0..=u8::MAX {
+        // Whatever the value is: no panic.
+        for value in
+            [Value::Nil, Value::Array(vec![Value::Nil]), Value::Map(Vec::new()), id.clone()]
+        {
+            let _ = read(&state(kind, &value), NOW);
+        }
+    }
+}

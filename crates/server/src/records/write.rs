@@ -1,0 +1,257 @@
+//! From the catalogue to records, in the order in which Consul writes them.
+
+use archive::{StateWriter, kind};
+use catalog::{
+    Autopilot, Behavior, Check, CheckId, Entry, Node, NodeCoordinate, Service, Session, Snapshot,
+};
+use gotext::GoDuration;
+use wire::msgpack::Value;
+
+use super::fields::{json, map, pairs, signed, text, texts};
+
+/// Lengths of time in the definition of a check: texts here, nanoseconds there.
+const DURATIONS: [&str; 3] = ["Interval", "Timeout", "DeregisterCriticalServiceAfter"];
+
+/// Writes the state of a datacenter.
+pub(crate) fn write(snapshot: &Snapshot, datacenter: &str) -> Vec<u8> {
+    let mut out = StateWriter::new(snapshot.index().0);
+    let mut last = None;
+    for (name, number) in snapshot.virtual_addresses() {
+        last = last.max(Some(number));
+        out.put(kind::VIRTUAL_ADDRESS, &virtual_address(name.as_str(), number));
+    }
+    if let Some(last) = last {
+        let counter = map([("IP", address(last)), ("IsCounter", Value::Bool(true))]);
+        out.put(kind::FREE_VIRTUAL_ADDRESS, &counter);
+    }
+    for node in snapshot.node_list() {
+        let put = |out: &mut StateWriter, service, check| {
+            out.put(kind::REGISTER, &registration(node, datacenter, service, check));
+        };
+        put(&mut out, Value::Nil, Value::Nil);
+        for row in snapshot.services_of(&node.name) {
+            put(&mut out, service(row), Value::Nil);
+        }
+        for row in snapshot.node_checks(&node.name) {
+            put(&mut out, Value::Nil, check(row));
+        }
+    }
+    let places: Vec<_> = snapshot.coordinates().map(coordinate).collect();
+    if !places.is_empty() {
+        out.put(kind::COORDINATES, &Value::Array(places));
+    }
+    for row in snapshot.session_list() {
+        out.put(kind::SESSION, &session(row));
+    }
+    for entry in snapshot.kv_list(b"") {
+        out.put(kind::KEY, &key(entry));
+    }
+    for (key, modify) in snapshot.tombstones() {
+        out.put(kind::TOMBSTONE, &tombstone(key, modify.0));
+    }
+    if let Some(row) = snapshot.autopilot() {
+        out.put(kind::AUTOPILOT, &autopilot(row));
+    }
+    for (name, index) in snapshot.index_table() {
+        let row = map([("Key", text(&name)), ("Value", Value::Unsigned(index.0))]);
+        out.put(kind::INDEX, &row);
+    }
+    out.put(kind::CHUNKING, &map([("ChunkMap", Value::Map(Vec::new()))]));
+    out.finish()
+}
+
+/// The number of a virtual address, as an IPv4 address in IPv6.
+fn address(number: u32) -> Value {
+    Value::Raw(std::net::Ipv4Addr::from(number).to_ipv6_mapped().octets().to_vec())
+}
+
+fn virtual_address(name: &str, number: u32) -> Value {
+    map([
+        ("CreateIndex", Value::Unsigned(0)),
+        ("IP", address(number)),
+        ("ManualIPs", Value::Nil),
+        ("ModifyIndex", Value::Unsigned(0)),
+        ("Service", map([("Peer", text("")), ("ServiceName", map([("Name", text(name))]))])),
+    ])
+}
+
+fn registration(node: &Node, datacenter: &str, service: Value, check: Value) -> Value {
+    map([
+        ("Address", text(&node.address)),
+        ("Check", check),
+        ("Checks", Value::Nil),
+        ("CreateIndex", Value::Unsigned(node.create.0)),
+        ("Datacenter", text(datacenter)),
+        ("ID", text(node.id.as_str())),
+        ("Locality", json(node.locality.as_deref())),
+        ("ModifyIndex", Value::Unsigned(node.modify.0)),
+        ("Node", text(node.name.as_str())),
+        ("NodeMeta", pairs(&node.meta)),
+        ("PeerName", text("")),
+        ("Service", service),
+        ("SkipNodeUpdate", Value::Bool(false)),
+        ("TaggedAddresses", pairs(&node.tagged_addresses)),
+        ("Token", text("")),
+    ])
+}
+
+fn service(row: &Service) -> Value {
+    let tagged = row.tagged_addresses.as_ref().map_or(Value::Nil, |pairs| {
+        let place = |(name, place): &(Box<str>, catalog::ServiceAddress)| {
+            let fields = [("Address", text(&place.address)), ("Port", signed(place.port))];
+            (text(name), map(fields))
+        };
+        Value::Map(pairs.iter().map(place).collect())
+    });
+    let weights =
+        [("Passing", signed(row.weights.passing)), ("Warning", signed(row.weights.warning))];
+    let proxy = row.proxy.as_deref().or(Some("{}"));
+    map([
+        ("Address", text(&row.address)),
+        ("Connect", map([("Native", Value::Bool(row.native))])),
+        ("CreateIndex", Value::Unsigned(row.create.0)),
+        ("EnableTagOverride", Value::Bool(row.enable_tag_override)),
+        ("ID", text(row.id.as_str())),
+        ("Kind", text(&row.kind)),
+        ("Locality", json(row.locality.as_deref())),
+        ("LocallyRegisteredAsSidecar", Value::Bool(false)),
+        ("Meta", pairs(&row.meta)),
+        ("ModifyIndex", Value::Unsigned(row.modify.0)),
+        ("PeerName", text("")),
+        ("Port", signed(row.port)),
+        ("Proxy", json(proxy)),
+        ("Service", text(row.name.as_str())),
+        ("SocketPath", text(&row.socket_path)),
+        ("TaggedAddresses", tagged),
+        ("Tags", tags(&row.tags)),
+        ("Weights", map(weights)),
+    ])
+}
+
+fn tags(tags: &catalog::Tags) -> Value {
+    texts(tags.as_ref().map(|tags| tags.iter().map(|tag| &**tag)))
+}
+
+fn check(row: &Check) -> Value {
+    map([
+        ("CheckID", text(row.id.as_str())),
+        ("CreateIndex", Value::Unsigned(row.create.0)),
+        ("Definition", definition(row.definition.as_deref())),
+        ("ExposedPort", signed(row.exposed_port)),
+        ("Interval", text(&row.interval)),
+        ("ModifyIndex", Value::Unsigned(row.modify.0)),
+        ("Name", text(&row.name)),
+        ("Node", text(row.node.as_str())),
+        ("Notes", text(&row.notes)),
+        ("Output", text(&row.output)),
+        ("PeerName", text("")),
+        ("ServiceID", text(row.service_id.as_str())),
+        ("ServiceName", text(row.service_name.as_str())),
+        ("ServiceTags", tags(&row.service_tags)),
+        ("Status", text(&row.status)),
+        ("Timeout", text(&row.timeout)),
+        ("Type", text(&row.kind)),
+    ])
+}
+
+fn definition(kept: Option<&str>) -> Value {
+    let mut value = json(kept.or(Some("{}")));
+    if let Value::Map(fields) = &mut value {
+        for (name, value) in fields {
+            let is_duration = name.as_text().is_some_and(|name| DURATIONS.contains(&name));
+            let given = value.as_text().filter(|_| is_duration);
+            if let Some(Ok(length)) = given.map(GoDuration::parse) {
+                *value = signed(length.as_nanoseconds());
+            }
+        }
+    }
+    value
+}
+
+fn coordinate(row: &NodeCoordinate) -> Value {
+    let place = &row.coordinate;
+    let place = [
+        ("Adjustment", Value::Double(place.adjustment)),
+        ("Error", Value::Double(place.error)),
+        ("Height", Value::Double(place.height)),
+        ("Vec", Value::Array(place.vector.iter().copied().map(Value::Double).collect())),
+    ];
+    map([
+        ("Coord", map(place)),
+        ("Node", text(row.node.as_str())),
+        ("Partition", text("")),
+        ("Segment", text(&row.segment)),
+    ])
+}
+
+fn session(row: &Session) -> Value {
+    fn names(list: &Option<Box<[CheckId]>>) -> Value {
+        texts(list.as_ref().map(|list| list.iter().map(CheckId::as_str)))
+    }
+    let service_checks = row.service_checks.as_ref().map_or(Value::Nil, |list| {
+        let check = |id: &CheckId| map([("ID", text(id.as_str())), ("Namespace", text(""))]);
+        Value::Array(list.iter().map(check).collect())
+    });
+    let behavior = match row.behavior {
+        Behavior::Release => "release",
+        Behavior::Delete => "delete",
+    };
+    map([
+        ("Behavior", text(behavior)),
+        ("Checks", names(&row.checks)),
+        ("CreateIndex", Value::Unsigned(row.create.0)),
+        ("ID", text(&row.id.to_string())),
+        ("LockDelay", signed(row.lock_delay_ns)),
+        ("ModifyIndex", Value::Unsigned(row.modify.0)),
+        ("Name", text(&row.name)),
+        ("Node", text(row.node.as_str())),
+        ("NodeChecks", names(&row.node_checks)),
+        ("ServiceChecks", service_checks),
+        ("TTL", text(&row.ttl)),
+    ])
+}
+
+fn key(entry: &Entry) -> Value {
+    let fields = entry.fields();
+    let session = fields.session.map(|id| id.to_string()).unwrap_or_default();
+    let value = match fields.value {
+        [] => Value::Nil,
+        value => Value::Raw(value.to_vec()),
+    };
+    map([
+        ("CreateIndex", Value::Unsigned(fields.create.0)),
+        ("Flags", Value::Unsigned(fields.flags)),
+        ("Key", Value::Raw(fields.key.to_vec())),
+        ("LockIndex", Value::Unsigned(fields.lock_index)),
+        ("ModifyIndex", Value::Unsigned(fields.modify.0)),
+        ("Session", text(&session)),
+        ("Value", value),
+    ])
+}
+
+fn tombstone(key: &[u8], modify: u64) -> Value {
+    map([
+        ("CreateIndex", Value::Unsigned(0)),
+        ("Flags", Value::Unsigned(0)),
+        ("Key", Value::Raw(key.to_vec())),
+        ("LockIndex", Value::Unsigned(0)),
+        ("ModifyIndex", Value::Unsigned(modify)),
+        ("Session", text("")),
+        ("Value", Value::Nil),
+    ])
+}
+
+fn autopilot(row: &Autopilot) -> Value {
+    map([
+        ("CleanupDeadServers", Value::Bool(row.cleanup_dead_servers)),
+        ("CreateIndex", Value::Unsigned(row.create.0)),
+        ("DisableUpgradeMigration", Value::Bool(row.disable_upgrade_migration)),
+        ("LastContactThreshold", signed(row.last_contact_threshold_ns)),
+        ("MaxTrailingLogs", Value::Unsigned(row.max_trailing_logs)),
+        ("MinQuorum", Value::Unsigned(row.min_quorum)),
+        ("ModifyIndex", Value::Unsigned(row.modify.0)),
+        ("RedundancyZoneTag", text(&row.redundancy_zone_tag)),
+        ("ServerStabilizationTime", signed(row.server_stabilization_ns)),
+        ("UpgradeVersionTag", text(&row.upgrade_version_tag)),
+    ])
+}
