@@ -129,14 +129,12 @@ impl raft::Machine for Replica {
 
     fn apply(&mut self, first_index: u64, clock_ms: u64, batch: &raft::Batch) -> Vec<Response> {
         let mut replies = Vec::new();
-        let mut index = first_index;
-        for bytes in batch.commands() {
+        for (index, bytes) in (first_index..).zip(batch.commands()) {
             // Only what this program wrote is in the log, and its checksum held.
             let command = postcard::from_bytes(bytes)
                 .expect("a command of the log is one of those that this version knows");
             let answer = self.state.apply(ModifyIndex(index), Time(clock_ms), &[command]);
             replies.extend(answer);
-            index += 1;
         }
         let touched = self.state.take_touched();
         if self.state.take_replaced() {
