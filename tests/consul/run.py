@@ -40,7 +40,7 @@ def files(long):
             if not name.endswith(".json") or file in TABLES or (file in LONG and not long):
                 continue
             recording = scenario.load(file)
-            if "steps" in recording and scenario.is_single_server(recording) and any(
+            if "steps" in recording and scenario.is_played(recording) and any(
                     "request" in step for _, step in scenario.steps(recording)):
                 found.append(file)
     return sorted(found, key=lambda file: (file not in LONG, not file.startswith(HEAVY)))

@@ -42,7 +42,10 @@ def load(file):
         return json.load(text)
 
 
-def is_single_server(recording):
+def is_played(recording):
+    """Whether it is about one server, without ACLs."""
+    if recording["agent"].get("token"):
+        return False
     words = recording["agent"].get("argv", [])
     return not recording.get("more_agents") and bool({"-dev", "-bootstrap-expect=1"} & set(words))
 

@@ -147,9 +147,10 @@ def keeps_data(engine):
 
 
 def volume_of(owner, name, path):
-    """A volume for a path, of which the folder is this owner's."""
+    """A volume for a path, this owner's; an empty one the engine would give to the image's."""
     docker("volume", "create", name)
-    docker("run", "--rm", "--entrypoint", "chown", "-v", f"{name}:{path}", IMAGE, owner, path)
+    docker("run", "--rm", "--entrypoint", "sh", "-v", f"{name}:{path}", IMAGE, "-c",
+           f"touch {path}/notes && chown -R {owner} {path}")
 
 
 def settings_from_outside(engine):
@@ -171,7 +172,8 @@ def settings_from_outside(engine):
         assert about["Member"]["Addr"] == address, about["Member"]
         assert "web" in json.loads(node.request("GET", "agent/services")[1])
         assert node.execute("cat", "/consul/config/local.json") == local + "\n"
-        assert node.owner("/consul/config") == "100:1000", node.owner("/consul/config")
+        for path in ("/consul/config", "/consul/config/notes"):
+            assert node.owner(path) == "100:1000", (path, node.owner(path))
     for variable in ("CONSUL_BIND_INTERFACE", "CONSUL_CLIENT_INTERFACE"):
         complaint = once("agent", "-dev", options=("-e", f"{variable}=eth7"), code=1)
         assert variable in complaint and "'eth7'" in complaint, complaint

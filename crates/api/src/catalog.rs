@@ -166,7 +166,7 @@ fn find_node<'a>(reader: &Reader<'a>, name: &NodeName) -> Option<&'a Node> {
     // Consul reads whole bytes.
     let text = &text[..text.len() - text.len() % 2];
     let digits: String = text.chars().filter(|character| *character != '-').collect();
-    if digits.len() % 2 != 0 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+    if !digits.len().is_multiple_of(2) || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     let mut found = reader.snapshot.node_list().filter(|node| {

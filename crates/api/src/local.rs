@@ -83,7 +83,9 @@ impl<'a> AgentService<'a> {
             create_index: service.create.0,
             modify_index: service.modify.0,
             content_hash,
-            proxy: PROXIES.contains(&&*service.kind).then(|| AgentProxy(service.proxy.as_deref())),
+            proxy: PROXIES
+                .contains(&&*service.kind)
+                .then_some(AgentProxy(service.proxy.as_deref())),
             connect: service.native.then_some(Native { native: true }),
             datacenter,
             locality: service.locality.as_deref().map(Kept),

@@ -242,9 +242,10 @@ fn connect(object: Option<Object>) -> Result<(bool, Option<Sidecar>), ObjectErro
     Ok((native, Some(Sidecar { has_id, is_nested: own.has("SidecarService") })))
 }
 
-fn addresses(
-    map: BTreeMap<String, Object>,
-) -> Result<Box<[(Box<str>, ServiceAddress)]>, ObjectError> {
+/// Addresses by name.
+type Addresses = Box<[(Box<str>, ServiceAddress)]>;
+
+fn addresses(map: BTreeMap<String, Object>) -> Result<Addresses, ObjectError> {
     let address = |(name, mut object): (String, Object)| {
         let address: String = object.field("Address")?;
         let port = object.field("Port")?;

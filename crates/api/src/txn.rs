@@ -90,7 +90,7 @@ fn decode(body: &[u8]) -> Result<Vec<TxnOp>, ObjectError> {
             ops.push(kv_op(object)?);
         } else if let Some(mut object) = node {
             let verb = row_verb(&mut object)?;
-            let node = inner(object, "Node", |inner| node_of(inner))?;
+            let node = inner(object, "Node", node_of)?;
             ops.push(TxnOp::Node(verb, Box::new(node)));
         } else if let Some(mut object) = service {
             let verb = row_verb(&mut object)?;

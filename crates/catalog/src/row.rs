@@ -48,6 +48,10 @@ impl Snapshot {
     pub fn enter(&mut self, row: Row) {
         match row {
             Row::Entry(entry) => {
+                let old = self.kv.entries.get(entry.key()).and_then(|old| old.fields().session);
+                if let Some(session) = old {
+                    self.kv.held.remove(&(session, entry.key().into()));
+                }
                 if let Some(session) = entry.fields().session {
                     self.kv.held.insert((session, entry.key().into()));
                 }
@@ -58,12 +62,18 @@ impl Snapshot {
             }
             Row::Node(node) => {
                 let key = node.name.fold();
+                if let Some(old) = self.nodes.get(&key) {
+                    self.node_ids.remove(&old.id.fold());
+                }
                 if !node.id.is_empty() {
                     self.node_ids.insert(node.id.fold(), key.clone());
                 }
                 self.nodes.insert(key, node);
             }
             Row::Service(service) => {
+                if let Some(old) = self.services.get(&service.key()).cloned() {
+                    self.unlink_service(&old);
+                }
                 self.link_service(&service);
                 self.services.insert(service.key(), *service);
             }

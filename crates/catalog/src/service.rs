@@ -193,7 +193,7 @@ impl Snapshot {
     }
 
     /// The reverse; true if nobody else has its tags.
-    fn unlink_service(&mut self, service: &Service) -> bool {
+    pub(crate) fn unlink_service(&mut self, service: &Service) -> bool {
         let key = service.key();
         self.service_names.remove(&(service.name.fold(), key.clone()));
         if let Some(name) = service.connects_to() {

@@ -4,7 +4,7 @@
 
 use catalog::{
     Autopilot, AutopilotWrite, Command, KvVerb, KvWrite, ModifyIndex, Node, Register, Response,
-    RestorePart, Service, Snapshot, State, Time, Usage, Uuid,
+    RestorePart, Row, Service, Snapshot, State, Time, Usage, Uuid,
 };
 
 fn set(key: &[u8]) -> Command {
@@ -109,6 +109,23 @@ fn damage_changes_nothing_and_what_was_left_lying_is_forgotten() {
 }
 
 #[test]
+fn a_row_that_comes_twice_is_there_once() {
+    let row = || {
+        let service = Service { node: "n".into(), id: "s".into(), ..Service::default() };
+        Row::Service(Service { name: "web".into(), ..service }.into())
+    };
+    let mut root = Snapshot::default();
+    for row in [Row::Node(Node { name: "n".into(), ..Node::default() }), row(), row()] {
+        root.enter(row);
+    }
+    let mut state = State::new(root);
+    let deregister =
+        Command::Deregister { node: "n".into(), service: "s".into(), check: "".into() };
+    apply(&mut state, 1, &deregister);
+    assert_eq!(state.snapshot().service_tags().count(), 0);
+}
+
+#[test]
 fn the_autopilot_is_written_under_its_condition() {
     let mut state = State::default();
     let write = |index: Option<u64>| {
@@ -155,6 +172,8 @@ fn usage_counts_by_kind() {
         instances: 5,
         kinds: [0, 1, 0, 1, 0],
         native: 1,
+        kv_entries: 0,
+        sessions: 0,
         billable: 2,
     };
     assert_eq!(state.snapshot().usage(), wanted);

@@ -220,7 +220,7 @@ impl Events {
         let events = self.shared.events.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |event: &&UserEvent| name.is_none_or(|name| event.name == name);
         let rows: Vec<_> = events.iter().filter(wanted).map(UserEvent::row).collect();
-        let index = events.iter().filter(wanted).next_back().map_or(1, |event| index(event.id));
+        let index = events.iter().rfind(wanted).map_or(1, |event| index(event.id));
         (api::json::body(&rows), index)
     }
 

@@ -288,10 +288,10 @@ pub(crate) fn saved(data_dir: &Path) -> Vec<(String, Vec<u8>)> {
         let Ok(entries) = std::fs::read_dir(data_dir.join(directory)) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) && !name.ends_with(".tmp") {
-                if let Ok(bytes) = std::fs::read(entry.path()) {
-                    files.push((format!("{directory}/{name}"), bytes));
-                }
+            let is_whole =
+                entry.file_type().is_ok_and(|kind| kind.is_file()) && !name.ends_with(".tmp");
+            if is_whole && let Ok(bytes) = std::fs::read(entry.path()) {
+                files.push((format!("{directory}/{name}"), bytes));
             }
         }
     }

@@ -100,6 +100,12 @@ impl Layer {
             };
             warnings
                 .push(format!("The '{old}' field is deprecated. Use the '{shown}' field instead."));
+            // Whoever named the datacenter of the rules wanted them.
+            if row.name() == "acl_datacenter"
+                && let Some(enabled) = row_of_key("acl.enabled")
+            {
+                self.set(enabled, Value::Bool(true));
+            }
             let Some(row) = row_of_key(new) else { continue };
             let value = if new.ends_with(".tls_min_version") { tls_version(value) } else { value };
             if matches!(row.kind, Kind::List) || !self.values.contains_key(new) {

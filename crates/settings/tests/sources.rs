@@ -449,6 +449,14 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn the_old_name_of_the_primary_datacenter_switches_access_control_on() {
+    let settings = dev("json", r#"{"acl_datacenter": "dc1"}"#).unwrap();
+    assert!(settings.acl.enabled);
+    assert_eq!(settings.primary_datacenter, "dc1");
+    assert!(!dev("json", r#"{"primary_datacenter": "dc1"}"#).unwrap().acl.enabled);
+}
+
 proptest! {
     #[test]
     fn never_panics(text in json(), bytes in ".{0,60}") {

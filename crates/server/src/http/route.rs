@@ -535,7 +535,7 @@ fn malformed(request: &hyper::Request<Incoming>) -> Option<Reply> {
         return refused(400, "400 Bad Request");
     }
     let strange = |byte: &u8| *byte <= b' ' || *byte >= 0x7f || b"\"<>\\^`{|}".contains(byte);
-    if host.is_some_and(|host| host.as_bytes().iter().any(|byte| strange(byte))) {
+    if host.is_some_and(|host| host.as_bytes().iter().any(strange)) {
         return refused(400, "400 Bad Request: malformed Host header");
     }
     let expect = request.headers().get(hyper::header::EXPECT);
