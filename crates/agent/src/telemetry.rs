@@ -197,10 +197,10 @@ impl Metrics {
     }
 
     /// Keeps other metrics from now on: see the fields of the same names in [`Naming`].
-    pub fn set_filter(&self, allowed: Vec<String>, blocked: Vec<String>, keeps_unnamed: bool) {
+    pub fn set_filter(&self, allowed: Vec<String>, blocked: Vec<String>) {
         let mut inner = self.inner();
         let Inner { naming, entered, .. } = &mut *inner;
-        *naming = Naming { allowed, blocked, keeps_unnamed, ..naming.clone() };
+        (naming.allowed, naming.blocked) = (allowed, blocked);
         for entered in entered {
             entered.kept = naming.keeps(&entered.key.name);
         }

@@ -171,6 +171,11 @@ impl Running {
         let _ = keeper.look(configure).await;
     }
 
+    /// Keeps the metrics whose names begin with `allowed`, unless one of `blocked` is longer.
+    pub fn filter_metrics(&self, allowed: Vec<String>, blocked: Vec<String>) {
+        self.site.telemetry.metrics().set_filter(allowed, blocked);
+    }
+
     /// From now on each address may have so many connections.
     pub fn limit_connections(&self, most: usize) {
         self.places.limit(most);

@@ -203,7 +203,7 @@ fn the_longest_prefix_decides_what_is_kept() {
     metrics.record([(entered, 1.0)]);
     let none = metrics.inner().intervals.iter().all(|i| i.named.is_empty() && i.entered.is_empty());
     assert!(none);
-    metrics.set_filter(Vec::new(), list(&["consul.rpc.query"]), true);
+    metrics.set_filter(list(&["consul.rpc.request"]), list(&["consul.rpc.query"]));
     metrics.record([(entered, 1.0)]);
     metrics.count("rpc.query", 1);
     let inner = metrics.inner();

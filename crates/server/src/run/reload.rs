@@ -30,6 +30,8 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
     let discard = settings.checks.discard_output;
     process.running.reconfigure(options::meta(&settings), discard).await;
     process.running.limit_connections(options::connections(&settings));
+    let telemetry = settings.telemetry;
+    process.running.filter_metrics(telemetry.allowed_prefixes, telemetry.blocked_prefixes);
     if !ignored.is_empty() {
         let keys = Value::List(ignored.into_iter().map(str::to_owned).collect());
         let text = "Changed options take effect with the next start only";
