@@ -235,6 +235,12 @@ impl Log {
         hub.take(line);
     }
 
+    /// Whether anybody would see a line of this level; for lines that take long to make.
+    pub fn is_wanted(&self, level: Level) -> bool {
+        let hub = self.hub();
+        hub.form == Form::Serf || hub.is_wanted(level)
+    }
+
     /// Lines shown from now on are those of at least this level.
     pub fn set_level(&self, level: Level) {
         self.hub().level = level;

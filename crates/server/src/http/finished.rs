@@ -1,14 +1,14 @@
 //! The line that a request leaves in the log.
 
-use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
+use agent::log::{Level, Log, Value};
 use gotext::GoDuration;
 use hyper::{Method, Uri};
 
 use super::route::Peer;
 
-/// A request that was answered. Nothing is made of it unless somebody reads the line.
+/// A request that was answered.
 pub(super) struct Finished<'a> {
     pub(super) method: &'a Method,
     pub(super) url: &'a Uri,
@@ -16,26 +16,43 @@ pub(super) struct Finished<'a> {
     pub(super) took: Duration,
 }
 
-impl Display for Finished<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, url, peer, took } = self;
-        write!(f, "Request finished: method={method} url={}", url.path())?;
-        for (place, pair) in url.query().into_iter().flat_map(|query| query.split('&')).enumerate()
-        {
-            f.write_char(if place == 0 { '?' } else { '&' })?;
-            // A token would be everybody's who reads the log.
-            match pair.split_once('=') {
-                Some((name, _)) if names_token(name) => write!(f, "{name}=<hidden>")?,
-                _ => f.write_str(pair)?,
-            }
+impl Finished<'_> {
+    /// Logs it. Nothing is made of it unless somebody reads the line.
+    pub(super) fn log(&self, log: &Log) {
+        if log.is_wanted(Level::Debug) {
+            log.entry(Level::Debug, "agent.http", "Request finished", self.fields());
         }
-        match peer {
-            Peer::Address(address) => write!(f, " from={address}")?,
-            Peer::Local => f.write_str(" from=@")?,
-        }
-        let took = i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
-        write!(f, " latency={}", GoDuration::from_nanoseconds(took))
     }
+
+    fn fields(&self) -> [(&'static str, Value); 4] {
+        let from = match self.peer {
+            Peer::Address(address) => address.to_string(),
+            Peer::Local => "@".to_owned(),
+        };
+        let took = i64::try_from(self.took.as_nanos()).unwrap_or(i64::MAX);
+        [
+            ("method", self.method.as_str().into()),
+            ("url", shown(self.url).into()),
+            ("from", from.into()),
+            ("latency", GoDuration::from_nanoseconds(took).to_string().into()),
+        ]
+    }
+}
+
+/// A URL without its token: that would be everybody's who reads the log.
+fn shown(url: &Uri) -> String {
+    let mut shown = url.path().to_owned();
+    for (place, pair) in url.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+        shown.push(if place == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some((name, _)) if names_token(name) => {
+                shown.push_str(name);
+                shown.push_str("=<hidden>");
+            }
+            _ => shown.push_str(pair),
+        }
+    }
+    shown
 }
 
 /// Whether a parameter is `token`, however it is written.
@@ -51,18 +68,19 @@ mod tests {
 
     #[test]
     fn a_line_shows_everything_but_tokens() {
-        let line = |url: &str| {
-            let url: Uri = url.parse().unwrap();
-            let peer = Peer::Address("127.0.0.1:4000".parse().unwrap());
-            let took = Duration::from_micros(1500);
-            Finished { method: &Method::GET, url: &url, peer, took }.to_string()
-        };
+        let url: Uri = "/v1/kv/a?raw&token=secret&dc=dc1&%74oken=secret".parse().unwrap();
+        let peer = Peer::Address("127.0.0.1:4000".parse().unwrap());
+        let took = Duration::from_micros(1500);
+        let finished = Finished { method: &Method::GET, url: &url, peer, took };
         assert_eq!(
-            line("/v1/catalog/services"),
-            "Request finished: method=GET url=/v1/catalog/services from=127.0.0.1:4000 \
-             latency=1.5ms"
+            finished.fields(),
+            [
+                ("method", "GET".into()),
+                ("url", "/v1/kv/a?raw&token=<hidden>&dc=dc1&%74oken=<hidden>".into()),
+                ("from", "127.0.0.1:4000".into()),
+                ("latency", "1.5ms".into()),
+            ]
         );
-        let hidden = line("/v1/kv/a?raw&token=secret&dc=dc1&%74oken=secret");
-        assert!(hidden.contains("url=/v1/kv/a?raw&token=<hidden>&dc=dc1&%74oken=<hidden> from"));
+        assert_eq!(shown(&Uri::from_static("/v1/catalog/services")), "/v1/catalog/services");
     }
 }

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use agent::log::Level;
 use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -150,8 +149,7 @@ impl Site {
         if let Some(method) = Method::parse(method.as_str()) {
             self.telemetry.answered(found.index, tail, method, reply.status, took);
         }
-        let finished = Finished { method: &method, url: &url, peer, took };
-        self.shell.log.line(Level::Debug, "agent.http", finished);
+        Finished { method: &method, url: &url, peer, took }.log(&self.shell.log);
         Outcome::Api(reply)
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use settings::{Settings, TlsVersion};
 
-use super::options::BUILD_DATE;
+use crate::BUILD_DATE;
 
 /// The lines about an agent that is about to start.
 pub(super) fn banner(settings: &Settings, node_id: &str, sealed: bool) -> String {

@@ -15,9 +15,6 @@ use crate::options::{
 use crate::shell::shown_configuration;
 use crate::telemetry::TelemetryOptions;
 
-/// The day that builds without one show, as Consul's do.
-pub(super) const BUILD_DATE: &str = "1970-01-01 00:00:01 +0000 UTC";
-
 /// What a server is started with.
 pub(super) fn options(
     settings: &Settings,

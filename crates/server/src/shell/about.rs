@@ -11,7 +11,7 @@ use super::{Outcome, json as shown};
 use crate::http::{Reply, Site};
 use crate::pools::MemberRow;
 
-/// The day that builds without one show, as Consul's do.
+/// The same day as [`crate::BUILD_DATE`], as JSON has it.
 const BUILD_DATE: &str = "1970-01-01T00:00:01Z";
 
 pub(super) fn version() -> Reply {

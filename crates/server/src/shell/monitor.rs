@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use agent::log::{Level, Line, Subscription};
+use agent::log::{Level, Subscription};
 use api::{Failure, Request};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
@@ -52,9 +52,9 @@ impl Body for Lines {
         while text.len() < PIECE_BYTES {
             let Poll::Ready(line) = this.lines.poll_next(context) else { break };
             let Some(line) = line else { break };
-            match this.json {
-                true => text.push_str(&in_json(&line)),
-                false => text.push_str(&line.text),
+            match line.record.filter(|_| this.json) {
+                Some(record) => text.push_str(&record.json()),
+                None => text.push_str(&line.text),
             }
             text.push('\n');
         }
@@ -66,37 +66,30 @@ impl Body for Lines {
     }
 }
 
-/// A line taken apart: `time [LEVEL] component: message`.
-fn in_json(line: &Line) -> String {
-    let (time, rest) = line.text.split_once(" [").unwrap_or(("", &line.text));
-    let rest = rest.split_once(']').map_or(rest, |(_, rest)| rest.trim_start());
-    let component = rest.split_once(": ").filter(|(component, _)| !component.contains(' '));
-    let (component, message) = component.unwrap_or(("", rest));
-    let level = match line.level {
-        Level::Err => "error".to_owned(),
-        other => other.as_str().to_ascii_lowercase(),
-    };
-    json!({ "@level": level, "@message": message, "@module": component, "@timestamp": time })
-        .to_string()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use agent::log::Log;
+    use agent::log::{Line, Log, Sink};
     use http_body_util::BodyExt;
 
     use super::*;
 
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn write(&mut self, _: &Line) {}
+    }
+
     #[tokio::test]
     async fn lines_come_as_text_and_as_json() {
         for json in [false, true] {
-            let log = Log::silent();
+            let log = Log::consul(Level::Warn, Box::new(Nowhere), None);
             log.line(Level::Err, "agent", "of before");
             let mut body = Lines { lines: log.subscribe(Level::Info), json };
             log.line(Level::Debug, "agent", "too fine");
-            log.line(Level::Err, "agent.http", "Request error: method=GET");
+            let fields = [("method", "GET".into())];
+            log.entry(Level::Err, "agent.http", "Request error", fields);
             log.line(Level::Info, "agent", "next");
             let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
             let text = std::str::from_utf8(&bytes).unwrap();
@@ -106,10 +99,11 @@ mod tests {
                 let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
                 assert_eq!(line["@level"], "error");
                 assert_eq!(line["@module"], "agent.http");
-                assert_eq!(line["@message"], "Request error: method=GET");
+                assert_eq!(line["@message"], "Request error");
+                assert_eq!(line["method"], "GET");
                 assert!(!line["@timestamp"].as_str().unwrap().is_empty());
             } else {
-                assert!(lines[0].ends_with("[ERR] agent.http: Request error: method=GET"));
+                assert!(lines[0].ends_with("[ERROR] agent.http: Request error: method=GET"));
             }
         }
     }

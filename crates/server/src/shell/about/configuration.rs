@@ -135,7 +135,7 @@ fn node(entries: &mut Entries, settings: &Settings, identity: &Identity) {
         ("PrimaryDatacenter", json!(settings.primary_datacenter)),
         ("ServerMode", json!(settings.server)),
         ("SessionTTLMin", duration(settings.session_ttl_min)),
-        ("BuildDate", json!("1970-01-01 00:00:01 +0000 UTC")),
+        ("BuildDate", json!(crate::BUILD_DATE)),
         ("Revision", json!("")),
         ("Version", json!(crate::VERSION)),
         ("VersionMetadata", json!("")),
