@@ -155,6 +155,13 @@ impl Agent {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Whether there is a gauge; its name follows that of the machine.
+    fn shows_gauge(&self, name: &str) -> bool {
+        let metrics = self.get("/v1/agent/metrics");
+        let gauges = metrics["Gauges"].as_array().unwrap();
+        gauges.iter().any(|gauge| gauge["Name"].as_str().unwrap().ends_with(name))
+    }
+
     /// The names of the services in the catalogue, once they are these.
     fn wait_for_services(&self, names: &[&str]) {
         let end = Instant::now() + PATIENCE;
@@ -267,9 +274,12 @@ fn a_reload_replaces_what_files_define_and_nothing_else() {
     agent.put("/v1/agent/service/register", r#"{"Name": "asked"}"#);
     agent.wait_for_services(&["asked", "consul", "one"]);
 
+    assert!(agent.shows_gauge("raft.peers"));
+
     write(
         "two",
-        "node_meta { rack = \"7\" } log_level = \"INFO\" enable_local_script_checks = true",
+        "node_meta { rack = \"7\" } log_level = \"INFO\" enable_local_script_checks = true \
+         telemetry { prefix_filter = [\"-consul.raft\"] }",
     );
     agent.signal("-HUP");
     agent.wait_for("[WARN]  agent: Changed options take effect with the next start only");
@@ -280,6 +290,11 @@ fn a_reload_replaces_what_files_define_and_nothing_else() {
         assert!(Instant::now() < end, "the metadata does not come");
         std::thread::sleep(LOOK);
     }
+    while agent.shows_gauge("raft.peers") {
+        assert!(Instant::now() < end, "the filter of metrics does not come");
+        std::thread::sleep(LOOK);
+    }
+    assert!(agent.shows_gauge("server.isLeader"));
 
     // What is wrong changes nothing, whoever asks and however late it shows.
     for (text, why) in [
