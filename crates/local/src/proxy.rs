@@ -173,13 +173,15 @@ impl Proxy {
                 Json::List(self.extensions.iter().map(Json::from).collect()),
             );
         }
-        if let Some(transparent) = &self.transparent {
+        let filled = |transparent: &&Transparent| **transparent != Transparent::default();
+        if let Some(transparent) = self.transparent.as_ref().filter(filled) {
             let mut inner = Record::default();
             inner.int("OutboundListenerPort", transparent.outbound_listener_port);
             inner.bool("DialedDirectly", transparent.dialed_directly);
             out.put("TransparentProxy", inner.json());
         }
-        if let Some(logs) = &self.access_logs {
+        let filled = |logs: &&AccessLogs| **logs != AccessLogs::default();
+        if let Some(logs) = self.access_logs.as_ref().filter(filled) {
             let mut inner = Record::default();
             inner.bool("Enabled", logs.enabled);
             inner.bool("DisableListenerLogs", logs.disable_listener_logs);

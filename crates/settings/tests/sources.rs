@@ -132,7 +132,7 @@ fn later_sources_win_and_lists_are_joined() {
         [("dir/b.json", "b1".into()), ("dir/b.json", "b2".into()), ("z.json", "z".into())];
     assert_eq!(services, expected);
     assert_eq!(settings.warnings.len(), 1);
-    assert!(settings.warnings[0].starts_with("dir/ignored.txt is not read"));
+    assert!(settings.warnings[0].starts_with("skipping file dir/ignored.txt"));
 }
 
 #[test]
