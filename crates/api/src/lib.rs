@@ -7,9 +7,10 @@
 //!                              └──▶ 404, 405, Allow, headers, parameters, metrics
 //! ```
 //!
-//! Handlers read a [`catalog::Snapshot`] and know no HTTP: an [`Answer`] says of which rows it was
-//! made and which index they have, so that whoever carries it can wait for a change. Bodies are the
-//! bytes that Consul writes: names, order, what is left out, and how Go escapes texts.
+//! Handlers read a [`Snapshot`](::catalog::Snapshot) and know no HTTP: an [`Answer`] says of which
+//! rows it was made and which index they have, so that whoever carries it can wait for a change.
+//! Bodies are the bytes that Consul writes: names, order, what is left out, and how Go escapes
+//! texts.
 //!
 //! Specification "HTTP API".
 //!

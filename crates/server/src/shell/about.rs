@@ -59,6 +59,12 @@ pub(super) async fn own(site: &Site) -> Outcome {
         "Member": own.map(MemberRow::new),
         "Stats": stats(site).await,
         "Meta": meta,
+        // No proxy is served. Clients look for the key all the same.
+        "xDS": {
+            "SupportedProxies": { "envoy": [] },
+            "Port": -1,
+            "Ports": { "Plaintext": -1, "TLS": -1 },
+        },
     })))
 }
 

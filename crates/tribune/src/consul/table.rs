@@ -74,7 +74,7 @@ fn client(own: &[Flag]) -> Vec<Flag> {
     own.iter().copied().chain(CLIENT).collect()
 }
 
-/// As [`client`], and which servers answer.
+/// As [`client()`], and which servers answer.
 fn server(own: &[Flag]) -> Vec<Flag> {
     own.iter().copied().chain(CLIENT).chain(SERVER).collect()
 }
