@@ -103,6 +103,9 @@ impl Write<'_> {
             }
         }
         let session = Session { create: self.index, modify: self.index, ..session.clone() };
+        if let Some(old) = self.root.session(&session.id).cloned() {
+            self.root.unlink_session(&old);
+        }
         self.root.link_session(&session);
         self.session_changed(session.id);
         self.root.sessions.insert(session.id, session);
@@ -111,12 +114,7 @@ impl Write<'_> {
 
     pub(crate) fn session_destroy(&mut self, id: SessionId) {
         let Some(session) = self.root.sessions.remove(&id) else { return };
-        let node = session.node.fold();
-        for check in session.all_checks() {
-            let key = CheckKey { node: node.clone(), id: check.fold() };
-            self.root.session_checks.remove(&(key, id));
-        }
-        self.root.session_nodes.remove(&(node, id));
+        self.root.unlink_session(&session);
         let delay_ms = u64::try_from(session.lock_delay_ns).unwrap_or(0).div_ceil(1_000_000);
         let until = Time(self.now.0.saturating_add(delay_ms.min(LOCK_DELAY_MAX_MS)));
         let delete = session.behavior == Behavior::Delete;
@@ -159,5 +157,14 @@ impl Snapshot {
             self.session_checks.insert((key, session.id));
         }
         self.session_nodes.insert((node, session.id));
+    }
+
+    fn unlink_session(&mut self, session: &Session) {
+        let node = session.node.fold();
+        for check in session.all_checks() {
+            let key = CheckKey { node: node.clone(), id: check.fold() };
+            self.session_checks.remove(&(key, session.id));
+        }
+        self.session_nodes.remove(&(node, session.id));
     }
 }
