@@ -102,6 +102,8 @@ pub(crate) async fn serve(listener: Listener, service: Service) {
         let accepted = match &listener {
             Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, from)| {
                 let _ = stream.set_nodelay(true);
+                // An IPv4 address stays one where a socket takes both.
+                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 match service.places.take(from.ip()) {
                     Some(place) => {
                         let service = service.clone();
