@@ -1,0 +1,70 @@
+//! Servers as a whole, each at an address of its own.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use agent::log::{Line, Log, Sink};
+
+use super::process::Process;
+use super::*;
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &Line) {}
+}
+
+/// An address for the usual ports.
+fn address(test: u8) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 8 + test, high, low)
+}
+
+async fn started(address: Ipv4Addr, hcl: &str) -> Process {
+    let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+    let at = address.to_string();
+    let flags = [flag("dev", "true"), flag("bind", &at), flag("client", &at), flag("hcl", hcl)];
+    let (settings, definitions) = read(&flags).unwrap();
+    let log = Log::consul(Level::Err, Box::new(Nowhere), None);
+    let node_id = Uuid::from_bytes([1; 16]);
+    let started = process::start(settings, definitions, node_id, &flags, &log).await;
+    started.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// A folder of its own for one test, removed with it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_and_the_socket_of_https_goes() {
+    let name = format!("tribune-reload-{}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let file = |name: &str| folder.0.join(name).display().to_string();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(file("cert.pem"), cert.pem()).unwrap();
+    std::fs::write(file("key.pem"), signing_key.serialize_pem()).unwrap();
+    let hcl = format!(
+        r#"ports {{ https = 8501 }} addresses {{ https = "unix://{}" }}
+           tls {{ https {{ cert_file = "{}" key_file = "{}" }} }}"#,
+        file("https.sock"),
+        file("cert.pem"),
+        file("key.pem")
+    );
+    let mut process = started(address(1), &hcl).await;
+    assert!(folder.0.join("https.sock").exists());
+    assert_eq!(reload::reload(&mut process).await, Ok(()));
+    std::fs::write(file("cert.pem"), "nonsense").unwrap();
+    let why = reload::reload(&mut process).await.unwrap_err();
+    assert!(why.starts_with("Failed to load cert/key pair: "), "{why}");
+    process.running.stop().await;
+    assert!(!folder.0.join("https.sock").exists());
+}
