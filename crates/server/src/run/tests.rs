@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use agent::log::{Line, Log, Sink};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::process::Process;
 use super::*;
@@ -31,6 +33,15 @@ async fn started(address: Ipv4Addr, hcl: &str) -> Process {
     let node_id = Uuid::from_bytes([1; 16]);
     let started = process::start(settings, definitions, node_id, &flags, &log).await;
     started.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+async fn get(address: Ipv4Addr, path: &str) -> String {
+    let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// A folder of its own for one test, removed with it.
@@ -67,4 +78,22 @@ async fn certificates_are_read_again_and_the_socket_of_https_goes() {
     assert!(why.starts_with("Failed to load cert/key pair: "), "{why}");
     process.running.stop().await;
     assert!(!folder.0.join("https.sock").exists());
+}
+
+#[tokio::test]
+async fn a_datacenter_is_looked_at_by_all_but_the_agents_own() {
+    let address = address(2);
+    let process = started(address, "").await;
+    for (path, status, body) in [
+        ("/v1/status/leader?datacenter=dc1&dc=nope", "200 OK", ":8300\"\n"),
+        ("/v1/status/leader?dc=nope", "500 Internal Server Error", "No path to datacenter"),
+        ("/v1/status/leader?datacenter=nope", "500 Internal Server Error", "No path to datacenter"),
+        ("/v1/agent/service/none?dc=nope", "404 Not Found", "unknown service ID: none"),
+        ("/v1/event/list?dc=nope", "200 OK", "[]\n"),
+    ] {
+        let answer = get(address, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {answer}");
+        assert!(answer.ends_with(body), "{path}: {answer}");
+    }
+    process.running.stop().await;
 }
