@@ -4,13 +4,18 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use agent::log::{Line, Log, Sink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::process::Process;
 use super::*;
+
+/// Longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Nowhere;
 
@@ -95,5 +100,40 @@ async fn a_datacenter_is_looked_at_by_all_but_the_agents_own() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {answer}");
         assert!(answer.ends_with(body), "{path}: {answer}");
     }
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_has_its_places_and_gets_them_back() {
+    let address = address(3);
+    let process = started(address, "limits { http_max_conns_per_client = 2 }").await;
+    let connect = async || TcpStream::connect((address, 8500)).await.unwrap();
+    let turned_away = async || {
+        let mut answer = String::new();
+        let mut stream = connect().await;
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n")
+    };
+    let (silent, mut watcher) = (connect().await, connect().await);
+    watcher.write_all(b"GET /v1/kv/a?index=9 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert!(turned_away().await);
+    // Who hangs up makes room, also while it waits; an answer may be in the way of a reset.
+    drop(watcher);
+    let served = async {
+        loop {
+            let mut stream = connect().await;
+            let head = b"GET /v1/status/leader HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            let mut answer = String::new();
+            let told = stream.write_all(head).await.is_ok()
+                && stream.read_to_string(&mut answer).await.is_ok();
+            if told && answer.starts_with("HTTP/1.1 200 OK\r\n") {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, served).await.unwrap();
+    process.running.limit_connections(1);
+    assert!(turned_away().await);
+    drop(silent);
     process.running.stop().await;
 }
