@@ -133,3 +133,6 @@ fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i
     runtime.shutdown_background();
     code
 }
+
+#[cfg(test)]
+mod tests;

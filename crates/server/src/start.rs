@@ -298,7 +298,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let service = Service { site: site.clone(), places: places.clone(), head_max, tls };
         tasks.push(tokio::spawn(serve(listener, service)));
     }
-    let sockets = options.http.endpoints.iter().filter_map(|endpoint| match endpoint {
+    let secure = options.http.tls.iter().flat_map(|tls| &tls.endpoints);
+    let endpoints = options.http.endpoints.iter().chain(secure);
+    let sockets = endpoints.filter_map(|endpoint| match endpoint {
         Endpoint::Unix(path) => Some(path.clone()),
         Endpoint::Tcp(_) => None,
     });

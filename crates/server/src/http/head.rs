@@ -1,5 +1,6 @@
 //! The heads of requests, as far as hyper leaves something to be wished for: what is malformed is
-//! answered in Go's words, and no client takes for ever to say what it wants.
+//! answered in Go's words, and no client takes for ever to say what it wants, or to take what it
+//! is given.
 //!
 //! A good request costs a copy of its head. Only when hyper writes an answer to what it could not
 //! read is the copy looked at, and the answer replaced.
@@ -13,13 +14,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// How long a head may take from its first byte on.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
-/// How long a connection may be idle: longer than clients keep one that they do not use.
+/// How long a connection may be idle, longer than clients keep one that they do not use; and how
+/// long a client may take nothing of what is written for it.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 
 /// How much of a head is remembered, for who has to say what is wrong with it.
@@ -46,9 +49,9 @@ impl Stage {
         self.set(SERVED);
     }
 
-    /// Its answer is known.
-    pub(super) fn answered(&self) {
-        self.set(IDLE);
+    /// A body that is served until all of it is on its way.
+    pub(super) fn until_sent<B>(self, body: B) -> Staged<B> {
+        Staged { body, stage: self }
     }
 
     fn set(&self, stage: u8) {
@@ -60,12 +63,46 @@ impl Stage {
     }
 }
 
+/// The body of an answer; with its end the request ends.
+pub(super) struct Staged<B> {
+    body: B,
+    stage: Stage,
+}
+
+impl<B> Drop for Staged<B> {
+    fn drop(&mut self) {
+        self.stage.set(IDLE);
+    }
+}
+
+impl<B: Body + Unpin> Body for Staged<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// The stream of a connection.
 pub(super) struct Guarded<S> {
     inner: S,
     stage: Stage,
-    /// When the stage began that has a deadline.
+    /// When the stage began that has a deadline, or the client last took something.
     since: Instant,
+    /// Something is written that the client does not take.
+    is_stalled: bool,
     /// Goes off no later than the deadline: it is set anew only when it does.
     alarm: Pin<Box<Sleep>>,
     head: Vec<u8>,
@@ -84,6 +121,7 @@ impl<S> Guarded<S> {
             inner,
             stage,
             since: Instant::now(),
+            is_stalled: false,
             alarm: Box::pin(sleep(HEAD_TIME)),
             head: Vec::new(),
             refusal: None,
@@ -109,6 +147,7 @@ impl<S> Guarded<S> {
         while self.alarm.as_mut().poll(context).is_ready() {
             let now = Instant::now();
             let allowed = match self.stage.get() {
+                _ if self.is_stalled => IDLE_TIME,
                 HEAD => HEAD_TIME,
                 IDLE => IDLE_TIME,
                 _ => {
@@ -124,6 +163,22 @@ impl<S> Guarded<S> {
             self.alarm.as_mut().reset(end.min(now + HEAD_TIME));
         }
         false
+    }
+
+    /// What came of writing, unless the client has taken nothing for too long.
+    fn given<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_pending() != self.is_stalled {
+            self.is_stalled = written.is_pending();
+            self.since = Instant::now();
+        }
+        if self.is_stalled && self.is_late(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
     }
 }
 
@@ -175,10 +230,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.refuses(bytes) {
-            return self.poll_refusal(context, bytes.len());
-        }
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = match self.refuses(bytes) {
+            true => self.poll_refusal(context, bytes.len()),
+            false => Pin::new(&mut self.inner).poll_write(context, bytes),
+        };
+        self.given(context, written)
     }
 
     fn poll_write_vectored(
@@ -186,11 +242,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.refuses(slices.first().map(|slice| &**slice).unwrap_or_default()) {
-            let asked = slices.iter().map(|slice| slice.len()).sum();
-            return self.poll_refusal(context, asked);
-        }
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let written = match self.refuses(slices.first().map(|slice| &**slice).unwrap_or_default()) {
+            true => self.poll_refusal(context, slices.iter().map(|slice| slice.len()).sum()),
+            false => Pin::new(&mut self.inner).poll_write_vectored(context, slices),
+        };
+        self.given(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -198,11 +254,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        self.given(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        let shut = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.given(context, shut)
     }
 }
 

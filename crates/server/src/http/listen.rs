@@ -102,6 +102,8 @@ pub(crate) async fn serve(listener: Listener, service: Service) {
         let accepted = match &listener {
             Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, from)| {
                 let _ = stream.set_nodelay(true);
+                // An IPv4 address stays one where a socket takes both.
+                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 match service.places.take(from.ip()) {
                     Some(place) => {
                         let service = service.clone();
@@ -158,8 +160,12 @@ impl Service {
         if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
             return self.connection(stream, peer).await;
         }
+        // Its first request has the time of a head; from then on pings show that it is there.
+        let stage = Stage::new();
+        let stream = Guarded::new(stream, stage.clone());
         let site = self.site.clone();
         let service = service_fn(move |request| {
+            stage.serving();
             let site = site.clone();
             async move { Ok::<_, Infallible>(site.answer(request, peer).await) }
         });
@@ -185,8 +191,7 @@ impl Service {
             let (site, stage) = (site.clone(), stage.clone());
             async move {
                 let answer = site.answer(request, peer).await;
-                stage.answered();
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| stage.until_sent(body)))
             }
         });
         // A client that breaks the protocol is answered or hung up on; there is nobody to tell.

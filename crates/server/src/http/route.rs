@@ -86,10 +86,9 @@ impl Site {
         peer: Peer,
     ) -> hyper::Response<Content> {
         let gzip = accepts_gzip(request.headers());
-        let raw_query = request.uri().query().unwrap_or_default().to_owned();
-        let pretty = self.manners.pretty
-            || Query::parse(&raw_query).is_some_and(|query| query.has("pretty"));
-        let reply = match self.route(request, &raw_query, peer).await {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let pretty = self.manners.pretty || query.as_ref().is_some_and(|query| query.has("pretty"));
+        let reply = match self.route(request, query, peer).await {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
             Outcome::Api(reply) => {
@@ -109,7 +108,7 @@ impl Site {
     async fn route(
         self: &Arc<Self>,
         request: hyper::Request<Incoming>,
-        raw_query: &str,
+        query: Option<Query>,
         peer: Peer,
     ) -> Outcome {
         if let Some(reply) = malformed(&request) {
@@ -118,6 +117,8 @@ impl Site {
         if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
             return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
+        let url = request.uri().clone();
+        let raw_query = url.query().unwrap_or_default();
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
         let path = match path::read(request.uri().path(), self.manners.unprintable) {
@@ -142,9 +143,7 @@ impl Site {
         // Cut from the bytes, which may not be text.
         let tail = path.get(found.endpoint.path.len()..).unwrap_or_default();
         let (started, method) = (Instant::now(), request.method().clone());
-        let url = request.uri().clone();
-        let reply =
-            self.endpoint(found.endpoint, tail.into(), &text, request, raw_query, peer).await;
+        let reply = self.endpoint(found.endpoint, tail.into(), &text, request, query, peer).await;
         let took = started.elapsed();
         if let Some(method) = Method::parse(method.as_str()) {
             self.telemetry.answered(found.index, tail, method, reply.status, took);
@@ -195,7 +194,7 @@ impl Site {
         tail: Box<[u8]>,
         path: &str,
         request: hyper::Request<Incoming>,
-        raw_query: &str,
+        query: Option<Query>,
         peer: Peer,
     ) -> Reply {
         if self.manners.blocked.iter().any(|prefix| path.starts_with(prefix.as_str())) {
@@ -214,7 +213,7 @@ impl Site {
             return Reply::text(405, format!("method {method} not allowed"))
                 .with("Allow", endpoint.allow());
         };
-        let Some(mut query) = Query::parse(raw_query) else {
+        let Some(mut query) = query else {
             return Reply::new(500, Body::Empty);
         };
         if !self.manners.cache {
@@ -251,7 +250,7 @@ impl Site {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
             Handler::Write(write) => self.write(endpoint, write, &request).await,
             Handler::Shell(call) => {
-                let reply = self.call(call, &request, parameters, &accept).await;
+                let reply = self.call(endpoint, call, &request, parameters, &accept).await;
                 let cached = endpoint.cached && request.query.has("cached");
                 if cached { self.cache_said(endpoint, &request, &cache, reply) } else { reply }
             }
@@ -490,30 +489,19 @@ impl Site {
 
     async fn call(
         self: &Arc<Self>,
+        endpoint: &Endpoint,
         call: api::Call,
         request: &Request,
         parameters: Parameters,
         accept: &str,
     ) -> Reply {
-        let checked = match call {
-            api::Call::Datacenters | api::Call::EventList => Ok(()),
-            _ if parameters == Parameters::default() && !request.query.has("dc") => Ok(()),
-            _ => self.shell_datacenter(call, &request.query),
-        };
-        if let Err(failure) = checked {
+        // The agent's own services are nowhere else.
+        if call != api::Call::AgentService
+            && let Err(failure) = self.own_datacenter(endpoint, &request.query)
+        {
             return failure.into();
         }
         crate::shell::call(self, call, request, parameters, accept).await
-    }
-
-    fn shell_datacenter(&self, call: api::Call, query: &Query) -> Result<(), Failure> {
-        let endpoint = api::ENDPOINTS.iter().find(|endpoint| {
-            endpoint
-                .handlers
-                .iter()
-                .any(|(_, handler)| matches!(handler, Handler::Shell(own) if *own == call))
-        });
-        endpoint.map_or(Ok(()), |endpoint| self.own_datacenter(endpoint, query))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading the configuration again while the server runs.
 //!
 //! What is wrong is found before anything changes; if the definitions of files cannot be registered
-//! nevertheless, those of before are put back.
+//! nevertheless, those of before are put back. Certificates are what their files hold then.
 
 use agent::log::{Level, Value};
 
@@ -14,6 +14,7 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
     let (settings, definitions) = read(&process.flags).map_err(|failure| failure.message)?;
     let ignored = process.settings.check_reload(&settings).map_err(|failure| failure.message)?;
     let level = settings.log.level().map_err(|failure| failure.message)?;
+    process.running.reload_certificates().map_err(|error| error.to_string())?;
     let Definitions { services, checks } = definitions.clone();
     if let Err(why) = process.running.define(services, checks).await {
         let Definitions { services, checks } = process.definitions.clone();

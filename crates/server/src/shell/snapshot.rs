@@ -98,13 +98,13 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     let left_out = left_out.iter().map(|(name, count)| format!("{count} {name}"));
     let left_out = left_out.collect::<Vec<_>>().join(", ");
     let left_out = if left_out.is_empty() { "nothing".to_owned() } else { left_out };
-    let line = format!("snapshot restored: left_out={}", gotext::quote(&left_out));
-    site.shell.log.line(Level::Info, "agent.server", line);
+    let log = &site.shell.log;
+    log.entry(Level::Info, "agent.server", "snapshot restored", [("left_out", left_out.into())]);
     // What this server and its agent say about themselves was not in the archive, or was another's.
     site.timers.begin_again(&site.catalogue().read());
     if let Err(why) = reconcile::own(&site.shell.identity, &site.store).await {
-        let line = format!("failed to register the server: error={}", gotext::quote(&why));
-        site.shell.log.line(Level::Err, "agent.server", line);
+        let fields = [("error", why.into())];
+        log.entry(Level::Err, "agent.server", "failed to register the server", fields);
     }
     site.shell.keeper.tell(Input::ServerJoined).await;
     Ok(empty())

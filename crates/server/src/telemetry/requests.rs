@@ -7,6 +7,10 @@ use api::{Endpoint, Handler, Method};
 
 use super::Telemetry;
 
+/// Services with longer names are not counted one by one: clients may ask for whatever they like,
+/// and it stays in memory for a while.
+const SERVICE_NAME_BYTES: usize = 256;
+
 /// What is counted of requests.
 pub(super) struct Requests {
     /// As [`api::ENDPOINTS`].
@@ -117,7 +121,8 @@ impl Telemetry {
         let counters = rpc.chain(query).chain(client.into_iter().flatten().flatten());
         let took = (series.took, milliseconds(took));
         self.metrics.record(counters.map(|counter| (counter, 1.0)).chain([took]));
-        if let Some(name) = endpoint.service.filter(|_| !refused) {
+        let is_counted = !refused && tail.len() <= SERVICE_NAME_BYTES;
+        if let Some(name) = endpoint.service.filter(|_| is_counted) {
             let service = String::from_utf8_lossy(tail);
             self.metrics.labelled(&[("service", service.into())]).count(name, 1);
         }

@@ -62,6 +62,9 @@ fn services_that_are_asked_for_are_counted_by_name() {
     ] {
         assert!(counted(&telemetry, line), "{line}\n{}", telemetry.metrics().prometheus(&[]));
     }
+    let long = "x".repeat(300);
+    answer(&telemetry, Method::Get, &format!("/v1/health/service/{long}"), 200);
+    assert!(!telemetry.metrics().prometheus(&[]).contains(&long));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use http_body_util::channel::Channel;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -13,13 +14,20 @@ use super::*;
 
 /// Serves one end of a pipe; every request is answered by its path.
 fn served() -> DuplexStream {
-    let (client, server) = duplex(1 << 16);
+    served_with(1 << 16, |path| Full::new(Bytes::from(path.to_owned())))
+}
+
+/// Serves one end of a pipe that takes so many bytes; every request is answered by a body.
+fn served_with<B>(pipe_bytes: usize, answer: impl Fn(&str) -> B + Send + 'static) -> DuplexStream
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let (client, server) = duplex(pipe_bytes);
     let stage = Stage::new();
     let guarded = Guarded::new(server, stage.clone());
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         stage.serving();
-        let body = Full::new(Bytes::from(request.uri().path().to_owned()));
-        stage.answered();
+        let body = stage.clone().until_sent(answer(request.uri().path()));
         async move { Ok::<_, Infallible>(hyper::Response::new(body)) }
     });
     let mut builder = http1::Builder::new();
@@ -100,6 +108,49 @@ async fn a_head_has_a_time_and_so_has_silence() {
         assert_eq!(answer, b"", "{sent:?}");
         let taken = begun.elapsed();
         assert!(taken >= allowed && taken <= allowed + HEAD_TIME, "{sent:?}: {taken:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_slow_to_come_is_no_silence() {
+    let (mut sender, channel) = Channel::<Bytes>::new(1);
+    let channel = std::sync::Mutex::new(Some(channel));
+    let mut client = served_with(1 << 16, move |_| channel.lock().unwrap().take().unwrap());
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    for piece in ["one", "two"] {
+        sleep(IDLE_TIME * 3).await;
+        sender.send_data(piece.into()).await.unwrap();
+        while !answer.ends_with(format!("{piece}\r\n").as_bytes()) {
+            assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "{piece}");
+        }
+    }
+    // Silence begins behind it.
+    drop(sender);
+    let begun = Instant::now();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.ends_with(b"0\r\n\r\n"));
+    assert!(begun.elapsed() <= IDLE_TIME + HEAD_TIME, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_an_answer_is_hung_up_on_and_who_is_slow_is_not() {
+    const LONG: usize = 1 << 16;
+    let long = |_: &str| Full::new(Bytes::from(vec![b'x'; LONG]));
+    // A pipelined request must not hide that nothing is read.
+    for requests in [1, 2] {
+        let mut client = served_with(1 << 10, long);
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests);
+        client.write_all(&request).await.unwrap();
+        let mut piece = [0; 4 << 10];
+        for _ in 0..4 {
+            sleep(IDLE_TIME * 2 / 3).await;
+            client.read_exact(&mut piece).await.unwrap();
+        }
+        sleep(IDLE_TIME + HEAD_TIME).await;
+        let mut rest = Vec::new();
+        let _ = client.read_to_end(&mut rest).await;
+        assert!(rest.len() <= 1 << 10, "{}", rest.len());
     }
 }
 

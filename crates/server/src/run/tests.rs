@@ -1,0 +1,139 @@
+//! Servers as a whole, each at an address of its own.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent::log::{Line, Log, Sink};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::process::Process;
+use super::*;
+
+/// Longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &Line) {}
+}
+
+/// An address for the usual ports.
+fn address(test: u8) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 8 + test, high, low)
+}
+
+async fn started(address: Ipv4Addr, hcl: &str) -> Process {
+    let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+    let at = address.to_string();
+    let flags = [flag("dev", "true"), flag("bind", &at), flag("client", &at), flag("hcl", hcl)];
+    let (settings, definitions) = read(&flags).unwrap();
+    let log = Log::consul(Level::Err, Box::new(Nowhere), None);
+    let node_id = Uuid::from_bytes([1; 16]);
+    let started = process::start(settings, definitions, node_id, &flags, &log).await;
+    started.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+async fn get(address: Ipv4Addr, path: &str) -> String {
+    let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A folder of its own for one test, removed with it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_and_the_socket_of_https_goes() {
+    let name = format!("tribune-reload-{}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let file = |name: &str| folder.0.join(name).display().to_string();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(file("cert.pem"), cert.pem()).unwrap();
+    std::fs::write(file("key.pem"), signing_key.serialize_pem()).unwrap();
+    let hcl = format!(
+        r#"ports {{ https = 8501 }} addresses {{ https = "unix://{}" }}
+           tls {{ https {{ cert_file = "{}" key_file = "{}" }} }}"#,
+        file("https.sock"),
+        file("cert.pem"),
+        file("key.pem")
+    );
+    let mut process = started(address(1), &hcl).await;
+    assert!(folder.0.join("https.sock").exists());
+    assert_eq!(reload::reload(&mut process).await, Ok(()));
+    std::fs::write(file("cert.pem"), "nonsense").unwrap();
+    let why = reload::reload(&mut process).await.unwrap_err();
+    assert!(why.starts_with("Failed to load cert/key pair: "), "{why}");
+    process.running.stop().await;
+    assert!(!folder.0.join("https.sock").exists());
+}
+
+#[tokio::test]
+async fn a_datacenter_is_looked_at_by_all_but_the_agents_own() {
+    let address = address(2);
+    let process = started(address, "").await;
+    for (path, status, body) in [
+        ("/v1/status/leader?datacenter=dc1&dc=nope", "200 OK", ":8300\"\n"),
+        ("/v1/status/leader?dc=nope", "500 Internal Server Error", "No path to datacenter"),
+        ("/v1/status/leader?datacenter=nope", "500 Internal Server Error", "No path to datacenter"),
+        ("/v1/agent/service/none?dc=nope", "404 Not Found", "unknown service ID: none"),
+        ("/v1/event/list?dc=nope", "200 OK", "[]\n"),
+    ] {
+        let answer = get(address, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {answer}");
+        assert!(answer.ends_with(body), "{path}: {answer}");
+    }
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_has_its_places_and_gets_them_back() {
+    let address = address(3);
+    let process = started(address, "limits { http_max_conns_per_client = 2 }").await;
+    let connect = async || TcpStream::connect((address, 8500)).await.unwrap();
+    let turned_away = async || {
+        let mut answer = String::new();
+        let mut stream = connect().await;
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n")
+    };
+    let (silent, mut watcher) = (connect().await, connect().await);
+    watcher.write_all(b"GET /v1/kv/a?index=9 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert!(turned_away().await);
+    // Who hangs up makes room, also while it waits; an answer may be in the way of a reset.
+    drop(watcher);
+    let served = async {
+        loop {
+            let mut stream = connect().await;
+            let head = b"GET /v1/status/leader HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            let mut answer = String::new();
+            let told = stream.write_all(head).await.is_ok()
+                && stream.read_to_string(&mut answer).await.is_ok();
+            if told && answer.starts_with("HTTP/1.1 200 OK\r\n") {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, served).await.unwrap();
+    process.running.limit_connections(1);
+    assert!(turned_away().await);
+    drop(silent);
+    process.running.stop().await;
+}
