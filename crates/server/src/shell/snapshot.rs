@@ -101,11 +101,7 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     let line = format!("snapshot restored: left_out={}", gotext::quote(&left_out));
     site.shell.log.line(Level::Info, "agent.server", line);
     // What this server and its agent say about themselves was not in the archive, or was another's.
-    site.timers.begin_again(&site.catalogue().read());
-    if let Err(why) = reconcile::own(&site.shell.identity, &site.store).await {
-        let line = format!("failed to register the server: error={}", gotext::quote(&why));
-        site.shell.log.line(Level::Err, "agent.server", line);
-    }
+    reconcile::own(&site.shell.identity, &site.store, &site.shell.log).await;
     site.shell.keeper.tell(Input::ServerJoined).await;
     Ok(empty())
 }
