@@ -16,7 +16,11 @@ use crate::random;
 ///
 /// Where the directory does not let us make another file, the content is written in place, as the
 /// real agent always does.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of the system; the old content is still there unless it was being written in place.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays one; what it points to is replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let beside = beside(&target);

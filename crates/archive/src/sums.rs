@@ -22,7 +22,9 @@ pub(crate) fn write(files: &[(&str, &Vec<u8>)]) -> Vec<u8> {
 pub(crate) fn check(list: &[u8], files: &[(&str, &[u8])]) -> Result<(), ArchiveError> {
     let wrong = |text: String| Err(ArchiveError::Integrity(text));
     let list = String::from_utf8_lossy(list);
-    let mut seen = Vec::new();
+    // Each file is summed up once, however often the list names it.
+    let mut files: Vec<_> =
+        files.iter().map(|(name, contents)| (*name, sum(contents), false)).collect();
     for line in list.lines() {
         let mut words = line.split_ascii_whitespace();
         let given = words.next().unwrap_or_default();
@@ -30,16 +32,16 @@ pub(crate) fn check(list: &[u8], files: &[(&str, &[u8])]) -> Result<(), ArchiveE
             return wrong("no hex data for %x string".to_owned());
         }
         let Some(name) = words.next() else { return wrong("unexpected EOF".to_owned()) };
-        let Some((name, contents)) = files.iter().find(|(file, _)| *file == name) else {
+        let Some((_, sum, seen)) = files.iter_mut().find(|(file, ..)| *file == name) else {
             return wrong(format!("list missing hash for {}", gotext::quote(name)));
         };
-        if !given.eq_ignore_ascii_case(&sum(contents)) {
+        if !given.eq_ignore_ascii_case(sum) {
             return wrong(format!("hash check failed for {}", gotext::quote(name)));
         }
-        seen.push(*name);
+        *seen = true;
     }
-    match files.iter().find(|(name, _)| !seen.contains(name)) {
-        Some((name, _)) => wrong(format!("file missing for {}", gotext::quote(name))),
+    match files.iter().find(|(.., seen)| !seen) {
+        Some((name, ..)) => wrong(format!("file missing for {}", gotext::quote(name))),
         None => Ok(()),
     }
 }

@@ -100,6 +100,20 @@ fn damaged_archives_are_refused_as_recorded() {
 }
 
 #[test]
+fn the_list_of_sums_has_every_file_and_nothing_wrong() {
+    let files: [(&str, &Vec<u8>); 2] = [("a", &b"x".to_vec()), ("b", &Vec::new())];
+    let contents: [(&str, &[u8]); 2] = [("a", b"x"), ("b", b"")];
+    let list = sums::write(&files);
+    assert_eq!(sums::check(&list, &contents), Ok(()));
+    assert_eq!(sums::check(&list.repeat(1000), &contents), Ok(()));
+    let why = |list: &[u8]| sums::check(list, &contents).unwrap_err().to_string();
+    let first = list.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    assert!(why(first).ends_with("file missing for \"b\""));
+    assert!(why(&[first, b"00  b\n"].concat()).ends_with("hash check failed for \"b\""));
+    assert!(why(&[&list[..], b"00  c\n"].concat()).ends_with("list missing hash for \"c\""));
+}
+
+#[test]
 fn nothing_is_unpacked_beyond_the_limit() {
     let archive = Archive { meta: Meta::default(), state: vec![0; 1 << 20] };
     let bytes = archive.write();

@@ -1,6 +1,6 @@
 //! The catalogue behind the log: what applies commands, what readers see, and who waits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use catalog::{
-    Command, Key, ModifyIndex, Response, Snapshot, State, Time, Watch, WatchId, Watches,
+    Command, Key, ModifyIndex, Response, SessionId, Snapshot, State, Time, Watch, WatchId, Watches,
 };
 use tokio::sync::Notify;
 
@@ -33,6 +33,8 @@ struct Shared {
 struct Waiting {
     watches: Watches,
     readers: HashMap<WatchId, Arc<Notify>>,
+    /// For the one who keeps their times.
+    sessions: BTreeSet<SessionId>,
 }
 
 impl Catalogue {
@@ -44,6 +46,11 @@ impl Catalogue {
     /// How often the whole state was replaced by another one, so far.
     pub(crate) fn replaced(&self) -> u64 {
         self.shared.replaced.load(Ordering::Acquire)
+    }
+
+    /// The sessions that came or went since this was asked last.
+    pub(crate) fn take_sessions(&self) -> BTreeSet<SessionId> {
+        std::mem::take(&mut self.waiting().sessions)
     }
 
     /// Enters somebody who waits for a change of any of `watches`.
@@ -68,7 +75,11 @@ impl Catalogue {
 
     fn publish(&self, snapshot: Snapshot, touched: &[Key]) {
         self.shared.published.store(Arc::new(snapshot));
-        let waiting = self.waiting();
+        let mut waiting = self.waiting();
+        waiting.sessions.extend(touched.iter().filter_map(|key| match key {
+            Key::Session(id) => Some(*id),
+            _ => None,
+        }));
         for id in waiting.watches.wake(touched) {
             if let Some(reader) = waiting.readers.get(&id) {
                 reader.notify_one();

@@ -8,10 +8,11 @@ use api::{Body, Failure, Request};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use catalog::Uuid;
+use catalog::{Service, Uuid};
+use pattern::Pattern;
 use serde::Serialize;
 use tokio::sync::Notify;
-use wire::msgpack::{Value, Writer};
+use wire::msgpack::{Reader, Writer};
 
 use crate::limits::EVENTS;
 
@@ -22,7 +23,7 @@ const VERSION: u64 = 1;
 const PATTERN_LIMIT: usize = 1 << 20;
 
 /// An event of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct UserEvent {
     id: Uuid,
     name: String,
@@ -79,7 +80,7 @@ impl UserEvent {
             (&self.service_filter, "service"),
             (&self.tag_filter, "tag"),
         ] {
-            if let Err(error) = pattern::Pattern::new(filter, PATTERN_LIMIT) {
+            if let Err(error) = Pattern::new(filter, PATTERN_LIMIT) {
                 return Err(Failure::internal(format!("Invalid {what} filter: {error}")));
             }
         }
@@ -119,21 +120,27 @@ impl UserEvent {
     }
 
     /// Reads what came from the pool; `None` for an event of somebody else.
-    fn decode(pool_name: &str, payload: &[u8], lamport_time: u64) -> Option<Self> {
+    pub(crate) fn decode(pool_name: &str, payload: &[u8], lamport_time: u64) -> Option<Self> {
         pool_name.strip_prefix(PREFIX)?;
-        let mut reader = wire::msgpack::Reader::new(payload);
-        let value = Value::read(&mut reader).ok()?;
-        let bytes = |key| value.get(key).and_then(Value::as_bytes).unwrap_or_default();
-        let text = |key| String::from_utf8_lossy(bytes(key)).into_owned();
-        Some(Self {
-            id: Uuid::parse(&text("ID"))?,
-            name: text("n"),
-            payload: Bytes::copy_from_slice(bytes("p")),
-            node_filter: text("nf"),
-            service_filter: text("sf"),
-            tag_filter: text("tf"),
-            lamport_time,
-        })
+        let mut event = Self { lamport_time, ..Self::default() };
+        let mut id = None;
+        let mut reader = Reader::new(payload);
+        let read = reader.read_record(&[], |reader, name| {
+            let mut text = || Ok(String::from_utf8_lossy(reader.read_bytes()?).into_owned());
+            match name {
+                b"ID" => id = Uuid::parse(&text()?),
+                b"n" => event.name = text()?,
+                b"nf" => event.node_filter = text()?,
+                b"sf" => event.service_filter = text()?,
+                b"tf" => event.tag_filter = text()?,
+                b"p" => event.payload = Bytes::copy_from_slice(reader.read_bytes()?),
+                _ => reader.skip()?,
+            }
+            Ok(())
+        });
+        read.ok()?;
+        event.id = id?;
+        Some(event)
     }
 
     fn row(&self) -> Row<'_> {
@@ -154,30 +161,32 @@ impl UserEvent {
         api::json::body(&self.row())
     }
 
-    /// Whether this node is meant.
-    fn concerns(&self, node: &str, services: &dyn Services) -> bool {
-        let matches = |pattern: &str, text: &str| {
-            pattern::Pattern::new(pattern, PATTERN_LIMIT)
-                .is_ok_and(|pattern| pattern.is_match(text))
-        };
-        if !self.node_filter.is_empty() && !matches(&self.node_filter, node) {
+    /// Whether this node is meant, with these services.
+    pub(crate) fn concerns<'a>(
+        &self,
+        node: &str,
+        mut services: impl Iterator<Item = &'a Service>,
+    ) -> bool {
+        // A filter that nobody can read fits nothing.
+        let compiled = |filter| Pattern::new(filter, PATTERN_LIMIT).ok();
+        if !self.node_filter.is_empty()
+            && !compiled(&self.node_filter).is_some_and(|filter| filter.is_match(node))
+        {
             return false;
         }
         if self.service_filter.is_empty() {
             return true;
         }
-        services.any(&mut |id, tags| {
-            matches(&self.service_filter, id)
-                && (self.tag_filter.is_empty()
-                    || tags.iter().any(|tag| matches(&self.tag_filter, tag)))
+        let (Some(id), Some(tag)) = (compiled(&self.service_filter), compiled(&self.tag_filter))
+        else {
+            return false;
+        };
+        services.any(|service| {
+            let mut tags = service.tags.iter().flatten();
+            id.is_match(service.id.as_str())
+                && (self.tag_filter.is_empty() || tags.any(|text| tag.is_match(text)))
         })
     }
-}
-
-/// The services of this agent, as far as events ask for them.
-pub(crate) trait Services {
-    /// Whether one of them, by ID and tags, is meant.
-    fn any(&self, meant: &mut dyn FnMut(&str, &[&str]) -> bool) -> bool;
 }
 
 /// The events that came, the oldest first. Cloning shares them.
@@ -193,19 +202,8 @@ struct Shared {
 }
 
 impl Events {
-    /// Takes an event of the pool.
-    pub(crate) fn take(
-        &self,
-        pool_name: &str,
-        payload: &[u8],
-        lamport_time: u64,
-        node: &str,
-        services: &dyn Services,
-    ) {
-        let Some(event) = UserEvent::decode(pool_name, payload, lamport_time) else { return };
-        if !event.concerns(node, services) {
-            return;
-        }
+    /// Takes an event that concerns this node.
+    pub(crate) fn take(&self, event: UserEvent) {
         let mut events = self.shared.events.lock().unwrap_or_else(PoisonError::into_inner);
         if events.len() == EVENTS {
             events.pop_front();
@@ -236,3 +234,6 @@ fn index(id: Uuid) -> u64 {
     let number = |half: &[u8]| half.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     number(high) ^ number(low)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,7 +42,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the task. `prepare` loads what files define, before anything else happens.
+    /// Starts the task, which owns the machine from then on.
     pub(crate) fn start(
         store: Store,
         data_dir: Option<PathBuf>,
@@ -267,17 +268,25 @@ impl Task {
 
     fn save(&self, file: &str, bytes: &[u8]) {
         let Some(directory) = &self.data_dir else { return };
-        if let Err(error) = private_file::write(&directory.join(file), bytes) {
-            let why = gotext::errno_text(&error);
-            let fields = [("file", file.into()), ("error", why.into())];
-            self.log.entry(agent::log::Level::Err, "agent", "failed to write a file", fields);
+        if let Err(error) = private_file::write_unsynced(&directory.join(file), bytes) {
+            self.complain("failed to write a file", file, &error);
         }
     }
 
     fn remove(&self, file: &str) {
         let Some(directory) = &self.data_dir else { return };
-        // It need not be there.
-        let _ = std::fs::remove_file(directory.join(file));
+        match std::fs::remove_file(directory.join(file)) {
+            // It need not be there.
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                self.complain("failed to remove a file", file, &error);
+            }
+            _ => {}
+        }
+    }
+
+    fn complain(&self, what: &str, file: &str, error: &std::io::Error) {
+        let fields = [("file", file.into()), ("error", gotext::errno_text(error).into())];
+        self.log.entry(agent::log::Level::Err, "agent", what, fields);
     }
 }
 

@@ -11,6 +11,10 @@ pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_s
 /// moment.
 pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;
 
+/// Longest record of a restored state: all coordinates are one, of some 200 bytes a node. Once read
+/// it takes up to 32 times as much memory, which is then no more than an archive may.
+pub(crate) const RECORD_BYTES: usize = SNAPSHOT_BYTES / 32;
+
 /// How much of a restored state comes with one entry of the log, which takes 8 MiB.
 pub(crate) const RESTORE_PART_BYTES: usize = 4 << 20;
 

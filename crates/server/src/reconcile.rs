@@ -4,7 +4,7 @@
 use agent::log::{Level, Log};
 use catalog::{
     Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
-    Register, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
+    Register, Response, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
 };
 
 use crate::identity::Identity;
@@ -88,8 +88,15 @@ pub(crate) fn known_node(identity: &Identity, store: &Store) -> Node {
 
 /// Registers this server: its node, that it lives, and the service that it is. What a known node
 /// says about itself stays; the agent adds it to a new one. A new cluster also gets its
-/// configuration.
-pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String> {
+/// configuration. What cannot be written now is written later by [`run`].
+pub(crate) async fn own(identity: &Identity, store: &Store, log: &Log) {
+    if let Err(why) = register(identity, store).await {
+        let fields = [("member", (&*identity.node).into()), ("error", why.into())];
+        log.entry(Level::Err, "agent.leader", "failed to reconcile member", fields);
+    }
+}
+
+async fn register(identity: &Identity, store: &Store) -> Result<(), String> {
     let node = Node {
         tagged_addresses: None,
         meta: Some([("consul-version".into(), crate::VERSION.into())].into()),
@@ -106,7 +113,12 @@ pub(crate) async fn own(identity: &Identity, store: &Store) -> Result<(), String
     // In a cluster that has been there before, there is one.
     let autopilot = AutopilotWrite { row: Autopilot::default(), index: Some(ModifyIndex::ZERO) };
     for command in [Command::Autopilot(autopilot.into()), Command::Register(register.into())] {
-        store.write(&command).await.map_err(|error| error.to_string())?;
+        match store.write(&command).await {
+            // Another node may have the name.
+            Ok(Response::Refused(error)) => return Err(error.to_string()),
+            Ok(_) => {}
+            Err(error) => return Err(error.to_string()),
+        }
     }
     Ok(())
 }
@@ -133,9 +145,9 @@ pub(crate) async fn run(identity: Identity, store: Store, log: Log) {
             continue;
         }
         log.line(Level::Info, "agent.leader", "member joined, marking health alive");
-        if let Err(why) = own(&identity, &store).await {
-            let text = format_args!("failed to reconcile: error={}", gotext::quote(&why));
-            log.line(Level::Err, "agent.leader", text);
-        }
+        own(&identity, &store, &log).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use catalog::{Command, Kind, Session, SessionId, Snapshot, Watch};
+use catalog::{Command, Kind, Session, SessionId, Watch};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::catalogue::Catalogue;
 use crate::store::Store;
 
 /// A session ends after this many times its time to live.
@@ -51,17 +52,11 @@ impl Ends {
         }
     }
 
-    /// Begins with sessions that are not known yet, and forgets those that are gone.
-    fn follow(&mut self, snapshot: &Snapshot, now: Instant) {
-        let gone = |id: &&SessionId| snapshot.session(id).is_none();
-        let gone: Vec<SessionId> = self.by_session.keys().filter(gone).copied().collect();
-        gone.into_iter().for_each(|id| self.forget(id));
-        for session in snapshot.session_list() {
-            if let Some(life) = life(session)
-                && !self.by_session.contains_key(&session.id)
-            {
-                self.set(session.id, now + life);
-            }
+    /// Starts the time of a session that came, and forgets one that is gone or has no end.
+    fn follow(&mut self, id: SessionId, session: Option<&Session>, now: Instant) {
+        match session.and_then(life) {
+            Some(life) => drop(self.set(id, now + life)),
+            None => self.forget(id),
         }
     }
 
@@ -79,13 +74,25 @@ impl SessionTimers {
         }
     }
 
-    /// Starts the times of all sessions from the beginning: the state is another one.
-    pub(crate) fn begin_again(&self, snapshot: &Snapshot) {
+    /// Follows what came and went since the last call. In another state than `followed` the times
+    /// of all sessions start from the beginning.
+    fn follow(&self, catalogue: &Catalogue, followed: &mut Option<u64>) {
+        let state = catalogue.replaced();
+        // Whatever changes after this is followed the next time, too.
+        let changed = catalogue.take_sessions();
+        let snapshot = catalogue.read();
+        let now = Instant::now();
         let mut ends = self.ends();
-        *ends = Ends::default();
-        ends.follow(snapshot, Instant::now());
-        drop(ends);
-        self.shared.first.notify_one();
+        if followed.replace(state) == Some(state) {
+            for id in changed {
+                ends.follow(id, snapshot.session(&id), now);
+            }
+        } else {
+            *ends = Ends::default();
+            for session in snapshot.session_list() {
+                ends.follow(session.id, Some(session), now);
+            }
+        }
     }
 
     /// Short, and never across an await.
@@ -95,9 +102,11 @@ impl SessionTimers {
 
     /// Ends sessions whose time is over, for ever.
     pub(crate) async fn run(self, store: Store) {
-        let changes = store.catalogue().watch(vec![Watch::Any(Kind::Sessions)]);
-        self.ends().follow(&store.catalogue().read(), Instant::now());
+        let catalogue = store.catalogue();
+        let changes = catalogue.watch(vec![Watch::Any(Kind::Sessions)]);
+        let mut followed = None;
         loop {
+            self.follow(catalogue, &mut followed);
             let first = self.ends().first();
             let due = async {
                 match first {
@@ -108,10 +117,7 @@ impl SessionTimers {
             tokio::select! {
                 () = due => {}
                 () = self.shared.first.notified() => continue,
-                () = changes.woken() => {
-                    self.ends().follow(&store.catalogue().read(), Instant::now());
-                    continue;
-                }
+                () = changes.woken() => continue,
             }
             let over = self.ends().first().filter(|(end, _)| *end <= Instant::now());
             let Some((_, id)) = over else { continue };

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::ask::Ask;
-use crate::events::{Events, Services};
+use crate::events::{Events, UserEvent};
 use crate::http::{Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
@@ -84,9 +84,6 @@ pub enum StartError {
     /// A directory cannot be made.
     #[error("{0}")]
     Directory(String),
-    /// The server could not write about itself.
-    #[error("Failed to register the server: {0}")]
-    Register(String),
 }
 
 /// A server that runs.
@@ -234,7 +231,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let store = open_store(&identity, data_dir, options.durable, &telemetry).await?;
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
     let (lan, wan) = start_pools(&identity, options.lan, options.wan, data_dir, &telemetry, &log)?;
-    reconcile::own(&identity, &store).await.map_err(StartError::Register)?;
+    reconcile::own(&identity, &store, &log).await;
     let (keeper, keeping) = keep(&identity, options.checks, data_dir, &store, &log)?;
     let sockets = &options.http.sockets;
     let (plain, http) = listen(&options.http.endpoints, sockets, "http", &log).await?;
@@ -449,19 +446,6 @@ fn manners(options: &HttpOptions) -> Manners {
     }
 }
 
-/// The services of the agent, as they were a moment ago.
-struct OwnServices(Vec<catalog::Service>);
-
-impl Services for OwnServices {
-    fn any(&self, meant: &mut dyn FnMut(&str, &[&str]) -> bool) -> bool {
-        self.0.iter().any(|service| {
-            let tags = service.tags.as_deref().unwrap_or_default();
-            let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
-            meant(service.id.as_str(), &tags)
-        })
-    }
-}
-
 /// Starts the task that keeps the agent's own services and checks.
 fn keep(
     identity: &Identity,
@@ -507,10 +491,15 @@ async fn follow_events(lan: NodeHandle, events: Events, identity: Identity, keep
         }
         if let Event::User { lamport_time, name, payload, .. } = &*event {
             let payload = payload.as_deref().unwrap_or_default();
-            let own = keeper
-                .look(|local, _| local.services().map(|service| service.row().clone()).collect());
-            let own = OwnServices(own.await.unwrap_or_default());
-            events.take(name, payload, lamport_time.0, &identity.node, &own);
+            let Some(event) = UserEvent::decode(name, payload, lamport_time.0) else { continue };
+            let node = identity.node.clone();
+            let concerned = keeper.look(move |local, _| {
+                let services = local.services().map(|service| service.row());
+                event.concerns(&node, services).then_some(event)
+            });
+            if let Some(event) = concerned.await.flatten() {
+                events.take(event);
+            }
         }
     }
 }

@@ -71,3 +71,15 @@ impl Store {
         self.server.status()
     }
 }
+
+/// Runs a test with a catalogue whose log is in memory.
+#[cfg(test)]
+pub(crate) fn with_store(test: impl AsyncFnOnce(Store)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("threads can be started").block_on(async {
+        let (address, storage) = ("127.0.0.1:8300".to_owned(), raft::Storage::Memory);
+        let config = raft::Config { id: 1, address, storage };
+        let telemetry = Arc::new(Telemetry::new(agent::telemetry::Naming::default(), "n1"));
+        test(Store::start(config, telemetry).await.expect("memory is there")).await;
+    });
+}

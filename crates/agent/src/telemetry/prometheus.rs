@@ -127,7 +127,8 @@ fn name(whole: &str) -> String {
 
 fn line(lines: &mut String, name: &str, labels: &Labels, quantile: Option<f64>, value: f64) {
     lines.push_str(name);
-    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+    let escaped =
+        |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let labels = labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));
     let quantile = quantile.map(|part| format!("quantile=\"{part}\""));
     let pairs: Vec<String> = labels.chain(quantile).collect();

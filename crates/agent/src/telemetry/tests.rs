@@ -233,14 +233,14 @@ fn prometheus_is_told_counters_summaries_and_gauges() {
     for value in 1..=100 {
         metrics.record([(apply, 2.0), (commit, f64::from(value))]);
     }
-    metrics.labelled(&[("service", "a\"b\\c".into())]).count("catalog.service.query", 1);
+    metrics.labelled(&[("service", "a\"b\\c\nd 1".into())]).count("catalog.service.query", 1);
     let text = metrics.prometheus(&[Gauge::new("raft.peers", 3.0)]);
     for line in [
         "consul_raft_apply 200",
         "# TYPE consul_raft_commitTime summary",
         "consul_raft_commitTime_sum{method=\"GET\"} 5050",
         "consul_raft_commitTime_count{method=\"GET\"} 100",
-        "consul_catalog_service_query{service=\"a\\\"b\\\\c\"} 1",
+        "consul_catalog_service_query{service=\"a\\\"b\\\\c\\nd 1\"} 1",
         "# TYPE consul_raft_peers gauge",
         "consul_raft_peers 3",
     ] {

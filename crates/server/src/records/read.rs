@@ -11,6 +11,7 @@ use gotext::object::ObjectError;
 use wire::msgpack::{Reader, Value};
 
 use super::fields::{as_float, bytes, float, form, list, number, signed_number, string, truth};
+use crate::limits::RECORD_BYTES;
 
 /// Why a state cannot be restored.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,9 @@ pub(crate) fn read(state: &[u8], now: Time) -> Result<Restored, ReadError> {
     for record in Records::new(state) {
         let record = record?;
         let wrong = |why: String| ReadError::Record { name: archive::type_name(record.kind), why };
+        if record.value.len() > RECORD_BYTES {
+            return Err(wrong(format!("it is longer than {RECORD_BYTES} bytes")));
+        }
         let value = || {
             Value::read(&mut Reader::new(record.value)).map_err(|error| wrong(error.to_string()))
         };
@@ -210,7 +214,8 @@ fn virtual_address(snapshot: &mut Snapshot, value: &Value) -> bool {
     let name = service.get("ServiceName").map(|name| string(name, "Name"));
     let [.., a, b, c, d] = bytes(value, "IP") else { return false };
     match name {
-        Some(name) if bytes(service, "Peer").is_empty() => {
+        // A number beyond the network has no address.
+        Some(name) if bytes(service, "Peer").is_empty() && *a < 0x10 => {
             let number = u32::from_be_bytes([*a, *b, *c, *d]);
             snapshot.enter(Row::VirtualAddress(ServiceName::from(&*name).fold(), number));
             true

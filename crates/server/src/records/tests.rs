@@ -185,6 +185,17 @@ fn strange_records_are_refused_or_passed_over() {
     let port = |value| Value::Map(vec![(Value::Raw(b"Port".to_vec()), value)]);
     let service = |value| Value::Map(vec![(Value::Raw(b"Service".to_vec()), port(value))]);
     assert!(refused(kind::REGISTER, &service(Value::Raw(b"x".to_vec()))).contains("Register"));
+    let long = Value::Raw(vec![0; crate::limits::RECORD_BYTES]);
+    assert!(refused(kind::KEY, &long).starts_with("failed to restore a KVS record: it is longer"));
+    let named = |name: &str, value| Value::Map(vec![(Value::Raw(name.into()), value)]);
+    let address = |bytes: &[u8]| {
+        let name = named("ServiceName", named("Name", Value::Raw(b"web".to_vec())));
+        let ip = (Value::Raw(b"IP".to_vec()), Value::Raw(bytes.to_vec()));
+        let value = Value::Map(vec![(Value::Raw(b"Service".to_vec()), name), ip]);
+        read(&state(kind::VIRTUAL_ADDRESS, &value), NOW).unwrap()
+    };
+    assert_eq!(address(&[0, 0, 0, 7]).snapshot.virtual_addresses().count(), 1);
+    assert_eq!(address(&[255; 16]).left_out["ServiceVirtualIP"], 1, "no number of the network");
     for kind in 0..=u8::MAX {
         // Whatever the value is: no panic.
         for value in

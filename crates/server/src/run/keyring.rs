@@ -55,7 +55,7 @@ impl Keys {
 fn create(path: &Path, keys: &[Bytes]) -> Result<(), String> {
     let keys = keys.iter().map(|key| Json::text(STANDARD.encode(key)));
     let text = Json::List(keys.collect()).compact();
-    private_file::write_lasting(path, text.as_bytes()).map_err(|error| {
+    private_file::write(path, text.as_bytes()).map_err(|error| {
         let why = gotext::path_error("open", &path.to_string_lossy(), &error);
         format!("Failed to configure keyring: {why}")
     })

@@ -33,7 +33,7 @@ pub(super) fn write(data_dir: &Path, now: SystemTime) -> Result<(), String> {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     let text = Json::record([("last_seen_unix", Json::Int(seconds))]).compact();
     let path = path(data_dir);
-    private_file::write(&path, text.as_bytes())
+    private_file::write_unsynced(&path, text.as_bytes())
         .map_err(|error| gotext::path_error("open", &path.to_string_lossy(), &error))
 }
 

@@ -36,7 +36,7 @@ pub(super) fn node_id(settings: &Settings) -> Result<Uuid, Failure> {
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let id = fresh();
-            private_file::write_lasting(&path, id.to_string().as_bytes())
+            private_file::write(&path, id.to_string().as_bytes())
                 .map_err(|error| wrong(path_error("open", &path, &error)))?;
             Ok(id)
         }

@@ -1,6 +1,9 @@
-use catalog::Uuid;
+#![allow(clippy::unwrap_used)]
+
+use catalog::{Node, Register, Response, RestorePart, Uuid};
 
 use super::*;
+use crate::store::with_store;
 
 fn id(number: u8) -> SessionId {
     Uuid::from_bytes([number; 16])
@@ -21,10 +24,56 @@ fn the_first_end_is_known_whatever_is_renewed() {
     assert_eq!((ends.first(), ends.by_session.len()), (None, 0));
 }
 
+async fn apply(store: &Store, command: Command) {
+    assert_eq!(store.write(&command).await.unwrap(), Response::Done);
+}
+
+fn session(number: u8, ttl: &str) -> Command {
+    let node = "n1".into();
+    Command::SessionCreate(
+        Session { id: id(number), node, ttl: ttl.into(), ..Session::default() }.into(),
+    )
+}
+
+fn known(timers: &SessionTimers) -> Vec<SessionId> {
+    let ends = timers.ends();
+    assert_eq!(ends.by_session.len(), ends.by_time.len());
+    let mut known: Vec<_> = ends.by_session.keys().copied().collect();
+    known.sort();
+    known
+}
+
 #[test]
-fn what_the_state_does_not_have_is_forgotten() {
-    let mut ends = Ends::default();
-    ends.set(id(1), Instant::now());
-    ends.follow(&Snapshot::default(), Instant::now());
-    assert_eq!(ends.first(), None);
+fn the_times_of_the_sessions_in_the_catalogue_are_kept_and_no_others() {
+    with_store(async |store| {
+        let node = Node { name: "n1".into(), ..Node::default() };
+        let node = Register { node, service: None, checks: [].into(), skip_node_update: false };
+        apply(&store, Command::Register(node.into())).await;
+        apply(&store, session(1, "10s")).await;
+        let (timers, mut followed) = (SessionTimers::default(), None);
+        let mut follow = || timers.follow(store.catalogue(), &mut followed);
+        follow();
+        assert_eq!(known(&timers), [id(1)], "what was there before");
+        apply(&store, session(2, "10s")).await;
+        apply(&store, session(3, "")).await;
+        apply(&store, session(4, "20s")).await;
+        apply(&store, Command::SessionDestroy(id(4))).await;
+        follow();
+        assert_eq!(known(&timers), [id(1), id(2)]);
+        let end = timers.ends().first();
+        follow();
+        assert_eq!(timers.ends().first(), end, "nothing came or went");
+
+        let mut bytes = Vec::new();
+        store.catalogue().read().save(&mut bytes).unwrap();
+        apply(&store, Command::SessionDestroy(id(1))).await;
+        follow();
+        assert_eq!(known(&timers), [id(2)]);
+        let bytes = bytes.into();
+        let part = RestorePart { id: id(9), number: 0, last: true, bytes };
+        apply(&store, Command::Restore(part)).await;
+        follow();
+        assert_eq!(known(&timers), [id(1), id(2)], "another state");
+        assert!(timers.ends().by_session.values().all(|at| *at > end.unwrap().0), "from now on");
+    });
 }

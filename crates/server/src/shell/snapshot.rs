@@ -101,11 +101,7 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     let log = &site.shell.log;
     log.entry(Level::Info, "agent.server", "snapshot restored", [("left_out", left_out.into())]);
     // What this server and its agent say about themselves was not in the archive, or was another's.
-    site.timers.begin_again(&site.catalogue().read());
-    if let Err(why) = reconcile::own(&site.shell.identity, &site.store).await {
-        let fields = [("error", why.into())];
-        log.entry(Level::Err, "agent.server", "failed to register the server", fields);
-    }
+    reconcile::own(&site.shell.identity, &site.store, log).await;
     site.shell.keeper.tell(Input::ServerJoined).await;
     Ok(empty())
 }
