@@ -162,3 +162,6 @@ impl<'a> Serialize for AgentHealth<'a> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests;
