@@ -18,17 +18,18 @@ const ANY: &str = "any";
 
 pub(crate) fn node(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
     let name = named_node(request)?;
-    let mut found: Vec<&Check> = Vec::new();
-    found.extend(reader.snapshot.node_checks(&name));
+    let found = reader.snapshot.node_checks(&name).collect();
     let watch = Watch::Key(Key::NodeChecks(name));
-    checks(request, reader, found, false, watch)
+    checks(request, reader, found, false, vec![watch])
 }
 
 pub(crate) fn service_checks(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
     let name = named_service(request)?;
     let instances = reader.snapshot.instances(&name);
     let found = instances.flat_map(|(_, service)| reader.snapshot.checks_of(service)).collect();
-    checks(request, reader, found, true, Watch::Key(Key::ServiceChecks(name)))
+    // An instance that changes its name takes its checks along.
+    let watches = [Key::ServiceChecks(name.clone()), Key::Service(name)].map(Watch::Key);
+    checks(request, reader, found, true, watches.into())
 }
 
 pub(crate) fn state(request: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
@@ -38,7 +39,7 @@ pub(crate) fn state(request: &Request, reader: &Reader<'_>) -> Result<Answer, Fa
     let state = request.tail_text();
     let has = |check: &&Check| state == ANY || check.status.eq_ignore_ascii_case(&state);
     let found = reader.snapshot.check_list().filter(has).collect();
-    checks(request, reader, found, true, Watch::Any(Kind::Checks))
+    checks(request, reader, found, true, vec![Watch::Any(Kind::Checks)])
 }
 
 fn checks(
@@ -46,11 +47,10 @@ fn checks(
     reader: &Reader<'_>,
     mut found: Vec<&Check>,
     by_node: bool,
-    watch: Watch,
+    mut watches: Vec<Watch>,
 ) -> Result<Answer, Failure> {
     let filter = filter(request, fields::CHECK)?;
     let meta = NodeMeta::new(request);
-    let mut watches = vec![watch];
     if by_node && !meta.is_empty() {
         watches.push(Watch::Any(Kind::Nodes));
         let node = |check: &Check| reader.snapshot.node(&check.node.fold());
@@ -154,3 +154,6 @@ fn keep_passing(rows: &mut Vec<EntryRow<'_>>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,11 @@ use crate::endpoint::{Proposal, Reader};
 use crate::json;
 use crate::request::Request;
 
-/// The kinds of config entries.
+/// The kinds of config entries (consul-acl-connect, "Config entries").
 const KINDS: [&str; 17] = [
     "api-gateway",
     "bound-api-gateway",
-    "control-plane-request-limit",
     "exported-services",
-    "file-system-certificate",
     "http-route",
     "ingress-gateway",
     "inline-certificate",
@@ -25,6 +23,8 @@ const KINDS: [&str; 17] = [
     "service-resolver",
     "service-router",
     "service-splitter",
+    "tcp-route",
+    "terminating-gateway",
 ];
 
 fn none() -> Answer {
@@ -82,3 +82,6 @@ pub(crate) fn remove_config(request: &Request, _: &Reader<'_>) -> Result<Proposa
     let nothing = std::collections::BTreeMap::<&str, ()>::new();
     Ok(Proposal::Answer(Answer::new(json::body(&nothing))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! The JSON forms of what an agent says of its own services and checks (consul-http, "Agent").
 
-use catalog::{Check, Service};
+use catalog::{Check, Service, Usage};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, Kept, TagList, WeightsRow};
 
@@ -16,10 +15,6 @@ fn is_zero(number: &u64) -> bool {
 struct Native {
     native: bool,
 }
-
-/// The kinds of services that show what they are as proxies.
-const PROXIES: [&str; 5] =
-    ["api-gateway", "connect-proxy", "ingress-gateway", "mesh-gateway", "terminating-gateway"];
 
 /// A proxy as agents show it.
 struct AgentProxy<'a>(Option<&'a str>);
@@ -83,7 +78,7 @@ impl<'a> AgentService<'a> {
             create_index: service.create.0,
             modify_index: service.modify.0,
             content_hash,
-            proxy: PROXIES
+            proxy: Usage::KINDS
                 .contains(&&*service.kind)
                 .then_some(AgentProxy(service.proxy.as_deref())),
             connect: service.native.then_some(Native { native: true }),
@@ -103,49 +98,11 @@ impl Serialize for AgentCheck<'_> {
 }
 
 /// What stands for the definition of a check that is asked for its health: nothing of it.
-#[derive(Serialize, Default)]
-struct EmptyDefinition {
-    #[serde(rename = "Interval")]
-    interval: Zero,
-    #[serde(rename = "Timeout")]
-    timeout: Zero,
-    #[serde(rename = "DeregisterCriticalServiceAfter")]
-    deregister: Zero,
-    #[serde(rename = "HTTP")]
-    http: &'static str,
-    #[serde(rename = "Header")]
-    header: Option<()>,
-    #[serde(rename = "Method")]
-    method: &'static str,
-    #[serde(rename = "Body")]
-    body: &'static str,
-    #[serde(rename = "TLSServerName")]
-    tls_server_name: &'static str,
-    #[serde(rename = "TLSSkipVerify")]
-    tls_skip_verify: bool,
-    #[serde(rename = "TCP")]
-    tcp: &'static str,
-    #[serde(rename = "TCPUseTLS")]
-    tcp_use_tls: bool,
-    #[serde(rename = "UDP")]
-    udp: &'static str,
-    #[serde(rename = "GRPC")]
-    grpc: &'static str,
-    #[serde(rename = "OSService")]
-    os_service: &'static str,
-    #[serde(rename = "GRPCUseTLS")]
-    grpc_use_tls: bool,
-}
-
-/// No time at all.
-#[derive(Default)]
-struct Zero;
-
-impl Serialize for Zero {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("0s")
-    }
-}
+const NO_DEFINITION: &str = concat!(
+    r#"{"Interval":"0s","Timeout":"0s","DeregisterCriticalServiceAfter":"0s","HTTP":"","#,
+    r#""Header":null,"Method":"","Body":"","TLSServerName":"","TLSSkipVerify":false,"TCP":"","#,
+    r#""TCPUseTLS":false,"UDP":"","GRPC":"","OSService":"","GRPCUseTLS":false}"#,
+);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -163,7 +120,7 @@ struct HealthCheck<'a> {
     service_tags: TagList<'a>,
     r#type: &'static str,
     exposed_port: i64,
-    definition: EmptyDefinition,
+    definition: Kept<'static>,
     create_index: u64,
     modify_index: u64,
 }
@@ -178,26 +135,23 @@ pub struct AgentHealth<'a> {
     pub checks: Vec<&'a Check>,
 }
 
-impl Serialize for AgentHealth<'_> {
+impl<'a> Serialize for AgentHealth<'a> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let check = |check: &&'_ Check| -> Value {
-            let row = HealthCheck {
-                node: check.node.as_str(),
-                check_id: check.id.as_str(),
-                name: &check.name,
-                status: &check.status,
-                notes: &check.notes,
-                output: &check.output,
-                service_id: check.service_id.as_str(),
-                service_name: check.service_name.as_str(),
-                service_tags: TagList(&check.service_tags, Absent::Null),
-                r#type: "",
-                exposed_port: check.exposed_port,
-                definition: EmptyDefinition::default(),
-                create_index: check.create.0,
-                modify_index: check.modify.0,
-            };
-            serde_json::json!(row)
+        let check = |check: &&'a Check| HealthCheck {
+            node: check.node.as_str(),
+            check_id: check.id.as_str(),
+            name: &check.name,
+            status: &check.status,
+            notes: &check.notes,
+            output: &check.output,
+            service_id: check.service_id.as_str(),
+            service_name: check.service_name.as_str(),
+            service_tags: TagList(&check.service_tags, Absent::Null),
+            r#type: "",
+            exposed_port: check.exposed_port,
+            definition: Kept(NO_DEFINITION),
+            create_index: check.create.0,
+            modify_index: check.modify.0,
         };
         let known = self.service.is_some();
         let checks = known.then(|| self.checks.iter().map(check).collect::<Vec<_>>());
@@ -208,3 +162,6 @@ impl Serialize for AgentHealth<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::answer::{Answer, Failure};
 use crate::endpoint::{Proposal, Reader};
+use crate::json;
 use crate::request::Request;
 
 /// The weights of a service that names none, or none that make sense.
@@ -149,6 +150,11 @@ fn tags(list: Option<Vec<String>>) -> Tags {
     list.map(|list| list.into_iter().map(String::into_boxed_str).collect())
 }
 
+/// JSON as the catalogue keeps it: the bytes that answers show.
+fn kept(form: &Map<String, Json>) -> Box<str> {
+    String::from_utf8(json::encode(form)).expect("JSON is made of texts").into()
+}
+
 fn locality(object: &mut Object) -> Result<Option<Box<str>>, ObjectError> {
     let Some(mut locality) = object.optional::<Object>("Locality")? else { return Ok(None) };
     let mut form = Map::new();
@@ -159,7 +165,7 @@ fn locality(object: &mut Object) -> Result<Option<Box<str>>, ObjectError> {
         }
     }
     locality.finish()?;
-    Ok(Some(Json::Object(form).to_string().into()))
+    Ok(Some(kept(&form)))
 }
 
 /// The node of a request: its fields stand beside others.
@@ -286,7 +292,7 @@ pub(crate) fn check(mut object: Object) -> Result<Check, ObjectError> {
         timeout: text(&mut object, "Timeout")?.into(),
         exposed_port: object.field("ExposedPort")?,
         kind: if kind.is_empty() { derived().into() } else { kind.into() },
-        definition: definition.map(|form| Json::Object(form).to_string().into()),
+        definition: definition.as_ref().map(kept),
         create: ModifyIndex::ZERO,
         modify: ModifyIndex::ZERO,
     };
@@ -391,3 +397,6 @@ fn number(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/status/peers", &[(Get, Shell(Call::StatusPeers))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/txn", &[(Put, Write(txn::apply))], Meta::None, Parameters::All, Enterprise::Refuse, false),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -172,20 +172,17 @@ impl Write<'_> {
         self.sessions_of_check(&key);
     }
 
-    /// Marks what shows a check; whether there is such a service.
-    fn check_changed(&mut self, check: &Check) -> bool {
+    /// Marks what shows a check.
+    fn check_changed(&mut self, check: &Check) {
         let node = check.node.fold();
         self.bump(Mark::Checks);
         self.touched.push(Key::Check(check.key()));
         self.touched.push(Key::NodeChecks(node.clone()));
         if check.service_id.is_empty() {
-            return self.touch_services_of(&node, false);
-        }
-        let service = self.root.service(&node, &check.service_id).cloned();
-        if let Some(service) = &service {
+            self.touch_services_of(&node, false);
+        } else if let Some(service) = self.root.service(&node, &check.service_id).cloned() {
             self.touched.push(Key::ServiceChecks(service.name.fold()));
-            self.touch_service(service, false);
+            self.touch_service(&service, false);
         }
-        service.is_some()
     }
 }

@@ -108,7 +108,7 @@ impl Write<'_> {
 }
 
 /// Whether an identity, if there is one, is a UUID.
-fn node_id_valid(id: &NodeId) -> Result<(), Error> {
+pub(crate) fn node_id_valid(id: &NodeId) -> Result<(), Error> {
     if id.is_empty() {
         Ok(())
     } else {

@@ -37,7 +37,7 @@ pub enum Row {
     Session(Session),
     /// A coordinate.
     Coordinate(NodeCoordinate),
-    /// The number of the virtual address of a service.
+    /// The number of the virtual address of a service, whose name is folded.
     VirtualAddress(ServiceName, u32),
     /// How servers are kept in order.
     Autopilot(Autopilot),
@@ -80,10 +80,7 @@ impl Snapshot {
             Row::Check(check) => {
                 self.checks.insert(check.key(), *check);
             }
-            Row::Session(session) => {
-                self.link_session(&session);
-                self.sessions.insert(session.id, session);
-            }
+            Row::Session(session) => self.session_enter(session),
             Row::Coordinate(row) => {
                 self.coordinates.insert((row.node.fold(), row.segment.clone()), row);
             }

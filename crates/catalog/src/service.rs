@@ -295,7 +295,7 @@ impl Write<'_> {
     }
 
     /// The same for all services of a node.
-    pub(crate) fn touch_services_of(&mut self, node: &NodeName, instance: bool) -> bool {
+    pub(crate) fn touch_services_of(&mut self, node: &NodeName, instance: bool) {
         let services: Vec<_> = self
             .root
             .services
@@ -306,6 +306,5 @@ impl Write<'_> {
         for service in &services {
             self.touch_service(service, instance);
         }
-        !services.is_empty()
     }
 }

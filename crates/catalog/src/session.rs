@@ -103,12 +103,8 @@ impl Write<'_> {
             }
         }
         let session = Session { create: self.index, modify: self.index, ..session.clone() };
-        if let Some(old) = self.root.session(&session.id).cloned() {
-            self.root.unlink_session(&old);
-        }
-        self.root.link_session(&session);
         self.session_changed(session.id);
-        self.root.sessions.insert(session.id, session);
+        self.root.session_enter(session);
         Ok(())
     }
 
@@ -149,14 +145,18 @@ impl Write<'_> {
 }
 
 impl Snapshot {
-    /// Enters a session in the indexes by node and by check.
-    pub(crate) fn link_session(&mut self, session: &Session) {
+    /// Enters a session, also by its node and by its checks, over one that has its ID.
+    pub(crate) fn session_enter(&mut self, session: Session) {
+        if let Some(old) = self.session(&session.id).cloned() {
+            self.unlink_session(&old);
+        }
         let node = session.node.fold();
         for check in session.all_checks() {
             let key = CheckKey { node: node.clone(), id: check.fold() };
             self.session_checks.insert((key, session.id));
         }
         self.session_nodes.insert((node, session.id));
+        self.sessions.insert(session.id, session);
     }
 
     fn unlink_session(&mut self, session: &Session) {

@@ -7,9 +7,13 @@ use crate::error::Error;
 use crate::kv::{Entry, KvVerb, KvWrite, Refused};
 use crate::name::{ModifyIndex, Time, Uuid};
 use crate::node::Node;
-use crate::register::meta_valid;
+use crate::register::{meta_valid, node_id_valid};
 use crate::service::Service;
 use crate::state::{Snapshot, Write};
+
+/// Most bytes of entries that the prefixes of one transaction may find: a hundred operations of a few
+/// bytes each could name all keys a hundred times.
+const TREES_BYTES: usize = 64 << 20;
 
 /// What an operation does with keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +76,11 @@ pub enum TxnResult {
     /// A key that does not exist.
     Absent(Box<[u8]>),
     /// A node.
-    Node(Node),
+    Node(Box<Node>),
     /// A service.
-    Service(Service),
+    Service(Box<Service>),
     /// A check.
-    Check(Check),
+    Check(Box<Check>),
 }
 
 /// Why a transaction was not applied.
@@ -88,7 +92,7 @@ pub struct TxnError {
     pub what: Error,
 }
 
-/// What is wrong before anything is looked at: keys and names that are missing.
+/// What is wrong before anything is looked at: what is missing, and identities that are none.
 #[must_use]
 pub fn txn_refused(ops: &[TxnOp]) -> Vec<TxnError> {
     let wrong = |op: &TxnOp| match op {
@@ -97,7 +101,8 @@ pub fn txn_refused(ops: &[TxnOp]) -> Vec<TxnError> {
             Some(Error::Txn("Must provide key".into()))
         }
         TxnOp::Node(_, node) if node.name.is_empty() => Some(Error::NoNode),
-        TxnOp::Service(RowVerb::Get, _) => None,
+        TxnOp::Node(RowVerb::Get, _) | TxnOp::Service(RowVerb::Get, _) => None,
+        TxnOp::Node(_, node) => node_id_valid(&node.id).err(),
         TxnOp::Service(_, service) if service.name.is_empty() => Some(Error::NoServiceName),
         _ => None,
     };
@@ -124,9 +129,12 @@ impl Write<'_> {
     pub(crate) fn txn(&mut self, ops: &[TxnOp]) -> Result<Vec<TxnResult>, Vec<TxnError>> {
         let mut results = Vec::new();
         let mut errors = Vec::new();
+        let mut trees_bytes = 0;
         for (op, this) in ops.iter().enumerate() {
             let outcome = match this {
-                TxnOp::Kv(verb, fields) => self.txn_kv(verb, fields, &mut results),
+                TxnOp::Kv(verb, fields) => {
+                    self.txn_kv(verb, fields, &mut results, &mut trees_bytes)
+                }
                 TxnOp::Node(verb, node) => self.txn_node(verb, node, &mut results),
                 TxnOp::Service(verb, service) => self.txn_service(verb, service, &mut results),
                 TxnOp::Check(verb, check) => self.txn_check(verb, check, &mut results),
@@ -143,6 +151,7 @@ impl Write<'_> {
         verb: &TxnVerb,
         op: &KvWrite,
         results: &mut Vec<TxnResult>,
+        trees_bytes: &mut usize,
     ) -> Result<(), Error> {
         let key = quoted(&op.key);
         let found = self.root.kv_get(&op.key).cloned();
@@ -162,7 +171,16 @@ impl Write<'_> {
             TxnVerb::GetOrEmpty => results
                 .push(found.map_or_else(|| TxnResult::Absent(op.key.clone()), TxnResult::Value)),
             TxnVerb::GetTree => {
-                results.extend(self.root.kv_list(&op.key).cloned().map(TxnResult::Value));
+                for entry in self.root.kv_list(&op.key) {
+                    *trees_bytes += entry.packed().len();
+                    if *trees_bytes > TREES_BYTES {
+                        return Err(failed(format!(
+                            "the trees of this transaction hold more than {TREES_BYTES} bytes: \
+                             read a smaller prefix, or outside of a transaction"
+                        )));
+                    }
+                    results.push(TxnResult::Value(entry.clone()));
+                }
             }
             TxnVerb::CheckIndex => {
                 let absent = || failed(format!("failed to check index, key {key} doesn't exist"));
@@ -221,7 +239,7 @@ impl Write<'_> {
             }
             Action::Read => {}
         }
-        results.extend(find(self.root).map(TxnResult::Node));
+        results.extend(find(self.root).map(|row| TxnResult::Node(row.into())));
         Ok(())
     }
 
@@ -245,7 +263,8 @@ impl Write<'_> {
             }
             Action::Read => {}
         }
-        results.extend(self.root.service(node, id).cloned().map(TxnResult::Service));
+        let row = self.root.service(node, id).cloned();
+        results.extend(row.map(|row| TxnResult::Service(row.into())));
         Ok(())
     }
 
@@ -267,7 +286,8 @@ impl Write<'_> {
             }
             Action::Read => {}
         }
-        results.extend(self.root.check(node, &id).cloned().map(TxnResult::Check));
+        let row = self.root.check(node, &id).cloned();
+        results.extend(row.map(|row| TxnResult::Check(row.into())));
         Ok(())
     }
 }

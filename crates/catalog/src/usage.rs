@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::name::ServiceName;
 use crate::state::Snapshot;
 
 /// The service that servers are: nobody pays for it.
@@ -53,7 +52,7 @@ impl Snapshot {
             if let Some(kind) = Usage::KINDS.iter().position(|kind| *kind == &*service.kind) {
                 usage.kinds[kind] += 1;
             }
-            let is_server = service.name == ServiceName::from(SERVERS);
+            let is_server = service.name.as_str() == SERVERS;
             usage.billable += usize::from(service.kind.is_empty() && !is_server);
         }
         usage.services = names.len();

@@ -19,9 +19,18 @@ impl Snapshot {
         self.virtual_numbers.get(&name.fold()).copied()
     }
 
+    /// Gives a service a number, and takes both from whom they were. What is no number of an
+    /// address, as another program's snapshot may have it, is passed over.
     pub(crate) fn link_virtual(&mut self, name: ServiceName, number: u32) {
-        self.virtual_names.insert(number, name.clone());
-        self.virtual_numbers.insert(name, number);
+        if !(1..=LAST).contains(&number) {
+            return;
+        }
+        if let Some(former) = self.virtual_names.insert(number, name.clone()) {
+            self.virtual_numbers.remove(&former);
+        }
+        if let Some(former) = self.virtual_numbers.insert(name, number).filter(|n| *n != number) {
+            self.virtual_names.remove(&former);
+        }
     }
 }
 

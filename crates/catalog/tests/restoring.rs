@@ -4,7 +4,7 @@
 
 use catalog::{
     Autopilot, AutopilotWrite, Command, KvVerb, KvWrite, ModifyIndex, Node, Register, Response,
-    RestorePart, Row, Service, Snapshot, State, Time, Usage, Uuid,
+    RestorePart, Row, Service, Session, Snapshot, State, Time, Usage, Uuid,
 };
 
 fn set(key: &[u8]) -> Command {
@@ -123,6 +123,41 @@ fn a_row_that_comes_twice_is_there_once() {
         Command::Deregister { node: "n".into(), service: "s".into(), check: "".into() };
     apply(&mut state, 1, &deregister);
     assert_eq!(state.snapshot().service_tags().count(), 0);
+}
+
+#[test]
+fn a_session_that_comes_twice_hangs_on_what_it_said_last() {
+    let mut root = Snapshot::default();
+    for node in ["first", "second"] {
+        root.enter(Row::Session(Session { node: node.into(), ..Session::default() }));
+    }
+    assert_eq!(root.node_sessions(&"first".into()).count(), 0);
+    assert_eq!(root.node_sessions(&"second".into()).count(), 1);
+}
+
+#[test]
+fn the_numbers_of_virtual_addresses_are_within_their_network_and_one_services_each() {
+    let mut root = Snapshot::default();
+    let beyond = [("zero", 0), ("beyond", 0x0fff_ffff), ("last", u32::MAX)];
+    let twice = [("a", 5), ("a", 6), ("b", 6), ("c", 5)];
+    for (name, number) in beyond.into_iter().chain(twice) {
+        root.enter(Row::VirtualAddress(name.into(), number));
+    }
+    let numbers = |root: &Snapshot| {
+        let named = |(name, number): (&catalog::ServiceName, u32)| (name.to_string(), number);
+        root.virtual_addresses().map(named).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&root), [("b".to_owned(), 6), ("c".to_owned(), 5)]);
+    let mut state = State::new(root);
+    let service = Service { id: "s".into(), name: "d".into(), native: true, ..Service::default() };
+    let register = Register {
+        node: Node { name: "n".into(), ..Node::default() },
+        skip_node_update: false,
+        service: Some(Box::new(Service { node: "n".into(), ..service })),
+        checks: Box::default(),
+    };
+    assert_eq!(apply(&mut state, 1, &Command::Register(register.into())), Response::Done);
+    assert_eq!(numbers(&state.snapshot())[2], ("d".to_owned(), 7));
 }
 
 #[test]

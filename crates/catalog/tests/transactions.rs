@@ -8,8 +8,8 @@ use std::fs;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use catalog::{
-    Behavior, Command, Entry, KvVerb, KvWrite, ModifyIndex, Node, Register, Response, Session,
-    SessionId, State, Time, TxnOp, TxnResult, TxnVerb, txn_refused,
+    Behavior, Command, Entry, KvVerb, KvWrite, ModifyIndex, Node, Register, Response, RowVerb,
+    Session, SessionId, State, Time, TxnOp, TxnResult, TxnVerb, txn_refused,
 };
 use serde_json::{Value, json};
 
@@ -217,4 +217,42 @@ fn transactions_over_keys_answer_as_recorded() {
         compared += 1;
     }
     assert_eq!(compared, 56);
+}
+
+#[test]
+fn a_node_that_is_written_has_an_identity_or_none() {
+    let node = |verb, id: &str| {
+        let node = Node { id: id.into(), name: "n".into(), ..Node::default() };
+        TxnOp::Node(verb, node.into())
+    };
+    let refused = txn_refused(&[
+        node(RowVerb::Set, "short"),
+        node(RowVerb::Get, "short"),
+        node(RowVerb::Set, ""),
+        node(RowVerb::Set, "aaaaaaaa-0000-0000-0000-00000000000f"),
+    ]);
+    let said: Vec<_> = refused.iter().map(|error| (error.op, error.what.to_string())).collect();
+    assert_eq!(said, [(0, "Bad node ID: uuid string is wrong length".to_owned())]);
+}
+
+/// A request of a few bytes does not read all keys a hundred times.
+#[test]
+fn the_trees_of_a_transaction_are_bounded() {
+    let mut state = State::default();
+    let write = |verb, value: usize| KvWrite {
+        verb,
+        key: (*b"k").into(),
+        value: vec![0; value].into(),
+        flags: 0,
+        index: ModifyIndex::ZERO,
+        session: "".into(),
+    };
+    let set = Command::Kv(write(KvVerb::Set, 7 << 20));
+    state.apply(ModifyIndex(1), Time(0), &[set]);
+    let tree = || TxnOp::Kv(TxnVerb::GetTree, write(KvVerb::Set, 0).into());
+    let trees = |count| (0..count).map(|_| tree()).collect::<Vec<_>>();
+    assert_eq!(state.snapshot().txn(&trees(9)).unwrap().len(), 9);
+    let errors = state.snapshot().txn(&trees(12)).unwrap_err();
+    let failed: Vec<_> = errors.iter().map(|error| error.op).collect();
+    assert_eq!(failed, [9, 10, 11]);
 }

@@ -420,7 +420,7 @@ fn last_of_each(fields: Vec<(String, Value)>) -> Vec<(String, Value)> {
 }
 
 /// Each stray byte becomes one U+FFFD, as Go counts them.
-fn lossy(bytes: &[u8]) -> String {
+pub fn lossy(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
