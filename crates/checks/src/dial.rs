@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use gotext::AddressError;
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use crate::limits::ADDRESSES;
+use crate::limits::{ADDRESSES, LOOKUPS};
 
 /// Why there is no connection; reads as Go's dialer says it.
 #[derive(Debug, thiserror::Error)]
@@ -146,15 +148,27 @@ async fn resolve(
         return Ok(vec![Address { socket, without_host: host.is_empty() }]);
     }
     let lookup = |why: &str| DialError::Lookup { network, host: host.to_owned(), why: why.into() };
-    match timeout_at(deadline, lookup_host((host, port))).await {
-        Ok(Ok(found)) => Ok(found
-            .take(ADDRESSES)
-            .map(|socket| Address { socket, without_host: false })
-            .collect()),
+    match timeout_at(deadline, addresses_of(host, port)).await {
+        Ok(Ok(found)) => {
+            Ok(found.into_iter().map(|socket| Address { socket, without_host: false }).collect())
+        }
         // The resolver's own words differ from system to system.
         Ok(Err(_)) => Err(lookup("no such host")),
         Err(_) => Err(lookup("i/o timeout")),
     }
+}
+
+/// Asks the resolver, which nobody can interrupt: what it is asked goes on when nobody waits any
+/// longer, so that only so many questions may be open.
+async fn addresses_of(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    static OPEN: Semaphore = Semaphore::const_new(LOOKUPS);
+    let permit = OPEN.acquire().await.map_err(io::Error::other)?;
+    let host = host.to_owned();
+    let lookup = move || {
+        let _permit = permit;
+        Ok((host, port).to_socket_addrs()?.take(ADDRESSES).collect())
+    };
+    spawn_blocking(lookup).await?
 }
 
 fn no_such_host(network: Network, target: &str) -> DialError {

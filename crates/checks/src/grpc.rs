@@ -122,9 +122,8 @@ async fn ask(
     let Some(tls) = tls else {
         return call(stream, request("http", address, service)?, deadline).await;
     };
-    let config = environment.trust.config(tls, &[b"h2"]).await?;
-    let name = tls::name(tls, tls::host_of(address))?;
-    let stream = tls::handshake(stream, name, config, deadline).await?;
+    let host = tls::host_of(address);
+    let stream = tls::connect(stream, host, tls, &[b"h2"], &environment.trust, deadline).await?;
     let authority = if tls.server_name.is_empty() { address } else { &tls.server_name };
     call(stream, request("https", authority, service)?, deadline).await
 }

@@ -58,13 +58,10 @@ async fn ping(
     let Some(tls) = tls else {
         return Ok(ping_over(stream, deadline).await?);
     };
-    let secure = async {
-        let config = environment.trust.config(tls, &[b"h2"]).await?;
-        let name = tls::name(tls, tls::host_of(address))?;
-        tls::handshake(stream, name, config, deadline).await
-    };
-    let stream =
-        secure.await.map_err(|error| PingError::Tls { address: address.to_owned(), error })?;
+    let host = tls::host_of(address);
+    let stream = tls::connect(stream, host, tls, &[b"h2"], &environment.trust, deadline)
+        .await
+        .map_err(|error| PingError::Tls { address: address.to_owned(), error })?;
     Ok(ping_over(stream, deadline).await?)
 }
 

@@ -192,10 +192,10 @@ impl Client<'_> {
         };
         let stream = dial::tcp(&location.address(), self.deadline).await?;
         let (head, _) = if is_secure {
+            let (host, tls) = (location.host_name(), &self.target.tls);
             let trust = &self.environment.trust;
-            let config = trust.config(&self.target.tls, &[b"h2", b"http/1.1"]).await?;
-            let name = tls::name(&self.target.tls, &location.host_name())?;
-            let stream = tls::handshake(stream, name, config, self.deadline).await?;
+            let protocols: &[&[u8]] = &[b"h2", b"http/1.1"];
+            let stream = tls::connect(stream, &host, tls, protocols, trust, self.deadline).await?;
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 let request = request::for_http2(request, location)?;
                 transport::over_http2(stream, request, self.deadline, &mut page).await?

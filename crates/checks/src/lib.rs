@@ -15,8 +15,8 @@
 //! What is checked is not trusted: it can neither hold a run beyond its timeout, nor make us keep
 //! more than the bound of the output (and small constants, in `limits`), whether it floods,
 //! trickles, hangs or ignores signals. Everything that a run starts ends with its future, except
-//! what runs in a container, which Docker does not let us end: a script is killed with all that
-//! it started in its process group.
+//! what runs in a container and a question to the resolver, which nobody lets us end: a script is
+//! killed with all that it started in its process group.
 //!
 //! ```
 //! use checks::{Environment, Limits, Status, Target, run};

@@ -7,8 +7,7 @@ use tokio::time::Instant;
 /// What one run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long it may take in all; [`Target::default_timeout`](crate::Target::default_timeout)
-    /// where the operator gives none.
+    /// How long it may take in all.
     pub timeout: Duration,
     /// How many bytes of a program's output or of an answer's body are kept: the last ones.
     pub output_max_bytes: usize,
@@ -31,6 +30,10 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// Answers that only send us elsewhere; the next one is an error (as Go's client has it).
 pub(crate) const REDIRECTS: usize = 10;
 
+/// Header lines of an operator in one request: no server takes more, and the table of them has an
+/// end at which it panics.
+pub(crate) const REQUEST_LINES: usize = 1000;
+
 /// The text of a failure: URLs of operators fit, headers that a server makes up do not.
 pub(crate) const FAILURE_BYTES: usize = 8 << 10;
 
@@ -52,6 +55,10 @@ pub(crate) const GRPC_MESSAGE_BYTES: usize = 4096;
 
 /// What is read of the Docker daemon's own answers (not of a program's output).
 pub(crate) const DOCKER_ANSWER_BYTES: usize = 64 << 10;
+
+/// Questions to the resolver at a time: each has a thread of the runtime, of which others need
+/// some too.
+pub(crate) const LOOKUPS: usize = 64;
 
 /// Addresses of one name that are tried in turn.
 pub(crate) const ADDRESSES: usize = 16;

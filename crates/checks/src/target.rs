@@ -1,7 +1,5 @@
 //! What is checked.
 
-use std::time::Duration;
-
 /// One thing to check, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -76,22 +74,4 @@ pub struct Tls {
     pub server_name: String,
     /// Believes any certificate.
     pub skip_verify: bool,
-}
-
-impl Target {
-    /// How long a run may take where the operator gives no timeout: programs have 30 seconds,
-    /// the network has 10 ("Consul agent", section 6).
-    #[must_use]
-    pub fn default_timeout(&self) -> Duration {
-        match self {
-            Target::Script { .. } | Target::Docker { .. } | Target::OsService { .. } => {
-                Duration::from_secs(30)
-            }
-            Target::Http(_)
-            | Target::Tcp { .. }
-            | Target::Udp { .. }
-            | Target::Grpc { .. }
-            | Target::H2Ping { .. } => Duration::from_secs(10),
-        }
-    }
 }

@@ -39,8 +39,7 @@ async fn connect(
     let stream = dial::tcp(address, deadline).await?;
     if let Some(tls) = tls {
         let host = tls::host_of(address);
-        let config = environment.trust.config(tls, &[]).await?;
-        tls::handshake(stream, tls::name(tls, host)?, config, deadline).await?;
+        tls::connect(stream, host, tls, &[], &environment.trust, deadline).await?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::target::Tls;
+use crate::trust::Trust;
 
 /// What the streams are made of.
 pub(crate) type Secure = TlsStream<Opening<TcpStream>>;
@@ -57,13 +58,25 @@ pub(crate) fn host_of(address: &str) -> &str {
 }
 
 /// Whom to expect at a host.
-pub(crate) fn name(tls: &Tls, host: &str) -> Result<ServerName<'static>, TlsError> {
+fn name(tls: &Tls, host: &str) -> Result<ServerName<'static>, TlsError> {
     let name = if tls.server_name.is_empty() { host } else { &tls.server_name };
     ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))
 }
 
-/// Shakes hands.
-pub(crate) async fn handshake(
+/// Shakes hands with a host; `protocols` are offered by ALPN, the best first.
+pub(crate) async fn connect(
+    stream: TcpStream,
+    host: &str,
+    tls: &Tls,
+    protocols: &[&[u8]],
+    trust: &Trust,
+    deadline: Instant,
+) -> Result<Secure, TlsError> {
+    let config = trust.config(tls, protocols).await?;
+    handshake(stream, name(tls, host)?, config, deadline).await
+}
+
+async fn handshake(
     stream: TcpStream,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,

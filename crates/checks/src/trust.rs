@@ -73,7 +73,7 @@ impl Trust {
         Ok(self)
     }
 
-    /// What a handshake needs; `protocols` are offered by ALPN, the best first.
+    /// What a handshake needs.
     pub(crate) async fn config(
         &self,
         tls: &Tls,

@@ -98,14 +98,12 @@ fn target_of(definition: &Value) -> Option<Target> {
 
 async fn outcome_of(definition: &Value) -> Option<Outcome> {
     let target = target_of(definition)?;
-    let timeout = match text(definition, "Timeout") {
-        Some(text) => GoDuration::parse(&text).unwrap().saturating_std(),
-        None => target.default_timeout(),
-    };
     // The recorded targets answer at once, also where this machine is busy; only who is meant to
     // be too slow gets the time that was recorded.
-    let is_slow = definition["ID"] == "sto";
-    let timeout = if is_slow { timeout } else { Duration::from_secs(60) };
+    let timeout = match text(definition, "Timeout").filter(|_| definition["ID"] == "sto") {
+        Some(text) => GoDuration::parse(&text).unwrap().saturating_std(),
+        None => Duration::from_secs(60),
+    };
     let limits = Limits { timeout, output_max_bytes: Limits::OUTPUT_MAX_BYTES };
     Some(run(&target, limits, &environment()).await)
 }

@@ -1,6 +1,6 @@
 //! Checks that go by other checks of this agent.
 
-use catalog::{CheckId, ServiceId};
+use catalog::{CheckId, NodeName, ServiceId};
 
 use crate::check_definition::{CheckDefinition, CheckKind};
 use crate::checks::beginning;
@@ -15,7 +15,8 @@ const HOPS: usize = 16;
 impl Local {
     /// Whether what an alias goes by is on this agent.
     pub(crate) fn is_here(&self, alias: &CheckDefinition) -> bool {
-        alias.alias_node.is_empty() || alias.alias_node == self.config.node.name.as_str()
+        let node = NodeName::from(alias.alias_node.as_str());
+        node.is_empty() || node.fold() == self.config.node.name.fold()
     }
 
     /// Looks again for those aliases whose checks have changed.

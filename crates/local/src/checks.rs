@@ -278,12 +278,16 @@ impl Local {
 
     /// A check was run.
     pub(crate) fn ran(&mut self, now: Time, id: &CheckId, status: Status, output: String) {
+        // A runner may have spoken before it was stopped: who has none now does not listen.
+        if !self.checks.get(id).is_some_and(|check| self.is_run_outside(check)) {
+            return;
+        }
+        let max = self.config.check_output_max_bytes;
         let Some(check) = self.checks.get_mut(id) else { return };
-        // The aliases of this agent, and who is told, do not ask a runner.
-        let Some(definition) = check.definition.as_deref() else { return };
-        let damped = !definition.is_alias();
-        let published = if damped { check.damping.result(status) } else { Some(status) };
-        if let Some(status) = published {
+        if check.is_kind(CheckKind::Alias) {
+            // As of an alias of something here.
+            self.found(now, id, status, beginning(&output, max));
+        } else if let Some(status) = check.damping.result(status) {
             self.found(now, id, status, &output);
         }
     }

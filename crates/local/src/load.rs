@@ -38,14 +38,21 @@ impl Local {
                 Kind::Check => self.load_check(now, &file, &bytes),
                 Kind::State => self.load_state(now, &file, &bytes),
             };
-            if let Err(why) = loaded {
-                self.fact(Fact::BadFile { file, why });
+            match loaded {
+                Err(why) => self.fact(Fact::BadFile { file, why }),
+                // Agents before Consul 1.11 named files by another hash.
+                Ok(Some(own)) if own != file => {
+                    self.outputs.push_back(Output::Save { file: own, bytes });
+                    self.outputs.push_back(Output::Remove { file });
+                }
+                Ok(_) => {}
             }
         }
         self.settle(now);
     }
 
-    fn load_service(&mut self, file: &str, bytes: &[u8]) -> Result<(), String> {
+    /// The name that its file has here, of a service that is taken over; so of checks below.
+    fn load_service(&mut self, file: &str, bytes: &[u8]) -> Result<Option<String>, String> {
         let mut entry = files::read_service(bytes).map_err(|why| why.to_string())?;
         let id = entry.row.id.clone();
         if id.is_empty() || entry.row.name.is_empty() {
@@ -53,16 +60,22 @@ impl Local {
         }
         if self.services.get(&id).is_some_and(|known| known.source == Source::File) {
             self.outputs.push_back(Output::Remove { file: file.to_owned() });
-            return Ok(());
+            return Ok(None);
         }
         entry.row.node = self.config.node.name.clone();
         self.services.insert(id.clone(), entry);
         self.stale.insert(id.clone());
+        let own = files::service(&id);
         self.queue.mark(Key::Service(id));
-        Ok(())
+        Ok(Some(own))
     }
 
-    fn load_check(&mut self, now: Time, file: &str, bytes: &[u8]) -> Result<(), String> {
+    fn load_check(
+        &mut self,
+        now: Time,
+        file: &str,
+        bytes: &[u8],
+    ) -> Result<Option<String>, String> {
         let saved = files::read_check(bytes).map_err(|why| why.to_string())?;
         let id = saved.row.id.clone();
         if id.is_empty() {
@@ -73,7 +86,7 @@ impl Local {
         let orphan = !service.is_empty() && !self.services.contains_key(service);
         if defined || orphan {
             self.outputs.push_back(Output::Remove { file: file.to_owned() });
-            return Ok(());
+            return Ok(None);
         }
         if let Some(definition) = &saved.definition {
             self.check_allowed(definition, saved.source).map_err(|why| why.to_string())?;
@@ -87,24 +100,30 @@ impl Local {
             saved.source,
             SavedCopy::Leave,
         );
-        Ok(())
+        Ok(Some(files::check(&id)))
     }
 
-    fn load_state(&mut self, now: Time, file: &str, bytes: &[u8]) -> Result<(), String> {
+    fn load_state(
+        &mut self,
+        now: Time,
+        file: &str,
+        bytes: &[u8],
+    ) -> Result<Option<String>, String> {
         let saved = files::read_state(bytes).map_err(|why| why.to_string())?;
         let lives = saved.expires > now;
         let Some(status) = saved.status.filter(|_| lives && self.has_ttl(&saved.check)) else {
             self.outputs.push_back(Output::Remove { file: file.to_owned() });
-            return Ok(());
+            return Ok(None);
         };
-        let Some(check) = self.checks.get_mut(&saved.check) else { return Ok(()) };
+        let Some(check) = self.checks.get_mut(&saved.check) else { return Ok(None) };
         check.row.status = status.as_str().into();
         if !self.config.discard_check_output {
             check.row.output = saved.output.into();
         }
         self.stale.insert(check.row.service_id.clone());
+        let own = files::check_state(&saved.check);
         self.mark_check(saved.check);
-        Ok(())
+        Ok(Some(own))
     }
 
     fn has_ttl(&self, id: &CheckId) -> bool {

@@ -254,6 +254,32 @@ fn a_sidecar_may_stand_in_a_file_of_the_configuration() {
     assert_eq!(ids(&local), [] as [&str; 0]);
 }
 
+/// Older agents named them by another hash. They would outlive what they are about.
+#[test]
+fn files_of_other_names_are_renamed() {
+    let mut local = agent();
+    let mut directory = Directory::default();
+    let body = br#"{"Name":"web","Port":80,"Check":{"TTL":"1h"}}"#;
+    let web = ServiceDefinition::parse(body).unwrap();
+    local.register_service(NOW, web, Source::Request, "t", false).unwrap();
+    local.update_ttl(NOW, &"service:web".into(), Status::Warning, "w").unwrap();
+    directory.follow(&mut local);
+    assert_eq!(directory.files.len(), 3);
+    let rename = |(file, bytes): (&String, &Vec<u8>)| {
+        (format!("{}/other", file.rsplit_once('/').unwrap().0), bytes.clone())
+    };
+    let renamed = directory.files.iter().map(rename).collect();
+    let mut after = Directory { files: renamed, bad: Vec::new() };
+    let mut local = agent();
+    local.load(NOW, after.saved());
+    after.follow(&mut local);
+    assert_eq!(after.files, directory.files);
+    assert_eq!(&*local.check(&"service:web".into()).unwrap().row().status, "warning");
+    local.deregister_service(NOW, &"web".into()).unwrap();
+    after.follow(&mut local);
+    assert_eq!(after.files, BTreeMap::new());
+}
+
 #[test]
 fn bad_files_are_told_and_stay() {
     let mut local = agent();

@@ -151,6 +151,33 @@ fn runners_follow_their_checks() {
     assert_eq!(runners(&mut local, elsewhere), [true]);
     let here = r#"{"Name":"c","AliasNode":"n1","AliasService":"s"}"#;
     assert_eq!(runners(&mut local, here), [false]);
+    let in_capitals = r#"{"Name":"c","AliasNode":"N1","AliasService":"s"}"#;
+    assert_eq!(runners(&mut local, in_capitals), []);
+}
+
+#[test]
+fn who_has_no_runner_any_longer_does_not_listen_to_it() {
+    let mut local = agent(|_| {});
+    register_check(&mut local, r#"{"Name":"c","HTTP":"http://x/","Interval":"10s"}"#).unwrap();
+    register_check(&mut local, r#"{"Name":"c","TTL":"1h"}"#).unwrap();
+    ran(&mut local, "c", Status::Passing);
+    assert_eq!(status(&local, "c"), ("critical", ""));
+    register_check(&mut local, r#"{"Name":"c","AliasService":"s"}"#).unwrap();
+    ran(&mut local, "c", Status::Passing);
+    assert_eq!(status(&local, "c").0, "critical");
+    // Nor does maintenance have one.
+    local.enter_node_maintenance(START, "", "");
+    ran(&mut local, "_node_maintenance", Status::Passing);
+    assert_eq!(status(&local, "_node_maintenance").0, "critical");
+}
+
+#[test]
+fn what_an_alias_of_another_node_says_is_bounded() {
+    let mut local = agent(|_| {});
+    register_check(&mut local, r#"{"Name":"c","AliasNode":"n2","AliasService":"s"}"#).unwrap();
+    let (check, output) = ("c".into(), "\u{e9}".repeat(4096));
+    local.handle(START, Input::Ran { check, status: Status::Warning, output });
+    assert_eq!(status(&local, "c"), ("warning", &*"\u{e9}".repeat(2048)));
 }
 
 #[test]

@@ -106,6 +106,18 @@ async fn serving_passes() {
 }
 
 #[tokio::test]
+async fn a_port_of_this_machine() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = async { serve_health(listener.accept().await.unwrap().0).await };
+    let found = tokio::select! {
+        found = plain(format!(":{port}")) => found,
+        () = serve => panic!("nobody asked"),
+    };
+    assert_eq!(found, Outcome::passing(format!("gRPC check :{port}: success")));
+}
+
+#[tokio::test]
 async fn everything_else_is_critical() {
     let address = server().await;
     for (service, text) in [

@@ -10,6 +10,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri;
 use hyper::{Method, Request, StatusCode, Uri};
 
+use crate::limits::REQUEST_LINES;
 use crate::location::Location;
 use crate::target::HttpTarget;
 
@@ -21,6 +22,8 @@ pub(super) enum RequestError {
     /// Values may be secrets.
     #[error("net/http: invalid header field value for {}", gotext::quote(.0))]
     HeaderValue(String),
+    #[error("net/http: more than {REQUEST_LINES} header fields")]
+    Lines,
     #[error("net/http: invalid request target: {0}")]
     Target(#[from] uri::InvalidUri),
 }
@@ -92,6 +95,9 @@ impl Hop {
     }
 
     fn fill(&self, lines: &mut HeaderMap, target: &HttpTarget) -> Result<(), RequestError> {
+        if target.header.len() > REQUEST_LINES {
+            return Err(RequestError::Lines);
+        }
         for (name, value) in &target.header {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| RequestError::HeaderName(name.clone()))?;
@@ -158,12 +164,17 @@ pub(super) fn for_http1(request: Request<Bytes>) -> Request<Full<Bytes>> {
     request
 }
 
-/// With the whole URL as its target, and the name of the server there.
+/// With the whole URL as its target, and the name of the server there; without what only HTTP/1
+/// may say of a connection.
 pub(super) fn for_http2(
     mut request: Request<Bytes>,
     location: &Location,
 ) -> Result<Request<Bytes>, RequestError> {
-    let host = request.headers_mut().remove(header::HOST);
+    let lines = request.headers_mut();
+    for hop_by_hop in ["keep-alive", "proxy-connection", "upgrade"] {
+        lines.remove(hop_by_hop);
+    }
+    let host = lines.remove(header::HOST);
     let host = host.as_ref().and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_else(|| location.host_header());
     let target: Uri = format!("https://{host}{}", location.origin_form()).parse()?;

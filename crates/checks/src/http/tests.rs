@@ -202,6 +202,13 @@ async fn requests_that_cannot_be_made() {
             at("http://127.0.0.1:99999/"),
             "Get \"http://127.0.0.1:99999/\": dial tcp: address 99999: invalid port",
         ),
+        (
+            HttpTarget {
+                header: (0..30_000).map(|number| (format!("X-{number}"), String::new())).collect(),
+                ..at("http://127.0.0.1:1/")
+            },
+            "Get \"http://127.0.0.1:1/\": net/http: more than 1000 header fields",
+        ),
     ] {
         assert_eq!(run(&target).await, Outcome::critical(output));
     }
@@ -508,7 +515,9 @@ async fn servers_of_http2() {
     let target = HttpTarget {
         method: "PUT".to_owned(),
         body: "text".to_owned(),
-        header: vec![("Host".to_owned(), "web.example".to_owned())],
+        header: [("Host", "web.example"), ("Keep-Alive", "timeout=5"), ("Upgrade", "x")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         tls: named("web.example"),
         ..at(&url)
     };
