@@ -22,7 +22,8 @@ address_of() {
 }
 
 if [ -n "${CONSUL_LOCAL_CONFIG-}" ]; then
-    printf '%s\n' "$CONSUL_LOCAL_CONFIG" >"$CONSUL_CONFIG_DIR/local.json"
+    # Settings may hold keys: a new file is its owner's alone.
+    (umask 077 && printf '%s\n' "$CONSUL_LOCAL_CONFIG" >"$CONSUL_CONFIG_DIR/local.json")
 fi
 
 if [ "${1-}" = agent ]; then
@@ -57,6 +58,10 @@ for folder in "$CONSUL_DATA_DIR" "$CONSUL_CONFIG_DIR"; do
         chown -R consul:consul "$folder" || echo "docker-entrypoint.sh: $folder stays as it is" >&2
     fi
 done
+if [ -n "${CONSUL_LOCAL_CONFIG-}" ]; then
+    chown consul:consul "$CONSUL_CONFIG_DIR/local.json" ||
+        echo "docker-entrypoint.sh: local.json stays as it is" >&2
+fi
 export HOME=/consul
 if [ -n "${CONSUL_ALLOW_PRIVILEGED_PORTS-}" ]; then
     set -- --inh-caps=+net_bind_service --ambient-caps=+net_bind_service "$@"

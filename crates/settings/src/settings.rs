@@ -371,7 +371,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// The agent would be another one: a changed datacenter. The old settings are to be kept.
+    /// The agent would be another one: a changed datacenter; or one that is not to be had. The old
+    /// settings are to be kept.
     pub fn check_reload(&self, new: &Settings) -> Result<Vec<&'static str>, Failure> {
         if self.datacenter != new.datacenter {
             return Err(Failure::new(format!(
@@ -380,6 +381,7 @@ impl Settings {
                 gotext::quote(&new.datacenter)
             )));
         }
+        new.check_supported()?;
         Ok(self.given.changes_ignored_by_reload(&new.given))
     }
 }

@@ -46,7 +46,8 @@ impl Settings {
         }
     }
 
-    fn check_supported(&self) -> Result<(), Failure> {
+    /// Whether this program has what is asked for.
+    pub(crate) fn check_supported(&self) -> Result<(), Failure> {
         if !self.server {
             return Err(Failure::new(
                 "Tribune runs as a server only: client agents are yet to come",
@@ -68,6 +69,36 @@ impl Settings {
                 ))
                 .hint("name members by address in 'retry_join' (-retry-join)"));
             }
+        }
+        self.check_relied_upon()
+    }
+
+    /// What an operator would rely on although nothing does it yet.
+    fn check_relied_upon(&self) -> Result<(), Failure> {
+        for (key, allowed) in [
+            ("serf_lan_allowed_cidrs", &self.network.serf_lan_allowed),
+            ("serf_wan_allowed_cidrs", &self.network.serf_wan_allowed),
+        ] {
+            if !allowed.is_empty() {
+                return Err(Failure::new(format!(
+                    "{key} cannot keep members out yet: whoever has the gossip's key, or anybody \
+                     where there is none, may join"
+                ))
+                .hint(format!("leave '{key}' out, and set 'encrypt' (-encrypt) or a firewall")));
+            }
+        }
+        if self.given.text("limits.request_limits.mode") == "enforcing" {
+            return Err(Failure::new(
+                "limits.request_limits.mode cannot be enforcing: rates are not limited yet",
+            )
+            .hint("leave 'limits.request_limits' out, or set its mode to \"disabled\""));
+        }
+        if let Some(watch) = self.watches.first() {
+            return Err(Failure::new(format!(
+                "{}: watches cannot be run by the agent yet",
+                watch.file
+            ))
+            .hint("leave 'watches' out, and run 'consul watch' beside the agent"));
         }
         Ok(())
     }

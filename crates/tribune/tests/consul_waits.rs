@@ -112,6 +112,24 @@ fn patience_ends_although_the_agent_does_not_answer() {
     assert_eq!(fake.lines().pop().unwrap(), "PUT /v1/session/destroy/s1");
 }
 
+#[test]
+fn an_interrupt_ends_a_lock_whose_agent_does_not_answer() {
+    let fake = Fake::start(|asked| match asked.line.as_str() {
+        "GET /v1/agent/self" => Answer::new(200, r#"{"Config":{"NodeName":"n1"}}"#),
+        _ => loop {
+            std::thread::park();
+        },
+    });
+    let mut child = fake.command(&["lock", "p", "true"]).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !fake.lines().contains(&"PUT /v1/session/create".to_owned()) {
+        assert!(Instant::now() < deadline, "{:?}", fake.lines());
+        std::thread::yield_now();
+    }
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
 /// Keys with what locks need: the session that holds one, the index, and waiting for a change.
 #[derive(Default)]
 struct Keys {

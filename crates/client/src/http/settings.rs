@@ -1,10 +1,12 @@
 //! Where the agent is and how to talk to it.
 
+use std::fmt;
+
 /// Where an agent listens that was not told otherwise.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
 
 /// How to reach an agent. Texts that are empty are not given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `host:port`, or `http://`, `https://` or `unix://` before it; a path behind the host stands
     /// before the path of every request.
@@ -44,6 +46,20 @@ pub struct TlsSettings {
     pub server_name: String,
     /// Whether the agent's certificate is checked at all.
     pub verify: bool,
+}
+
+/// Without the token and the password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("address", &self.address)
+            .field("token_file", &self.token_file)
+            .field("datacenter", &self.datacenter)
+            .field("stale", &self.stale)
+            .field("https", &self.https)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Settings {
@@ -144,5 +160,8 @@ mod tests {
         expected.tls.ca_file = "ca.pem".to_owned();
         assert_eq!(settings, expected);
         assert_eq!(unreadable, [("CONSUL_HTTP_SSL", "zz".to_owned())]);
+        expected.token = "secret".to_owned();
+        let shown = format!("{expected:?}");
+        assert!(!shown.contains("pass") && !shown.contains("secret"), "not for logs: {shown}");
     }
 }

@@ -9,7 +9,9 @@ pub(super) const ROWS: &[Row] = &[
     key("check", Kind::Record(&CHECK), "A check of this node or of one of its services.")
         .reloadable(),
     key("checks", Kind::Records(&CHECK), "Checks of this node or of its services.").reloadable(),
-    key("watches", Kind::Objects, "What to watch for, and what to run then.").reloadable(),
+    key("watches", Kind::Objects, "What to watch for, and what to run then; refused for now.")
+        .reloadable()
+        .kept(),
     key(
         "enable_script_checks",
         Kind::Bool,
@@ -21,7 +23,8 @@ pub(super) const ROWS: &[Row] = &[
         .flag("enable-local-script-checks", "")
         .described("enable_script_checks"),
     key("enable_agent_tls_for_checks", Kind::Bool, "Use the agent's certificate in checks.")
-        .is("false"),
+        .is("false")
+        .kept(),
     key(
         "check_update_interval",
         Kind::Duration,

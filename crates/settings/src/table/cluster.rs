@@ -15,16 +15,13 @@ pub(super) const ROWS: &[Row] = &[
         .is("0"),
     key("retry_join_wan", Kind::List, "Servers of other datacenters to join.")
         .flag("retry-join-wan", "ADDR")
-        .old_flag("join-wan", "ADDR")
-        .kept(),
+        .old_flag("join-wan", "ADDR"),
     key("retry_interval_wan", Kind::Duration, "Pause between the attempts of retry_join_wan.")
         .flag("retry-interval-wan", "DURATION")
-        .is("30s")
-        .kept(),
+        .is("30s"),
     key("retry_max_wan", Kind::Int, "Attempts of retry_join_wan; 0: no end.")
         .flag("retry-max-wan", "N")
-        .is("0")
-        .kept(),
+        .is("0"),
     key("primary_gateways", Kind::List, "Mesh gateways of the primary datacenter.")
         .flag("primary-gateway", "ADDR")
         .kept(),
@@ -74,9 +71,14 @@ pub(super) const GOSSIP: &[Row] = &[
         .flag("disable-keyring-file", "")
         .is("false")
         .dev("true"),
-    key("serf_lan_allowed_cidrs", Kind::List, "Networks whose members are let in; empty: all.")
-        .flag("serf-lan-allowed-cidrs", "CIDR"),
-    key("serf_wan_allowed_cidrs", Kind::List, "The same among datacenters; empty: all.")
+    key(
+        "serf_lan_allowed_cidrs",
+        Kind::List,
+        "The only networks whose members are let in; refused for now.",
+    )
+    .flag("serf-lan-allowed-cidrs", "CIDR")
+    .kept(),
+    key("serf_wan_allowed_cidrs", Kind::List, "The same among datacenters; refused for now.")
         .flag("serf-wan-allowed-cidrs", "CIDR")
         .kept(),
     key("gossip_lan.gossip_nodes", Kind::Int, "Members that each round goes to.").is("3"),
@@ -91,24 +93,18 @@ pub(super) const GOSSIP: &[Row] = &[
         .is("4")
         .dev("3"),
     key("gossip_lan.retransmit_mult", Kind::Int, "Factor of how often a message is sent.").is("4"),
-    key("gossip_wan.gossip_nodes", Kind::Int, "As gossip_lan, among datacenters.").is("3").kept(),
+    key("gossip_wan.gossip_nodes", Kind::Int, "As gossip_lan, among datacenters.").is("3"),
     key("gossip_wan.gossip_interval", Kind::Duration, "As gossip_lan, among datacenters.")
         .is("500ms")
-        .dev("100ms")
-        .kept(),
+        .dev("100ms"),
     key("gossip_wan.probe_interval", Kind::Duration, "As gossip_lan, among datacenters.")
         .is("5s")
-        .dev("100ms")
-        .kept(),
+        .dev("100ms"),
     key("gossip_wan.probe_timeout", Kind::Duration, "As gossip_lan, among datacenters.")
         .is("3s")
-        .dev("100ms")
-        .kept(),
+        .dev("100ms"),
     key("gossip_wan.suspicion_mult", Kind::Int, "As gossip_lan, among datacenters.")
         .is("6")
-        .dev("3")
-        .kept(),
-    key("gossip_wan.retransmit_mult", Kind::Int, "As gossip_lan, among datacenters.")
-        .is("4")
-        .kept(),
+        .dev("3"),
+    key("gossip_wan.retransmit_mult", Kind::Int, "As gossip_lan, among datacenters.").is("4"),
 ];

@@ -16,9 +16,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Map(&Kind::Text),
         "Headers that every answer carries.",
     ),
-    key("http_config.use_cache", Kind::Bool, "Let agents answer from their cache.")
-        .is("true")
-        .kept(),
+    key("http_config.use_cache", Kind::Bool, "Let agents answer from their cache.").is("true"),
     key("http_config.max_header_bytes", Kind::Int, "Most bytes of a request's head; 0: 1 MiB.")
         .is("0"),
     key(
@@ -61,10 +59,14 @@ pub(super) const LIMITS: &[Row] = &[
     key("limits.kv_max_value_size", Kind::Int, "Most bytes of a value in the key-value store.")
         .is("524288"),
     key("limits.txn_max_req_len", Kind::Int, "Most bytes of a transaction's body.").is("524288"),
-    key("limits.request_limits.mode", Kind::Text, "disabled, permissive or enforcing.")
-        .is("disabled")
-        .reloadable()
-        .kept(),
+    key(
+        "limits.request_limits.mode",
+        Kind::Text,
+        "disabled, permissive or enforcing, which is refused for now.",
+    )
+    .is("disabled")
+    .reloadable()
+    .kept(),
     key("limits.request_limits.read_rate", Kind::Float, "Reads in a second; -1: any number.")
         .is("-1")
         .reloadable()
@@ -81,10 +83,12 @@ pub(super) const UI: &[Row] = &[
         .is("false")
         .dev("true"),
     key("ui_config.dir", Kind::Text, "Serve the user interface in this directory instead.")
-        .flag("ui-dir", "PATH"),
+        .flag("ui-dir", "PATH")
+        .kept(),
     key("ui_config.content_path", Kind::Text, "Path under which it is served.")
         .flag("ui-content-path", "PATH")
-        .is("/ui/"),
+        .is("/ui/")
+        .kept(),
     key("ui_config.metrics_provider", Kind::Text, "Where it finds metrics.").kept(),
     key("ui_config.metrics_provider_files", Kind::List, "Scripts of that provider.").kept(),
     key("ui_config.metrics_provider_options_json", Kind::Text, "Options of that provider.").kept(),

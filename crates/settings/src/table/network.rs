@@ -30,33 +30,43 @@ pub(super) const ROWS: &[Row] = &[
         "tagged_addresses",
         Kind::Map(&Kind::Text),
         "Further addresses of the node by purpose; lan and wan are added.",
-    ),
+    )
+    .kept(),
     key("translate_wan_addrs", Kind::Bool, "Tell other datacenters the wan addresses of nodes.")
-        .is("false"),
+        .is("false")
+        .kept(),
     key("client_addr", ADDRESS, "Addresses for clients, separated by spaces.")
         .flag("client", "ADDR")
         .is("127.0.0.1"),
-    key("addresses.dns", ADDRESS, "Addresses for DNS.").described("client_addr"),
+    key("addresses.dns", ADDRESS, "Addresses for DNS.").described("client_addr").kept(),
     key("addresses.http", ADDRESS, "Addresses for HTTP; `unix://PATH` is a socket.")
         .described("client_addr"),
     key("addresses.https", ADDRESS, "Addresses for HTTPS; `unix://PATH` is a socket.")
         .described("client_addr"),
     key("addresses.grpc", ADDRESS, "Addresses for gRPC; `unix://PATH` is a socket.")
-        .described("client_addr"),
+        .described("client_addr")
+        .kept(),
     key("addresses.grpc_tls", ADDRESS, "Addresses for gRPC with TLS; `unix://PATH` is a socket.")
-        .described("client_addr"),
+        .described("client_addr")
+        .kept(),
     key("unix_sockets.user", Kind::Text, "Owner of sockets, a name or a number."),
     key("unix_sockets.group", Kind::Text, "Group of sockets, a number."),
     key("unix_sockets.mode", Kind::Text, "Mode of sockets, in octal."),
     key("ports.dns", Kind::Int, "Port for DNS; as for all ports, -1 is none.")
         .flag("dns-port", "PORT")
-        .is("8600"),
+        .is("8600")
+        .kept(),
     key("ports.http", Kind::Int, "Port for HTTP.").flag("http-port", "PORT").is("8500"),
     key("ports.https", Kind::Int, "Port for HTTPS.").flag("https-port", "PORT").is("-1"),
-    key("ports.grpc", Kind::Int, "Port for gRPC.").flag("grpc-port", "PORT").is("-1").dev("8502"),
+    key("ports.grpc", Kind::Int, "Port for gRPC.")
+        .flag("grpc-port", "PORT")
+        .is("-1")
+        .dev("8502")
+        .kept(),
     key("ports.grpc_tls", Kind::Int, "Port for gRPC with TLS.")
         .flag("grpc-tls-port", "PORT")
-        .described("8503 on a server, else -1"),
+        .described("8503 on a server, else -1")
+        .kept(),
     key("ports.serf_lan", Kind::Int, "Port for gossip within the datacenter.")
         .flag("serf-lan-port", "PORT")
         .is("8301"),

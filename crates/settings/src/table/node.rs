@@ -56,7 +56,8 @@ pub(super) const ROWS: &[Row] = &[
         .flag("datacenter", "NAME")
         .is("dc1"),
     key("primary_datacenter", Kind::Text, "Datacenter that has the say over access control.")
-        .described("own datacenter"),
+        .described("own datacenter")
+        .kept(),
     key("data_dir", Kind::Text, "Directory for all that is to outlive the process.")
         .flag("data-dir", "PATH"),
     key("server", Kind::Bool, "Take part in the consensus, and keep the state.")
@@ -78,7 +79,8 @@ pub(super) const ROWS: &[Row] = &[
     key("enable_debug", Kind::Bool, "Serve the endpoints for profiling to everybody.")
         .is("false")
         .dev("true")
-        .reloadable(),
+        .reloadable()
+        .kept(),
     key("experiments", Kind::List, "Names of features that are on trial.").without(),
     key("disable_update_check", Kind::Bool, "Tribune never asks anybody for updates.")
         .is("false")

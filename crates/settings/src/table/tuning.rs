@@ -6,11 +6,13 @@ use crate::schema::Kind;
 pub(super) const ROWS: &[Row] = &[
     key("performance.raft_multiplier", Kind::Int, "Factor of all times of Raft, from 1 to 10.")
         .is("5")
-        .dev("1"),
+        .dev("1")
+        .kept(),
     key("performance.leave_drain_time", Kind::Duration, "How long a server serves on in a leave.")
         .is("5s"),
     key("performance.rpc_hold_timeout", Kind::Duration, "How long a request waits for a leader.")
-        .is("7s"),
+        .is("7s")
+        .kept(),
     key("performance.grpc_keepalive_interval", Kind::Duration, "Pause between gRPC's pings.")
         .is("30s")
         .kept(),
@@ -22,13 +24,16 @@ pub(super) const ROWS: &[Row] = &[
         .is("3"),
     key("raft_snapshot_threshold", Kind::Int, "Entries after which a snapshot is made.")
         .is("16384")
-        .reloadable(),
+        .reloadable()
+        .kept(),
     key("raft_snapshot_interval", Kind::Duration, "How often that is looked at.")
         .is("30s")
-        .reloadable(),
+        .reloadable()
+        .kept(),
     key("raft_trailing_logs", Kind::Int, "Entries that are kept behind a snapshot.")
         .is("10240")
-        .reloadable(),
+        .reloadable()
+        .kept(),
     key("raft_logstore.backend", Kind::Text, "Tribune has a log of its own.")
         .is("boltdb")
         .without(),

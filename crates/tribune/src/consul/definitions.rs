@@ -60,8 +60,11 @@ const RENAMED: &[(&str, &str)] = &[
     ("udp", "UDP"),
 ];
 
-/// Objects whose names are the user's own.
-const FREE: &[&str] = &["meta", "header", "config", "tagged_addresses"];
+/// Objects whose names are the user's own; what is below the names is the API's again.
+const FREE: &[&str] = &["meta", "header", "tagged_addresses"];
+
+/// Objects that are the user's own altogether.
+const OPAQUE: &[&str] = &["config", "arguments"];
 
 /// A definition of a file as the API takes it. The identity of a check has another name there.
 fn as_api(value: Value, is_check: bool) -> Json {
@@ -76,7 +79,8 @@ fn as_api(value: Value, is_check: bool) -> Json {
         Value::Object(fields) => {
             let field = |(name, value): (String, Value)| {
                 let below = match name.as_str() {
-                    free if FREE.contains(&free) => as_it_is(value),
+                    free if FREE.contains(&free) => with_free_names(value),
+                    own if OPAQUE.contains(&own) => Json::from(&value),
                     name => as_api(value, matches!(name, "check" | "checks")),
                 };
                 (
@@ -89,8 +93,8 @@ fn as_api(value: Value, is_check: bool) -> Json {
     }
 }
 
-/// An object whose names stay; what is below them is the API's again.
-fn as_it_is(value: Value) -> Json {
+/// An object whose names stay.
+fn with_free_names(value: Value) -> Json {
     match value {
         Value::Object(fields) => Json::Object(
             fields.into_iter().map(|(name, value)| (name, as_api(value, false))).collect(),
@@ -126,11 +130,11 @@ mod tests {
             "tagged_addresses": {"lan_ipv4": {"address": "10.0.0.1", "port": 1}},
             "meta": {"a_b": "c"}, "enable_tag_override": true,
             "checks": [{"id": "c", "http": "http://x", "tls_skip_verify": true}],
-            "connect": {"sidecar_service": {"proxy": {"config": {"a_b": 1}}}}}"#;
+            "connect": {"sidecar_service": {"proxy": {"config": {"a_b": {"c_d": 1}}}}}}"#;
         let service = definition(Object::parse(text).unwrap()).unwrap();
         assert_eq!(
             service.body.compact(),
-            r#"{"Name":"web","ID":"w1","Port":80,"TaggedAddresses":{"lan_ipv4":{"Address":"10.0.0.1","Port":1}},"Meta":{"a_b":"c"},"EnableTagOverride":true,"Checks":[{"CheckID":"c","HTTP":"http://x","TLSSkipVerify":true}],"Connect":{"SidecarService":{"Proxy":{"Config":{"a_b":1}}}}}"#
+            r#"{"Name":"web","ID":"w1","Port":80,"TaggedAddresses":{"lan_ipv4":{"Address":"10.0.0.1","Port":1}},"Meta":{"a_b":"c"},"EnableTagOverride":true,"Checks":[{"CheckID":"c","HTTP":"http://x","TLSSkipVerify":true}],"Connect":{"SidecarService":{"Proxy":{"Config":{"a_b":{"c_d":1}}}}}}"#
         );
         assert_eq!((service.name.as_str(), service.id.as_str()), ("web", "w1"));
     }

@@ -166,15 +166,16 @@ fn table(what: &str, statistics: &[Statistic]) -> String {
 
 /// Rows in columns that are as wide as their widest cell and the padding.
 fn laid_out<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     let mut text = String::new();
     for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            if column + 1 == N {
-                text.push_str(cell);
-                continue;
-            }
-            let widest = rows.iter().map(|row| row[column].chars().count()).max();
-            let width = widest.unwrap_or_default() + PADDING;
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let width = if column + 1 == N { 0 } else { width + PADDING };
             text.push_str(&format!("{cell:width$}"));
         }
         text.push('\n');

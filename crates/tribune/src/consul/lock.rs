@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use client::http::{Http, HttpError};
 use tokio::process::Child;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use self::mutex::Mutex;
 use self::session::Session;
@@ -23,6 +23,9 @@ use crate::output::{complain, say};
 
 /// How long a child has to end before it is killed, and an agent to answer after a deadline.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long an agent has to take a lock back; what is left then ends with the session.
+const GIVING_BACK: Duration = Duration::from_secs(15);
 
 /// How long one read waits for a change.
 pub(super) const WAIT: Duration = Duration::from_secs(15);
@@ -136,7 +139,11 @@ async fn hold(
     let mut signals =
         Signals::new().map_err(|error| Failure::of("Error watching for signals", error))?;
     options.tell("Attempting lock acquisition");
-    let session = Session::create(http, &options.name).await.map_err(failed)?;
+    let stopped = "Shutdown triggered or timeout during lock acquisition";
+    let session = tokio::select! {
+        _ = signals.next() => return Err(Failure::said(stopped)),
+        session = Session::create(http, &options.name) => session.map_err(failed)?,
+    };
     let mut held = match options.limit {
         1 => Held::Mutex(Mutex::new(&options.prefix, session.id())),
         limit => Held::Semaphore(Semaphore::new(&options.prefix, session.id(), limit)),
@@ -158,18 +165,24 @@ async fn hold(
     };
     let got = match got {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::said("Shutdown triggered or timeout during lock acquisition")),
+        Ok(false) => Err(Failure::said(stopped)),
         Err(error) => Err(failed(error)),
     };
     if let Err(failure) = got {
-        if let Held::Semaphore(semaphore) = &mut held {
-            semaphore.withdraw(http).await;
-        }
-        session.destroy(http).await;
+        let give_up = async {
+            if let Held::Semaphore(semaphore) = &mut held {
+                semaphore.withdraw(http).await;
+            }
+            session.destroy(http).await;
+        };
+        // The session ends by itself if the agent does not hear of it.
+        let _ = timeout(GIVING_BACK, give_up).await;
         return Err(failure);
     }
     let outcome = with_child(http, options, &held, &session, script, input, &mut signals).await;
-    give_back(http, options, held, session).await;
+    if timeout(GIVING_BACK, give_back(http, options, held, session)).await.is_err() {
+        complain("Lock release failed: the agent does not answer");
+    }
     outcome
 }
 
@@ -229,7 +242,7 @@ async fn with_child(
 /// Ends a child: first it is asked to.
 async fn end(child: &mut Child) {
     script::send(child, Signal::Terminate);
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+    if timeout(GRACE, child.wait()).await.is_err() {
         // It may have ended meanwhile.
         let _ = child.kill().await;
     }

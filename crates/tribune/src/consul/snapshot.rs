@@ -68,6 +68,7 @@ pub(super) fn save(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
         let _ = fs::remove_file(&unverified);
         return Err(failure);
     }
+    sync_folder(&file);
     say(format!("Saved and verified snapshot to index {index}"));
     Ok(())
 }
@@ -100,6 +101,14 @@ fn write_unverified(agent: &Agent, response: &mut Response, path: &str) -> Resul
     file.sync_all().map_err(|error| failed(&error))
 }
 
+/// Makes a rename last. Not every system can, and then nothing more can be done.
+fn sync_folder(file: &str) {
+    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = folder.sync_all();
+    }
+}
+
 fn verify(path: &str) -> Result<(), Failure> {
     Archive::read(&read(path)?, LARGEST)
         .map_err(|error| Failure::of("Error verifying snapshot file", error))?;
@@ -115,7 +124,12 @@ fn named_after(file: &str, wanted: &str, mut told: Object) -> Result<String, Htt
     let path = Path::new(file);
     let extension = path.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
     let extension = extension.unwrap_or_default();
-    let mut name = file[..file.len() - extension.len()].to_owned();
+    // One that is followed by a slash is none.
+    let (name, extension) = match file.strip_suffix(&extension) {
+        Some(name) => (name, extension.as_str()),
+        None => (file, ""),
+    };
+    let mut name = name.to_owned();
     for word in ["version", "dc", "node", "status"] {
         if !wanted.split(',').any(|wanted| wanted == word) {
             continue;
@@ -128,7 +142,7 @@ fn named_after(file: &str, wanted: &str, mut told: Object) -> Result<String, Htt
         };
         name.push_str(&format!("-{value}"));
     }
-    Ok(name + &extension)
+    Ok(name + extension)
 }
 
 pub(super) fn restore(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
@@ -160,6 +174,7 @@ mod tests {
             ("s.snap", "dc", "s-dc1.snap"),
             ("d.x/s", "status,version,dc,node", "d.x/s-1.16.4-dc1-n1-leader"),
             ("s.snap", "zz", "s.snap"),
+            ("s.é/.", "dc", "s.é/.-dc1"),
         ] {
             assert_eq!(named_after(file, wanted, told()).unwrap(), name);
         }

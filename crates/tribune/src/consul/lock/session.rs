@@ -5,7 +5,7 @@ use std::time::Duration;
 use client::http::{Http, HttpError, Request};
 use gotext::Json;
 use gotext::object::Object;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{LockError, RETRY};
 
@@ -15,6 +15,7 @@ const TTL: Duration = Duration::from_secs(15);
 /// A session of our own.
 pub(super) struct Session {
     id: String,
+    ttl: Duration,
 }
 
 impl Session {
@@ -28,7 +29,7 @@ impl Session {
         };
         let id =
             create().await.map_err(|error| LockError::Call("failed to create session", error))?;
-        Ok(Session { id })
+        Ok(Session { id, ttl: TTL })
     }
 
     /// Its identity.
@@ -39,16 +40,16 @@ impl Session {
     /// Keeps it alive; returns when it is lost.
     pub(super) async fn keep(&self, http: &Http) {
         let mut alive = Instant::now();
-        let mut wait = TTL / 2;
+        let mut wait = self.ttl / 2;
         loop {
             sleep(wait).await;
             let asked = Instant::now();
             let request = Request::put(format!("/v1/session/renew/{}", self.id));
-            match http.look_up(request).await {
-                Ok((Some(_), _)) => (alive, wait) = (asked, TTL / 2),
-                Ok((None, _)) => return,
-                Err(_) if alive.elapsed() > TTL => return,
-                Err(_) => wait = RETRY,
+            // The server may take it for dead, even if the agent does not answer at all.
+            match timeout_at(alive + self.ttl, http.look_up(request)).await {
+                Ok(Ok((Some(_), _))) => (alive, wait) = (asked, self.ttl / 2),
+                Ok(Ok((None, _))) | Err(_) => return,
+                Ok(Err(_)) => wait = RETRY,
             }
         }
     }
@@ -57,5 +58,27 @@ impl Session {
     pub(super) async fn destroy(self, http: &Http) {
         let request = Request::put(format!("/v1/session/destroy/{}", self.id));
         let _ = http.read(request).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::TcpListener;
+
+    use client::http::Settings;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_lost_when_the_agent_is_silent() {
+        // The system takes connections; nobody answers on them.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let http = Http::new(&Settings { address, ..Settings::default() }).unwrap();
+        let session = Session { id: "s".to_owned(), ttl: Duration::from_millis(200) };
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(session.keep(&http));
     }
 }
