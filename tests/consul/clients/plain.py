@@ -71,8 +71,10 @@ def many_on_one_connection(curl, _):
 
 
 def compressed(curl, _):
-    status, body = curl("/v1/kv/file", "--compressed")
+    status, body = curl("/v1/kv/file", "--compressed", "--write-out", "\n%{size_download}\n%{http_code}")
+    body, _, on_the_way = body.rpartition("\n")
     equal((status, len(json.loads(body)[0]["Value"]) > 500_000), (200, True))
+    equal(int(on_the_way) < 50_000, True)
 
 
 def watch(curl, _):
