@@ -12,7 +12,7 @@
     watch     10,000 watchers of one service, woken by one write                                2
     others    10,000 watchers of 1,000 services and of keys, and 1,000 writes/s elsewhere       5
     memory    10,000 services, 100,000 keys; then kill -9, the restart, a snapshot              2
-    large     1,000,000 keys of 39 bytes with 200                                               3
+    large     1,000,000 keys of 39 bytes with 200; then kill -9 and the restart                 4
     start     `-dev` from exec to a leader and to a session, 20 times                           1
     idle      `-dev` left alone for 60 s                                                        2
     members   the command line's `members`, 20 times                                            1
@@ -230,6 +230,18 @@ def grown(server, before):
     return (server.status()["rss"] - before) / 1024
 
 
+def killed(bench, folder, server, label, most):
+    """Kills a server right after a write that was acknowledged, and starts it again."""
+    server.need("PUT", "/v1/kv/last", "written")
+    server.kill()
+    # Exec is in it.
+    server = bench.start_server(folder)
+    took = server.until(lambda server: b"d3JpdHRlbg==" in
+                        server.ask("GET", "/v1/kv/last?consistent")[2])
+    show(label, took * 1e3, "ms", most=most)
+    return server
+
+
 def bench_memory(options):
     services, keys = options.scaled(10_000), options.scaled(100_000)
     bench = options.bench
@@ -246,13 +258,7 @@ def bench_memory(options):
         bench.press(server, "PUT", "/v1/kv/keys/{n}", "v" * 64, count=keys, seconds=600)
         show(f"{keys:,} keys of 64 bytes: RSS", grown(server, half), "MiB", 8 * keys / 1e5,
              most=20 * keys / 1e5)
-        server.need("PUT", "/v1/kv/last", "written")
-        server.kill()
-        # Exec is in it; the write above was acknowledged.
-        server = bench.start_server(folder)
-        took = server.until(lambda server: b"d3JpdHRlbg==" in
-                            server.ask("GET", "/v1/kv/last?consistent")[2])
-        show("kill -9 to a consistent answer", took * 1e3, "ms", most=400)
+        server = killed(bench, folder, server, "kill -9 to a consistent answer", 400)
         begun = time.monotonic()
         code, _, archive = server.ask("GET", "/v1/snapshot")
         if code == 200 and archive:
@@ -265,14 +271,19 @@ def bench_memory(options):
 
 def bench_large(options):
     count = options.scaled(1_000_000)
-    with options.bench.server() as server:
+    bench = options.bench
+    with bench.directory() as folder:
+        server = bench.start_server(folder)
+        server.until(registered)
         before = server.status()["rss"]
-        run = options.bench.press(server, "PUT", "/v1/kv/" + "k" * 31 + "{n}", "v" * 200,
-                                  128, 600, count)
+        run = bench.press(server, "PUT", "/v1/kv/" + "k" * 31 + "{n}", "v" * 200,
+                          128, 600, count)
         # A row weighs its fields and 40 bytes.
         raw = count * (39 + 200 + 40) / 2 ** 20
         show(f"{count:,} keys of 39 + 200 bytes: RSS", grown(server, before), "MiB", raw, 2.5)
         show(f"{count:,} keys of 39 + 200 bytes: rate", run["rate"], "1/s")
+        label = f"{count:,} keys: kill -9 to a consistent answer"
+        killed(bench, folder, server, label, 3000).kill()
 
 
 def bench_start(options):
@@ -284,7 +295,7 @@ def bench_start(options):
                 times[goal].append(server.until(leads if goal == "leader" else locks) * 1e3)
                 server.kill()
     show("-dev: exec to leader", median(times["leader"]), "ms", most=10)
-    show("-dev: exec to a key locked", median(times["session"]), "ms")
+    show("-dev: exec to a key locked", median(times["session"]), "ms", most=50)
 
 
 def locks(server):
@@ -343,7 +354,9 @@ BENCHES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ours", default=os.path.join(ROOT, "target/release/tribune"))
+    static = os.path.join(ROOT, "target/x86_64-unknown-linux-musl/release/tribune")
+    parser.add_argument("--ours", default=static if os.path.exists(static) else
+                        os.path.join(ROOT, "target/release/tribune"))
     parser.add_argument("--examples", default=os.path.join(ROOT, "target/release/examples"))
     parser.add_argument("--only", default="")
     parser.add_argument("--json")

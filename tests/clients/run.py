@@ -9,15 +9,14 @@ registries, pinned by go.sum, requirements.txt and package-lock.json, into `targ
 import base64
 import json
 import os
-import shutil
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from harness import agent as agents
-from harness import report, sandbox
+from harness import libraries, report, sandbox
+from harness.libraries import quietly
 from harness.waiting import until
 
 BUILT = os.path.join(report.ROOT, "target", "clients")
@@ -55,17 +54,7 @@ def build():
         quietly([sys.executable, "-m", "venv", VENV], HERE)
     for name, more in (("build-requirements.txt", []), ("requirements.txt", ["--no-build-isolation"])):
         quietly(pip + more + ["--requirement", os.path.join(HERE, "python", name)], HERE)
-    node = os.path.join(BUILT, "node")
-    os.makedirs(node, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "main.js"):
-        shutil.copy(os.path.join(HERE, "node", name), node)
-    quietly(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], node)
-
-
-def quietly(command, directory):
-    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit("%s ended with %d:\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
+    libraries.build_node(os.path.join(HERE, "node"), os.path.join(BUILT, "node"))
 
 
 def play(name, directory, program):
@@ -101,23 +90,7 @@ def drive(driver, stage):
         "STAGE_ANOTHER_KEY": ANOTHER_KEY,
         "STAGE_VICTIM": str(victim.process.pid),
     }
-    running = subprocess.Popen(
-        driver.command,
-        env=dict(os.environ, NODE_NO_WARNINGS="1", PYTHONDONTWRITEBYTECODE="1", **where),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        printed, complaint = running.communicate(timeout=SECONDS - 20)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        printed, complaint = running.communicate()
-    checks = [line for line in printed.splitlines() if line.startswith(("ok ", "not ok "))]
-    bad = any(line.startswith("not ok ") for line in checks)
-    if not checks or (running.returncode != 0) != bad:
-        checks.append("not ok program: ended with %d after %s: %s" % (running.returncode, checks[-1:], complaint[-2000:]))
+    checks = libraries.checks_of(driver.command, where, SECONDS - 20)
     checks.append(afterwards(driver, driven, peer))
     return checks
 
@@ -148,18 +121,7 @@ def main():
     report.check_ground(options.program)
     names = report.chosen(PROGRAMS, options.names)
     build()
-    passed = failed = 0
-    arguments = ["--program", os.path.abspath(options.program)]
-    for name, result in sandbox.run(__file__, names, arguments, options.width, SECONDS, fresh=True):
-        checks = json.loads(result["detail"]) if result["ok"] else ["not ok " + name + ": " + result["detail"]]
-        good = sum(line.startswith("ok ") for line in checks)
-        tries = ", at the second try" if "first" in result else ""
-        print("%s: %d of %d calls as wanted (%.1f s)%s" % (name, good, len(checks), result["seconds"], tries))
-        for line in checks:
-            if options.verbose or line.startswith("not ok "):
-                print("     " + line)
-        passed += good
-        failed += len(checks) - good
+    passed, failed = libraries.run(__file__, names, options, SECONDS)
     return report.close(passed, failed)
 
 

@@ -77,12 +77,9 @@ def close(results, options):
     """What failed, the table of who wakes, and the totals; returns the exit code."""
     totals = {folder: {"recorded": 0, "deviation": 0, "failed": 0} for folder in FOLDERS}
     for file, (verdicts, _, seconds) in sorted(results.items()):
-        for kind, place, text in verdicts:
+        for kind, _, _ in verdicts:
             totals[file.split("/")[0]][kind] += 1
-            if kind == "failed":
-                first, *rest = text.splitlines() or [""]
-                print(f"FAIL {file} {place}: {first[:160]}")
-                print("".join(f"     {line[:400]}\n" for line in rest[: 40 if options.verbose else 3]), end="")
+        show_failures(file, verdicts, options)
         if options.times:
             print(f"{seconds:7.2f} s  {file}")
     show_wakes({file: cells for file, (_, cells, _) in results.items() if cells})
@@ -90,6 +87,14 @@ def close(results, options):
         print(f"{folder}: {count['recorded']} as recorded, {count['deviation']} deviations, {count['failed']} failed")
     passed = sum(count["recorded"] + count["deviation"] for count in totals.values())
     return report.close(passed, sum(count["failed"] for count in totals.values()))
+
+
+def show_failures(file, verdicts, options):
+    for kind, place, text in verdicts:
+        if kind == "failed":
+            first, *rest = text.splitlines() or [""]
+            print(f"FAIL {file} {place}: {first[:160]}")
+            print("".join(f"     {line[:400]}\n" for line in rest[: 40 if options.verbose else 3]), end="")
 
 
 def show_wakes(tables):
@@ -126,7 +131,9 @@ def main():
     # As in the other suites: a fault comes back when nothing else runs.
     again = [file for file in wanted if any(kind == "failed" for kind, _, _ in results[file][0])]
     if again and not options.once:
-        print("failed at the first try:", *again)
+        for file in again:
+            show_failures(file, results[file][0], options)
+        print("played again, alone:", *again)
         results.update(take(again, options, 1))
     return close(results, options)
 

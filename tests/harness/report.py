@@ -87,6 +87,6 @@ def show(name, result, verbose):
 
 
 def close(passed, failed, skipped=0):
-    """The last line, and the exit code: 77 says that something cannot run on this machine."""
+    """The last line, and the exit code: 77 says that something cannot run on this machine. Nothing at all is no success."""
     print("%d passed, %d failed" % (passed, failed) + (", %d skipped" % skipped if skipped else ""))
-    return 1 if failed else 77 if skipped else 0
+    return 1 if failed or not passed + skipped else 77 if skipped else 0

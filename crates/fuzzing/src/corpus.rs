@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use serde_json::Value as Json;
 
-use crate::TARGETS;
+use crate::{TARGETS, consul};
 
 /// Longest input that is worth the fuzzer's time.
 const LONGEST: usize = 8 << 10;
@@ -84,6 +84,11 @@ pub fn seeds(shared: &Path) -> io::Result<Seeds> {
     }
     maker.filters(&shared.join("vectors/consul-catalog/filters.json"))?;
     maker.configurations(&shared.join("vectors/consul-cli/validate.json"))?;
+    for folder in ["vectors/consul-http", "vectors/consul-catalog"] {
+        for path in files(&shared.join(folder))? {
+            maker.server_file(&path)?;
+        }
+    }
     maker.handmade();
     maker.machine();
     for inputs in maker.0.values_mut() {
@@ -233,6 +238,32 @@ impl Maker {
                 if name.ends_with(".hcl") {
                     self.add("hcl", &[text.as_bytes()]);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bodies of a recorded scenario, or an archive and the state in it.
+    fn server_file(&mut self, path: &Path) -> io::Result<()> {
+        if path.extension().is_some_and(|extension| extension == "snap") {
+            let bytes = fs::read(path)?;
+            if let Ok(archive) = archive::Archive::read(&bytes, LONGEST << 10) {
+                self.add("archive", &[&archive.state]);
+            }
+            self.add("archive", &[&bytes]);
+        }
+        for step in list(&json(path)?, "steps") {
+            let request = &step["request"];
+            let (path, body) = (request["path"].as_str().unwrap_or_default(), &request["json"]);
+            let called = path.split('?').next().unwrap_or_default();
+            let kind = match called {
+                "/v1/agent/service/register" => Some(consul::SERVICE),
+                "/v1/agent/check/register" => Some(consul::CHECK),
+                _ => consul::CALLS.iter().position(|call| *call == called),
+            };
+            let text = request["body"].as_str().map_or_else(|| body.to_string(), str::to_owned);
+            if let Some(kind) = kind.and_then(|kind| u8::try_from(kind).ok()) {
+                self.add("body", &[&[kind], text.as_bytes()]);
             }
         }
         Ok(())

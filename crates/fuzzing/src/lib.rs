@@ -6,7 +6,7 @@
 //! bound is passed. Memory and time are watched by whoever runs the target.
 //!
 //! ```text
-//! recorded vectors ──▶ corpus::seeds ──┬──▶ fuzz/ (libFuzzer, nightly)  ──┐
+//! recorded vectors ──▶ corpus::seeds ──┬──▶ fuzz/ (libFuzzer)           ──┐
 //!                                      └──▶ tests/smoke.rs (stable, CI) ──┴──▶ Target::run
 //! ```
 //!
@@ -17,6 +17,7 @@
 //! target.run(b"any bytes");
 //! ```
 
+mod consul;
 pub mod corpus;
 mod machine;
 mod tape;
@@ -81,6 +82,8 @@ targets! {
     hcl = text::hcl, "the content of a configuration file in HCL";
     settings = text::settings, "the content of a configuration file of the Consul agent";
     filter = text::filter, "an expression of the filtering language";
+    body = consul::body, "the call, then the body of a request to a server of Consul's API";
+    archive = consul::archive, "an archive of a server's state, or the state in one";
     machine = machine::run, "settings, then a sequence of inputs";
 }
 

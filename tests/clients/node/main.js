@@ -8,33 +8,12 @@
 const SerfRPC = require("serf-rpc");
 const rpc = require("serf-rpc/lib/rpc");
 const { deepStrictEqual: equal, match, ok } = require("assert");
+const { PATIENCE_MS, check, pause, play, within } = require("./checks");
 
 const [host, port] = process.env.STAGE_RPC.split(":");
 const { STAGE_TOKEN: token, STAGE_PEER: peer, STAGE_KEY: key, STAGE_ANOTHER_KEY: another } = process.env;
-const PATIENCE_MS = 15000;
 
 const serf = new SerfRPC();
-let failed = false;
-
-async function check(name, action) {
-  try {
-    await within(action(), "no answer");
-    console.log("ok " + name);
-  } catch (problem) {
-    failed = true;
-    console.log("not ok " + name + ": " + String(problem.message).replace(/\s+/g, " "));
-  }
-}
-
-function within(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(what)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Calls a command of the library; an answer with an error is thrown. */
 function call(command, body) {
@@ -247,9 +226,4 @@ async function departures() {
   await check("leave", () => call("leave"));
 }
 
-async function main() {
-  for (const part of [connections, membership, streams, monitor, queries, keys, departures]) await part();
-  process.exit(failed ? 1 : 0);
-}
-
-main();
+play([connections, membership, streams, monitor, queries, keys, departures]);

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import server
+from harness.waiting import until
 
 
 class Curl:
@@ -26,7 +27,7 @@ def play(program, directory):
     stage.start()
     try:
         curl = Curl(stage.address)
-        return [verdict(check, curl, directory) for check in (put_and_get, upload, many_on_one_connection, compressed, watch, refused)]
+        return [verdict(check, curl, directory) for check in CHECKS]
     finally:
         stage.kill()
 
@@ -52,6 +53,42 @@ def put_and_get(curl, _):
     equal(curl("/v1/kv/a"), (404, ""))
 
 
+def put(curl, path, content=""):
+    """The JSON that a PUT is answered with."""
+    status, body = curl(path, "--request", "PUT", "--data", content)
+    equal(status, 200)
+    return json.loads(body) if body else None
+
+
+def compare_and_set(curl, _):
+    equal(put(curl, "/v1/kv/cas?cas=0", "1"), True)
+    equal(put(curl, "/v1/kv/cas?cas=0", "2"), False)
+    index = json.loads(curl("/v1/kv/cas")[1])[0]["ModifyIndex"]
+    equal(put(curl, f"/v1/kv/cas?cas={index}", "2"), True)
+    equal(curl("/v1/kv/cas?raw"), (200, "2"))
+
+
+def lock_and_unlock(curl, _):
+    mine, other = (put(curl, "/v1/session/create", '{"LockDelay": "0s"}')["ID"] for _ in range(2))
+    equal(put(curl, f"/v1/kv/lock?acquire={mine}", "x"), True)
+    equal(put(curl, f"/v1/kv/lock?acquire={other}", "y"), False)
+    equal(put(curl, f"/v1/kv/lock?release={mine}"), True)
+    equal(put(curl, f"/v1/kv/lock?acquire={other}", "y"), True)
+
+
+def register_and_check(curl, _):
+    def healthy():
+        status, body = curl("/v1/health/service/web?passing")
+        return status, [entry["Service"]["Port"] for entry in json.loads(body)]
+
+    put(curl, "/v1/agent/service/register", '{"Name": "web", "Port": 80, "Check": {"TTL": "1h"}}')
+    equal(healthy(), (200, []))
+    put(curl, "/v1/agent/check/pass/service:web")
+    until(lambda: healthy() == (200, [80]), 10, "what passes is not healthy")
+    put(curl, "/v1/agent/service/deregister/web")
+    until(lambda: healthy() == (200, []), 10, "what is gone is still healthy")
+
+
 def upload(curl, directory):
     """A file, with the `Expect: 100-continue` that curl sends along with large ones."""
     path = directory + "/file"
@@ -71,8 +108,10 @@ def many_on_one_connection(curl, _):
 
 
 def compressed(curl, _):
-    status, body = curl("/v1/kv/file", "--compressed")
+    status, body = curl("/v1/kv/file", "--compressed", "--write-out", "\n%{size_download}\n%{http_code}")
+    body, _, on_the_way = body.rpartition("\n")
     equal((status, len(json.loads(body)[0]["Value"]) > 500_000), (200, True))
+    equal(int(on_the_way) < 50_000, True)
 
 
 def watch(curl, _):
@@ -89,3 +128,7 @@ def refused(curl, _):
     equal(curl("/v1/nothing")[0], 404)
     equal(curl("/v1/catalog/register", "--request", "PUT", "--data", "{")[0], 400)
     equal(curl("/v1/catalog/register", "--request", "PUT", "--data", "null"), (500, "Must provide node"))
+
+
+CHECKS = (put_and_get, compare_and_set, lock_and_unlock, register_and_check, upload, many_on_one_connection, compressed,
+          watch, refused)

@@ -9,7 +9,6 @@ go.sum, package-lock.json and requirements.txt, into `target/clients/consul`.
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,7 +20,8 @@ sys.dont_write_bytecode = True
 import discovery
 import plain
 import server
-from harness import report, sandbox
+from harness import libraries, report, sandbox
+from harness.libraries import quietly
 
 BUILT = os.path.join(report.ROOT, "target", "clients", "consul")
 VENV = os.path.join(BUILT, "python")
@@ -42,11 +42,7 @@ def build(names):
         for program in ("api", "discovery"):
             quietly(["go", "build", "-mod=readonly", "-o", os.path.join(BUILT, program), "./" + program], os.path.join(HERE, "go"))
     if "node: consul" in names:
-        node = os.path.join(BUILT, "node")
-        os.makedirs(node, exist_ok=True)
-        for name in ("package.json", "package-lock.json", "main.js"):
-            shutil.copy(os.path.join(HERE, "node", name), node)
-        quietly(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], node)
+        libraries.build_node(os.path.join(HERE, "node"), os.path.join(BUILT, "node"))
     if "python: py-consul" in names:
         build_python()
 
@@ -66,12 +62,6 @@ def build_python():
     quietly(["tar", "--extract", "--gzip", "--file", source + ".tar.gz", "--directory", BUILT], HERE)
 
 
-def quietly(command, directory):
-    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit("%s ended with %d:\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
-
-
 # ---------------------------------------------------------------------------------------------- clients
 
 
@@ -80,28 +70,12 @@ def drive(command, program, directory, words=server.DURABLE):
     stage = server.Server(program, directory, words, SHORT_SESSIONS)
     stage.start()
     try:
-        lines, code, complaint = finish(command, {"STAGE_HTTP": stage.address})
-        bad = any(line.startswith("not ok ") for line in lines)
-        if not lines or (code != 0) != bad:
-            lines.append("not ok program: ended with %d: %s" % (code, complaint[-2000:]))
+        lines = libraries.checks_of(command, {"STAGE_HTTP": stage.address}, SECONDS - 30)
         alive = stage.process.poll() is None and "panicked" not in stage.log()
         lines.append("ok server-afterwards" if alive else "not ok server-afterwards: " + stage.log()[-2000:])
         return lines
     finally:
         stage.kill()
-
-
-def finish(command, environment, directory=None):
-    """(its lines about checks, exit code, the rest) of a client's program."""
-    running = subprocess.Popen(command, env=dict(os.environ, NODE_NO_WARNINGS="1", **environment), cwd=directory,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        printed, complaint = running.communicate(timeout=SECONDS - 30)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        printed, complaint = running.communicate()
-    lines = [line for line in printed.splitlines() if line.startswith(("ok ", "not ok "))]
-    return lines, running.returncode, complaint + printed
 
 
 def py_consul(program, directory):
@@ -111,11 +85,8 @@ def py_consul(program, directory):
     shutil.copy(os.path.join(HERE, "python", "conftest.py"), os.path.join(source, "conftest.py"))
     command = [os.path.join(VENV, "bin", "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=",
                "tests"]
-    where = {"STAGE_PROGRAM": program, "STAGE_SUITE": os.path.dirname(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
-    lines, code, rest = finish(command, where, source)
-    if not lines or (code != 0) != any(line.startswith("not ok ") for line in lines):
-        lines.append("not ok program: ended with %d: %s" % (code, rest[-3000:]))
-    return lines
+    where = {"STAGE_PROGRAM": program, "STAGE_SUITE": os.path.dirname(HERE)}
+    return libraries.checks_of(command, where, SECONDS - 30, source)
 
 
 CLIENTS = {
@@ -136,18 +107,7 @@ def main():
     report.check_ground(options.program)
     names = report.chosen(CLIENTS, options.names)
     build(names)
-    passed = failed = 0
-    arguments = ["--program", os.path.abspath(options.program)]
-    for name, result in sandbox.run(__file__, names, arguments, options.width, SECONDS, fresh=True):
-        checks = json.loads(result["detail"]) if result["ok"] else ["not ok " + name + ": " + result["detail"]]
-        good = sum(line.startswith("ok ") for line in checks)
-        tries = ", at the second try" if "first" in result else ""
-        print("%s: %d of %d checks as wanted (%.1f s)%s" % (name, good, len(checks), result["seconds"], tries))
-        for line in checks:
-            if options.verbose or line.startswith("not ok "):
-                print("     " + line)
-        passed += good
-        failed += len(checks) - good
+    passed, failed = libraries.run(__file__, names, options, SECONDS)
     return report.close(passed, failed)
 
 

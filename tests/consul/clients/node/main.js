@@ -1,34 +1,12 @@
 "use strict";
-// The npm package `consul` against a server; see ../run.py for the stage. Each check is one line,
-// `ok NAME` or `not ok NAME: REASON`.
+// The npm package `consul` against a server; see ../run.py for the stage.
 
 const Consul = require("consul");
 const { deepStrictEqual: equal, ok } = require("assert");
+const { PATIENCE_MS, check, pause, play } = require("./checks");
 
 const [host, port] = process.env.STAGE_HTTP.split(":");
-const PATIENCE_MS = 15000;
 const consul = new Consul({ host, port: Number(port) });
-let failed = false;
-
-async function check(name, action) {
-  try {
-    await within(action(), "no answer");
-    console.log("ok " + name);
-  } catch (problem) {
-    failed = true;
-    console.log("not ok " + name + ": " + String(problem.message).replace(/\s+/g, " "));
-  }
-}
-
-function within(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(what)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks again until `ask` answers something true, or patience ends. */
 async function until(ask, what) {
@@ -148,16 +126,13 @@ async function events() {
   equal(list[0].ID, fired.ID);
 }
 
-async function main() {
-  await check("kv", keys);
-  await check("kv-cas", compareAndSet);
-  await check("lock", locks);
-  await check("watch", watches);
-  await check("services", services);
-  await check("catalog", catalog);
-  await check("txn", transactions);
-  await check("event", events);
-  process.exit(failed ? 1 : 0);
-}
-
-main();
+play([
+  () => check("kv", keys),
+  () => check("kv-cas", compareAndSet),
+  () => check("lock", locks),
+  () => check("watch", watches),
+  () => check("services", services),
+  () => check("catalog", catalog),
+  () => check("txn", transactions),
+  () => check("event", events),
+]);
