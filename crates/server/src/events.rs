@@ -126,7 +126,10 @@ impl UserEvent {
         let mut id = None;
         let mut reader = Reader::new(payload);
         let read = reader.read_record(&[], |reader, name| {
-            let mut text = || Ok(String::from_utf8_lossy(reader.read_bytes()?).into_owned());
+            let mut text = || {
+                let bytes = reader.read_bytes()?;
+                Ok::<_, wire::DecodeError>(String::from_utf8_lossy(bytes).into_owned())
+            };
             match name {
                 b"ID" => id = Uuid::parse(&text()?),
                 b"n" => event.name = text()?,
