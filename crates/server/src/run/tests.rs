@@ -163,6 +163,42 @@ async fn put(address: Ipv4Addr, path: &str, body: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_deregisters_what_an_agent_owns_is_warned() {
+    let address = address(6);
+    let process = started(address, "node_name = \"n\u{e4}\"").await;
+    put(address, "/v1/agent/service/register", r#"{"Name": "web", "Check": {"TTL": "1h"}}"#).await;
+    let node = "n\u{e4}";
+    let foreign =
+        format!(r#"{{"Node": "{node}", "SkipNodeUpdate": true, "Service": {{"Service": "db"}}}}"#);
+    put(address, "/v1/catalog/register", &foreign).await;
+    let other = r#"{"Node": "n2", "Address": "127.0.0.1", "Service": {"Service": "web"}}"#;
+    put(address, "/v1/catalog/register", other).await;
+    let warned = async |node: &str, what: &str| {
+        let body = format!(r#"{{"Node": "{node}"{what}}}"#);
+        let answer = put(address, "/v1/catalog/deregister", &body).await.to_lowercase();
+        let mut lines = answer.lines();
+        lines.find_map(|line| line.strip_prefix("warning: ").map(str::to_owned))
+    };
+    let text = |what: &str, call: &str| {
+        Some(format!(
+            "299 - \"agent nu{{e4}} owns this {what} and will register it again, ask it: /v1/agent/{call}\""
+        ))
+    };
+    assert_eq!(warned("n2", r#", "ServiceID": "web""#).await, None);
+    assert_eq!(warned(node, r#", "ServiceID": "db""#).await, None);
+    assert_eq!(
+        warned(node, r#", "CheckID": "service:web""#).await,
+        text("check", "check/deregister")
+    );
+    assert_eq!(
+        warned(node, r#", "ServiceID": "web""#).await,
+        text("service", "service/deregister")
+    );
+    assert_eq!(warned(node, "").await, text("node", "leave"));
+    process.running.stop().await;
+}
+
+#[tokio::test]
 async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
     let folder = Folder(std::env::temp_dir().join(format!("tribune-watch-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).unwrap();
