@@ -23,4 +23,4 @@ pub(crate) use listen::{Listener, Places, Service, serve};
 pub(crate) use parameters::{Consistency, Parameters};
 pub(crate) use reply::{ARCHIVE, Reply};
 pub(crate) use route::{Manners, Site};
-pub(crate) use tls::{Tls, TlsError};
+pub(crate) use tls::{Tls, TlsError, check_files as check_tls_files};

@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
+            "tribune-client",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",

@@ -481,8 +481,12 @@ impl Site {
                 Ok(answer)
             }
             api::Proposal::Command(command, then) => {
+                let warning = crate::shell::warning(self, &command).await;
                 let response = self.store.write(&command).await;
-                then(response.map_err(|error| Failure::internal(error.to_string()))?)
+                let mut answer =
+                    then(response.map_err(|error| Failure::internal(error.to_string()))?)?;
+                answer.headers.extend(warning);
+                Ok(answer)
             }
         }
     }

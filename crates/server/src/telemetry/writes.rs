@@ -41,12 +41,12 @@ pub(super) struct Writes {
 
 impl Writes {
     pub(super) fn new(metrics: &Metrics) -> Self {
-        let sample = |name: &str| metrics.enter(Kind::Sample, name, &[]);
+        let sample = |name: &str| metrics.announce(name, &[]);
         let applied = |(kind, operation): (&str, &str)| {
             let name = format!("fsm.{kind}");
             match operation {
-                "" => metrics.enter(Kind::Sample, &name, &[]),
-                operation => metrics.enter(Kind::Sample, &name, &[("op", operation.into())]),
+                "" => metrics.announce(&name, &[]),
+                operation => metrics.announce(&name, &[("op", operation.into())]),
             }
         };
         Self {
