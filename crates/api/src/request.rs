@@ -1,5 +1,7 @@
 //! What a handler is asked, whatever carried it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 /// What is to be done with a path.
@@ -153,6 +155,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who asks: the secret of a token, empty for nobody.
     pub token: Box<str>,
+    /// The address of who asks, or of whom it was passed on for.
+    pub source: Option<IpAddr>,
 }
 
 impl Request {

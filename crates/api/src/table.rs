@@ -6,7 +6,7 @@ use Method::{Delete, Get, Post, Put};
 use crate::endpoint::{Endpoint, Enterprise, Handler, Meta, Parameters};
 use crate::request::Method;
 use crate::shell::Call;
-use crate::{catalog, coordinate, health, kv, later, operator, register, session, txn};
+use crate::{catalog, coordinate, health, kv, later, operator, query, register, session, txn};
 
 /// What is known of a path.
 #[derive(Clone, Copy)]
@@ -162,8 +162,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/peering/establish", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peering/token", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peerings", &[(Get, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/query", &[(Get, Read(later::list)), (Post, LATER)], Meta::Catalog, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/query/", &[(Get, Read(later::query)), (Put, Write(later::change_query)), (Delete, Write(later::change_query))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/query", &[(Get, Read(query::list)), (Post, Write(query::create))], Meta::Catalog, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/query/", &[(Get, Read(query::read)), (Put, Write(query::update)), (Delete, Write(query::remove))], Meta::Catalog, Parameters::All, Enterprise::Ignore, true),
     row("/v1/session/create", &[(Put, Write(session::create))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/destroy/", &[(Put, Write(session::destroy))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/info/", &[(Get, Read(session::info))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),

@@ -20,7 +20,7 @@ mod tls;
 
 pub(crate) use block::Wait;
 pub(crate) use listen::{Listener, Places, Service, serve};
-pub(crate) use parameters::{Consistency, Parameters};
+pub(crate) use parameters::Parameters;
 pub(crate) use reply::{ARCHIVE, Reply};
 pub(crate) use route::{Manners, Site};
 pub(crate) use tls::{Tls, TlsError, check_files as check_tls_files};

@@ -12,7 +12,7 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
-    ("tribune-catalog", &[]),
+    ("tribune-catalog", &["tribune-pattern"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),

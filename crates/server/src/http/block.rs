@@ -34,13 +34,14 @@ impl Wait {
 pub(crate) async fn read(
     catalogue: &Catalogue,
     agent: &Agent,
+    fresh: Uuid,
     read: Read,
     request: &Request,
     wait: Option<Wait>,
 ) -> Result<Answer, Failure> {
     let evaluate = || {
         let snapshot = catalogue.read();
-        let reader = Reader { snapshot: &snapshot, agent, fresh: Uuid::from_bytes([0; 16]) };
+        let reader = Reader { snapshot: &snapshot, agent, fresh };
         read(request, &reader).map(|answer| (answer, snapshot.index()))
     };
     let replaced = catalogue.replaced();

@@ -2,30 +2,8 @@
 
 use std::time::Duration;
 
-use api::{Endpoint, Enterprise, Failure, Query};
+use api::{Consistency, Endpoint, Enterprise, Failure, Query};
 use gotext::GoDuration;
-
-/// How sure a read must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Consistency {
-    /// The leader's state.
-    #[default]
-    Leader,
-    /// The leader's state, and it is known to lead.
-    Consistent,
-    /// Any server's state.
-    Stale,
-}
-
-impl Consistency {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Leader => "leader",
-            Self::Consistent => "consistent",
-            Self::Stale => "stale",
-        }
-    }
-}
 
 /// What a request says besides what it asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,11 +24,11 @@ impl Parameters {
             api::Parameters::None => return Ok(parameters),
             api::Parameters::Wait => {}
             api::Parameters::Consistency => {
-                parameters.consistency = consistency(query)?;
+                parameters.consistency = Consistency::read(query)?;
                 return Ok(parameters);
             }
             api::Parameters::All | api::Parameters::Body => {
-                parameters.consistency = consistency(query)?;
+                parameters.consistency = Consistency::read(query)?;
             }
         }
         if let Some(text) = query.filled("wait") {
@@ -64,31 +42,6 @@ impl Parameters {
         }
         Ok(parameters)
     }
-}
-
-fn consistency(query: &Query) -> Result<Consistency, Failure> {
-    let conflict = |other: &str| {
-        Err(Failure::bad(format!(
-            "Cannot specify ?{other} with ?consistent, conflicting semantics."
-        )))
-    };
-    let mut stale = query.has("stale");
-    if let Some(text) = query.filled("max_stale") {
-        let invalid = |_| Failure::bad(format!("Invalid max_stale value {}", gotext::quote(text)));
-        stale |= GoDuration::parse(text).map_err(invalid)?.as_nanoseconds() > 0;
-    }
-    let consistent = query.has("consistent");
-    if stale && consistent {
-        return conflict("stale");
-    }
-    if query.has("cached") && consistent {
-        return conflict("cached");
-    }
-    Ok(match (stale, consistent) {
-        (true, _) => Consistency::Stale,
-        (_, true) => Consistency::Consistent,
-        _ => Consistency::Leader,
-    })
 }
 
 /// Looks at what a client asks of a cache that is not there: at its numbers alone.

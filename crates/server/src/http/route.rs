@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
+use api::{
+    Body, Consistency, Endpoint, Failure, Handler, Meta, Method, Query, QueryUse, Reader, Request,
+};
 use bytes::{Bytes, BytesMut};
+use catalog::Uuid;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
@@ -17,7 +20,7 @@ use tokio::time::timeout;
 
 use super::block::{self, Wait};
 use super::finished::Finished;
-use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
+use super::parameters::{Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
@@ -201,17 +204,24 @@ impl Site {
             return Reply::text(403, "Endpoint is blocked by agent configuration");
         }
         let method = request.method().as_str();
+        let own = QueryUse::of(endpoint, &tail).map(QueryUse::methods);
         if method == "OPTIONS" {
-            return Reply::new(200, Body::Empty).with("Allow", endpoint.allow());
+            return match own {
+                None => Reply::new(200, Body::Empty).with("Allow", endpoint.allow()),
+                Some(methods) => Reply::new(200, Body::Json(Bytes::from_static(b"{}")))
+                    .with("Allow", format!("OPTIONS,{methods}")),
+            };
         }
         if let Some(reply) = self.refused_writer(method, peer) {
             return reply;
         }
-        let handler =
-            Method::parse(method).and_then(|method| Some((method, endpoint.handler(method)?)));
+        let is_allowed =
+            own.is_none_or(|methods| methods.split(',').any(|allowed| allowed == method));
+        let handler = Method::parse(method).filter(|_| is_allowed);
+        let handler = handler.and_then(|method| Some((method, endpoint.handler(method)?)));
         let Some((method, handler)) = handler else {
             return Reply::text(405, format!("method {method} not allowed"))
-                .with("Allow", endpoint.allow());
+                .with("Allow", own.map_or_else(|| endpoint.allow(), str::to_owned));
         };
         let Some(mut query) = query else {
             return Reply::new(500, Body::Empty);
@@ -239,15 +249,16 @@ impl Site {
             Err(failure) => return failure.into(),
         };
         let token = token(headers, &query);
+        let source = source(headers, peer);
         let accept = headers.get("accept").and_then(|value| value.to_str().ok());
         let accept = accept.unwrap_or_default().to_owned();
         let body = match self.body(endpoint, method, request).await {
             Ok(body) => body,
             Err(reply) => return reply,
         };
-        let request = Request { method, tail, query, body, token };
+        let request = Request { method, tail, query, body, token, source };
         match handler {
-            Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
+            Handler::Read(read) => self.read(endpoint, read, &request, parameters, &cache).await,
             Handler::Write(write) => self.write(endpoint, write, &request).await,
             Handler::Shell(call) => {
                 let reply = self.call(endpoint, call, &request, parameters, &accept).await;
@@ -335,6 +346,7 @@ impl Site {
         read: block::Read,
         request: &Request,
         parameters: Parameters,
+        cache: &str,
     ) -> Reply {
         let outcome = self.evaluate(endpoint, read, request, parameters).await;
         let mut shows_meta = endpoint.meta != Meta::None;
@@ -350,20 +362,28 @@ impl Site {
                 }
                 let mut reply = Reply::from(answer);
                 reply.headers.extend(headers);
-                if matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
+                if shows_meta && matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
                     let used = parameters.consistency.as_str();
                     reply = reply.with("X-Consul-Effective-Consistency", used);
                 }
-                if endpoint.cached && request.query.has("cached") {
-                    // A read that waits is never an old one.
-                    let cache = if parameters.index > 0 { "max-age=0" } else { "" };
+                let of_query = QueryUse::of(endpoint, &request.tail);
+                let is_cached = of_query.is_none_or(|of| of == QueryUse::Execute) && shows_meta;
+                if endpoint.cached && is_cached && request.query.has("cached") {
+                    let cache = match (of_query, parameters.index) {
+                        (Some(_), _) => cache,
+                        // A read that waits is never an old one.
+                        (None, 1..) => "max-age=0",
+                        (None, 0) => "",
+                    };
                     reply = self.cache_said(endpoint, request, cache, reply);
                 }
                 reply
             }
             Err(failure) => {
                 let deferred = matches!(endpoint.meta, Meta::Deferred | Meta::Catalog);
-                let deferred = deferred && failure.status == 500;
+                // That a prepared query is not there is found out late, too.
+                let late = failure.status == 404 && endpoint.path.starts_with("/v1/query");
+                let deferred = deferred && (failure.status == 500 || late);
                 let reply = Reply::from(failure);
                 if !deferred {
                     return reply;
@@ -404,7 +424,8 @@ impl Site {
         match age.filter(|age| may_be_old(cache, *age)) {
             // Entries that nobody bounds are refreshed behind the scenes.
             Some(age) => {
-                let age = if endpoint.meta == Meta::None { age.as_secs() } else { 0 };
+                let bounded = endpoint.meta == Meta::None || endpoint.path == "/v1/query/";
+                let age = if bounded { age.as_secs() } else { 0 };
                 reply.with("X-Cache", "HIT").with("Age", age.to_string())
             }
             None => {
@@ -426,12 +447,15 @@ impl Site {
             let unsure = |error: crate::store::WriteError| Failure::internal(error.to_string());
             self.store.confirm().await.map_err(unsure)?;
         }
-        let waits = parameters.index > 0 && endpoint.meta != Meta::None;
+        // What a query finds comes in an order by chance, and nobody waits for it.
+        let runs = QueryUse::of(endpoint, &request.tail).is_some_and(|of| of != QueryUse::Row);
+        let fresh = if runs { random::uuid() } else { Uuid::default() };
+        let waits = parameters.index > 0 && endpoint.meta != Meta::None && !runs;
         let wait = waits.then(|| {
             let wait = parameters.wait.unwrap_or(self.manners.wait).min(self.manners.wait_max);
             Wait::new(parameters.index, wait)
         });
-        block::read(self.catalogue(), &self.agent, read, request, wait).await
+        block::read(self.catalogue(), &self.agent, fresh, read, request, wait).await
     }
 
     /// There is one datacenter.
@@ -611,6 +635,16 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
             name.trim().eq_ignore_ascii_case("gzip") && !refused
         })
     })
+}
+
+/// The address of who asks: the first that a proxy names, else the peer's.
+fn source(headers: &HeaderMap, peer: Peer) -> Option<IpAddr> {
+    let passed_on = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    match (passed_on.and_then(|list| list.split(',').next()), peer) {
+        (Some(first), _) => first.trim().parse().ok(),
+        (None, Peer::Address(address)) => Some(address.ip()),
+        (None, Peer::Local) => None,
+    }
 }
 
 /// The secret that a request carries, wherever it does.

@@ -49,6 +49,7 @@ fn request(path: &str) -> (Read, Request) {
         query: Query::parse(query).unwrap(),
         body: bytes::Bytes::new(),
         token: "".into(),
+        source: None,
     };
     (read, request)
 }
@@ -78,7 +79,7 @@ fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer
     let catalogue = store.catalogue().clone();
     let task = tokio::spawn(async move {
         let wait = Some(Wait { index, until: Instant::now() + PATIENCE });
-        read(&catalogue, &agent(), evaluate, &request, wait).await.unwrap()
+        read(&catalogue, &agent(), Uuid::default(), evaluate, &request, wait).await.unwrap()
     });
     async move { task.await.unwrap() }
 }
@@ -134,7 +135,7 @@ fn who_hangs_up_waits_no_more() {
         let catalogue = store.catalogue().clone();
         let task = tokio::spawn(async move {
             let wait = Some(Wait { index: 9, until: Instant::now() + PATIENCE });
-            read(&catalogue, &agent(), evaluate, &request, wait).await
+            read(&catalogue, &agent(), Uuid::default(), evaluate, &request, wait).await
         });
         until_waiting(&store).await;
         task.abort();
