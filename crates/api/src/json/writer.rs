@@ -120,8 +120,8 @@ fn are_plain(bytes: u64) -> bool {
         bytes.wrapping_sub(ONES) & !bytes
     };
     let controls = bytes.wrapping_sub(ONES * 0x20) & !bytes;
-    let brackets = holds(bytes | ONES * 0x02, b'>'); // and '<'
-    let quotes = holds(bytes | ONES * 0x04, b'&'); // and '"'
+    let brackets = holds(bytes | (ONES * 0x02), b'>'); // and '<'
+    let quotes = holds(bytes | (ONES * 0x04), b'&'); // and '"'
     (bytes | controls | brackets | quotes | holds(bytes, b'\\')) & TOPS == 0
 }
 
