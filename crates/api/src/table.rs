@@ -19,16 +19,19 @@ pub struct Found {
     pub tail: usize,
 }
 
+/// How many slashes a row has at most. A key may have any number of them.
+const SLASHES: usize = 8;
+
 /// Looks a decoded path up: exactly, or below the longest row that ends in a slash.
 #[must_use]
 pub fn find(path: &str) -> Option<Found> {
-    let fits = |(_, endpoint): &(usize, &Endpoint)| {
-        let known = endpoint.path;
-        path == known || (known.ends_with('/') && path.starts_with(known))
+    let row = |known: &str| {
+        let index = ENDPOINTS.binary_search_by(|endpoint| endpoint.path.cmp(known)).ok()?;
+        let endpoint = ENDPOINTS.get(index)?;
+        Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
     };
-    let fitting = ENDPOINTS.iter().enumerate().filter(fits);
-    let (index, endpoint) = fitting.max_by_key(|(_, endpoint)| endpoint.path.len())?;
-    Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
+    let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').take(SLASHES);
+    row(path).or_else(|| slashes.filter_map(|(at, _)| row(&path[..=at])).last())
 }
 
 const ACL_OFF: Handler = Off(401, "ACL support disabled");

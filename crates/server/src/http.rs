@@ -7,6 +7,7 @@
 //!                                                 block, until it differs ─▶ reply ───┘
 //! ```
 
+mod answers;
 mod block;
 mod finished;
 mod gzip;
@@ -18,6 +19,7 @@ mod reply;
 mod route;
 mod tls;
 
+pub(crate) use answers::Answers;
 pub(crate) use block::Wait;
 pub(crate) use listen::{Listener, Places, Service, serve};
 pub(crate) use parameters::Parameters;

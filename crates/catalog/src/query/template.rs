@@ -111,8 +111,8 @@ fn each(service: &ServiceQuery, change: &mut Change<'_>) -> Result<ServiceQuery,
 
 fn list(place: &str, list: &Tags, change: &mut Change<'_>) -> Result<Tags, String> {
     let Some(list) = list else { return Ok(None) };
-    let one = |(at, text): (usize, &Box<str>)| Ok(change(&format!("{place}[{at}]"), text)?.into());
-    list.iter().enumerate().map(one).collect::<Result<_, String>>().map(Some)
+    let one = |(at, text)| Ok(change(&format!("{place}[{at}]"), text)?.into());
+    list.iter().map(|text| &**text).enumerate().map(one).collect::<Result<_, String>>().map(Some)
 }
 
 fn pairs(place: &str, pairs: &Pairs, change: &mut Change<'_>) -> Result<Pairs, String> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::{Consistency, Endpoint, Enterprise, Failure, Query};
 use gotext::GoDuration;
+use hyper::header::HeaderName;
 
 /// What a request says besides what it asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,22 +62,26 @@ pub(crate) fn check_cache_control(text: &str) -> Result<(), Failure> {
 pub(crate) fn refuse_enterprise(
     endpoint: &Endpoint,
     query: &Query,
-    header: impl Fn(&str) -> bool,
+    header: impl Fn(&HeaderName) -> bool,
 ) -> Result<(), Failure> {
     const NAMESPACES: &str = "Namespaces are a Consul Enterprise feature";
     const PARTITIONS: &str = "Partitions are a Consul Enterprise feature";
-    let refused =
-        [("ns", "X-Consul-Namespace", NAMESPACES), ("partition", "X-Consul-Partition", PARTITIONS)];
+    const NAMESPACE: HeaderName = HeaderName::from_static("x-consul-namespace");
+    const PARTITION: HeaderName = HeaderName::from_static("x-consul-partition");
+    let refused = [
+        ("ns", "X-Consul-Namespace", NAMESPACE, NAMESPACES),
+        ("partition", "X-Consul-Partition", PARTITION, PARTITIONS),
+    ];
     let refused = match endpoint.enterprise {
         Enterprise::Ignore => return Ok(()),
         Enterprise::AllowNamespace => &refused[1..],
         Enterprise::Refuse => &refused[..],
     };
-    for (name, header_name, why) in refused {
+    for (name, header_name, key, why) in refused {
         if query.filled(name).is_some() {
             return Err(Failure::bad(format!("Invalid query parameter: \"{name}\" - {why}")));
         }
-        if header(header_name) {
+        if header(key) {
             return Err(Failure::bad(format!("Invalid header: \"{header_name}\" - {why}")));
         }
     }

@@ -11,10 +11,11 @@ use api::{
     Body, Consistency, Endpoint, Failure, Handler, Meta, Method, Query, QueryUse, Reader, Request,
 };
 use bytes::{Bytes, BytesMut};
-use catalog::Uuid;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY,
+};
 use settings::Cidr;
 use tokio::time::timeout;
 
@@ -32,6 +33,16 @@ use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+/// What every answer of an endpoint may have.
+const ACL_POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
+const BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
+const CONSISTENCY: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
+const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
+const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
+const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
+/// What a request may have.
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 
 /// How a site behaves, from the configuration.
 #[derive(Clone, Debug)]
@@ -95,12 +106,13 @@ impl Site {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
             Outcome::Api(reply) => {
-                reply.with("Vary", "Accept-Encoding").with("X-Consul-Default-Acl-Policy", "allow")
+                let allow = HeaderValue::from_static("allow");
+                reply.set(VARY, HeaderValue::from_static("Accept-Encoding")).set(ACL_POLICY, allow)
             }
         };
         let mut response = reply.respond(pretty, gzip);
         for (name, value) in &self.manners.response_headers {
-            let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+            let name = HeaderName::from_bytes(name.as_bytes());
             if let (Ok(name), Ok(value)) = (name, value.parse()) {
                 response.headers_mut().insert(name, value);
             }
@@ -120,8 +132,7 @@ impl Site {
         if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
             return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
-        let url = request.uri().clone();
-        let raw_query = url.query().unwrap_or_default();
+        let raw_query = request.uri().query().unwrap_or_default();
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
         let path = match path::read(request.uri().path(), self.manners.unprintable) {
@@ -146,6 +157,9 @@ impl Site {
         // Cut from the bytes, which may not be text.
         let tail = path.get(found.endpoint.path.len()..).unwrap_or_default();
         let (started, method) = (Instant::now(), request.method().clone());
+        // A copy: the original is a part of the buffer that the request was read into.
+        let url = request.uri().path_and_query().map_or("", |url| url.as_str());
+        let url: Box<str> = url.into();
         let reply = self.endpoint(found.endpoint, tail.into(), &text, request, query, peer).await;
         let took = started.elapsed();
         if let Some(method) = Method::parse(method.as_str()) {
@@ -234,11 +248,11 @@ impl Site {
             return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
         }
         let headers = request.headers();
-        let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
+        let has = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
         if let Err(failure) = refuse_enterprise(endpoint, &query, has) {
             return failure.into();
         }
-        let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
+        let cache = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
         let looks =
             matches!(endpoint.parameters, api::Parameters::All | api::Parameters::Consistency);
         let cache = cache.filter(|_| looks).unwrap_or_default().to_owned();
@@ -250,18 +264,23 @@ impl Site {
         };
         let token = token(headers, &query);
         let source = source(headers, peer);
-        let accept = headers.get("accept").and_then(|value| value.to_str().ok());
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
         let accept = accept.unwrap_or_default().to_owned();
-        let body = match self.body(endpoint, method, request).await {
-            Ok(body) => body,
-            Err(reply) => return reply,
+        let body = match method {
+            Method::Get => Bytes::new(),
+            _ => match Box::pin(self.body(endpoint, request.into_body())).await {
+                Ok(body) => body,
+                Err(reply) => return reply,
+            },
         };
         let request = Request { method, tail, query, body, token, source };
         match handler {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters, &cache).await,
-            Handler::Write(write) => self.write(endpoint, write, &request).await,
+            // What is no read has a place of its own: each connection has room for one request.
+            Handler::Write(write) => Box::pin(self.write(endpoint, write, &request)).await,
             Handler::Shell(call) => {
-                let reply = self.call(endpoint, call, &request, parameters, &accept).await;
+                let call = self.call(endpoint, call, &request, parameters, &accept);
+                let reply = Box::pin(call).await;
                 let cached = endpoint.cached && request.query.has("cached");
                 if cached { self.cache_said(endpoint, &request, &cache, reply) } else { reply }
             }
@@ -286,15 +305,7 @@ impl Site {
     }
 
     /// The whole body, within the endpoint's limit. What is longer is not read.
-    async fn body(
-        &self,
-        endpoint: &Endpoint,
-        method: Method,
-        request: hyper::Request<Incoming>,
-    ) -> Result<Bytes, Reply> {
-        if method == Method::Get {
-            return Ok(Bytes::new());
-        }
+    async fn body(&self, endpoint: &Endpoint, mut body: Incoming) -> Result<Bytes, Reply> {
         let (limit, page) = match endpoint.path {
             "/v1/kv/" => (self.agent.kv_value_max_bytes, KV_LIMIT_PAGE),
             "/v1/txn" => {
@@ -313,7 +324,6 @@ impl Site {
             reply.close = true;
             reply
         };
-        let mut body = request.into_body();
         if let Some(size) = body.size_hint().exact()
             && size > limit as u64
         {
@@ -353,18 +363,19 @@ impl Site {
         let streams = endpoint.meta == Meta::Health && api::streams(request);
         let mut reply = match outcome {
             Ok(answer) => {
-                let mut headers = Vec::new();
                 shows_meta &= answer.meta;
-                if shows_meta {
-                    headers.push(("X-Consul-Index", answer.index.0.max(1).to_string()));
-                    headers.push(("X-Consul-Knownleader", (!streams).to_string()));
-                    headers.push(("X-Consul-Lastcontact", "0".into()));
-                }
+                let index = answer.index.0.max(1);
                 let mut reply = Reply::from(answer);
-                reply.headers.extend(headers);
+                if shows_meta {
+                    let known = if streams { "false" } else { "true" };
+                    reply = reply
+                        .set(INDEX, index.into())
+                        .set(KNOWN_LEADER, HeaderValue::from_static(known))
+                        .set(LAST_CONTACT, HeaderValue::from_static("0"));
+                }
                 if shows_meta && matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
                     let used = parameters.consistency.as_str();
-                    reply = reply.with("X-Consul-Effective-Consistency", used);
+                    reply = reply.set(CONSISTENCY, HeaderValue::from_static(used));
                 }
                 let of_query = QueryUse::of(endpoint, &request.tail);
                 let is_cached = of_query.is_none_or(|of| of == QueryUse::Execute) && shows_meta;
@@ -393,7 +404,7 @@ impl Site {
         };
         if shows_meta {
             let backend = if streams { "streaming" } else { "blocking-query" };
-            reply = reply.with("X-Consul-Query-Backend", backend);
+            reply = reply.set(BACKEND, HeaderValue::from_static(backend));
         }
         reply
     }
@@ -449,7 +460,7 @@ impl Site {
         }
         // What a query finds comes in an order by chance, and nobody waits for it.
         let runs = QueryUse::of(endpoint, &request.tail).is_some_and(|of| of != QueryUse::Row);
-        let fresh = if runs { random::uuid() } else { Uuid::default() };
+        let fresh = runs.then(random::uuid);
         let waits = parameters.index > 0 && endpoint.meta != Meta::None && !runs;
         let wait = waits.then(|| {
             let wait = parameters.wait.unwrap_or(self.manners.wait).min(self.manners.wait_max);
@@ -578,10 +589,10 @@ fn is_subtree(path: &str) -> bool {
 /// The headers of a read that failed before it read anything.
 fn unread(reply: Reply) -> Reply {
     reply
-        .with("X-Consul-Index", "1")
-        .with("X-Consul-Knownleader", "false")
-        .with("X-Consul-Lastcontact", "0")
-        .with("X-Consul-Query-Backend", "blocking-query")
+        .set(INDEX, 1.into())
+        .set(KNOWN_LEADER, HeaderValue::from_static("false"))
+        .set(LAST_CONTACT, HeaderValue::from_static("0"))
+        .set(BACKEND, HeaderValue::from_static("blocking-query"))
 }
 
 /// What makes no other entry of a cache.
@@ -652,11 +663,11 @@ fn token(headers: &HeaderMap, query: &Query) -> Box<str> {
     if let Some(token) = query.filled("token") {
         return token.into();
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(token) = text("X-Consul-Token").filter(|token| !token.is_empty()) {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(token) = text(TOKEN).filter(|token| !token.is_empty()) {
         return token.into();
     }
-    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
+    let bearer = text(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.trim_start().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| rest.split_whitespace().next())?
     });
