@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &[]),
+    ("tribune-dns", &["tribune-catalog"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
@@ -92,7 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The crates that do no I/O, and the words that would give them away.
 const CORES: &[&str] = &[
     "wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api",
-    "archive",
+    "archive", "dns",
 ];
 const BANNED: &[&str] = &[
     "tokio",
