@@ -43,6 +43,7 @@ mod coordinate;
 mod error;
 mod index_table;
 mod kv;
+mod lookup;
 mod name;
 mod node;
 mod query;
@@ -64,6 +65,7 @@ pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use error::Error;
 pub use kv::{Entry, Fields, KvVerb, KvWrite};
+pub use lookup::Found;
 pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };

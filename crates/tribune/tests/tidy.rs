@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &["tribune-pattern"]),
+    ("tribune-dns", &["tribune-catalog"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
@@ -93,7 +94,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The crates that do no I/O, and the words that would give them away.
 const CORES: &[&str] = &[
     "wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api",
-    "archive",
+    "archive", "dns",
 ];
 const BANNED: &[&str] = &[
     "tokio",
