@@ -70,7 +70,12 @@ fn saved(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-fn put(state: &mut State, index: u64, path: &str, body: &[u8]) -> Result<Answer, Failure> {
+pub(crate) fn put(
+    state: &mut State,
+    index: u64,
+    path: &str,
+    body: &[u8],
+) -> Result<Answer, Failure> {
     let row = api::find(path).expect("an endpoint").endpoint;
     let write = row.handlers.iter().find_map(|(method, handler)| match handler {
         Handler::Write(write) if *method == Method::Put => Some(write),
