@@ -48,8 +48,8 @@
 //! let dialled = std::iter::from_fn(|| member.poll_output())
 //!     .any(|output| matches!(output, Output::Dial { to: address, .. } if address == to));
 //! assert!(dialled);
-//! let next = member.next_timeout().expect("probes are due within a second");
-//! assert!(next <= now + Duration::from_secs(1));
+//! let next = member.next_timeout().expect("an exchange of states is due within a minute");
+//! assert!(next <= now + Duration::from_secs(60));
 //! member.handle(next, Input::Timeout);
 //! # Ok::<(), gossip::ConfigError>(())
 //! ```

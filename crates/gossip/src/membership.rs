@@ -145,7 +145,6 @@ impl Membership {
             return;
         }
         self.announce(now, Incarnation(1), self.config.meta.clone(), None);
-        self.timers.probe = self.random_phase(now, self.config.probe_interval);
         self.timers.push_pull = self
             .random_phase(now, self.config.push_pull_interval)
             .map(|phase| phase + self.scaled_push_pull_interval());

@@ -20,6 +20,18 @@ fn quiet(config: &mut Config) {
     config.push_pull_interval = Duration::ZERO;
 }
 
+/// Until somebody comes, only the exchange of states is due.
+#[test]
+fn alone_there_is_nobody_to_wake_for() {
+    let mut bench = Bench::with(|config| config.push_pull_interval = Duration::ZERO);
+    bench.pass(1000 * MS);
+    assert_eq!(bench.machine.next_timeout(), None);
+    bench.alive(alive("a", 1));
+    let interval = Config::new(Profile::Local, "us".into(), ip(1), 7946).probe_interval;
+    let pings = packets(&bench.pass(interval)).into_iter().flat_map(|(_, messages)| messages);
+    assert_eq!(pings.filter(|message| matches!(message, Message::Ping(_))).count(), 1);
+}
+
 fn event(message: &[u8]) -> UserBroadcast {
     UserBroadcast {
         priority: Priority::Event,
