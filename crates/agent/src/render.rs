@@ -311,6 +311,13 @@ impl Renderer {
                 self.metrics.sample("memberlist.health.score", f64::from(*score));
                 self.memberlist(Level::Debug, format_args!("Health score is now {score}"));
             }
+            F::NotAllowed { node, address } => {
+                let text = format_args!(
+                    "Kept {} out: its address {address} is in none of the allowed networks",
+                    Plain(node)
+                );
+                self.limited("not allowed", Level::Warn, "memberlist", text);
+            }
             F::PacketDropped { from, why } => {
                 self.metrics.count("memberlist.packet.dropped", 1);
                 let text = format_args!("Dropped a datagram: {} from={from}", Plain(why));

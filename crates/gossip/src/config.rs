@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use ipnet::IpNet;
 use wire::{Address, NodeName, Versions};
 
 /// A ready set of timings for one kind of network.
@@ -36,6 +37,9 @@ pub struct Config {
     pub versions: Versions,
     /// Pool label, empty for none; at most 255 bytes.
     pub label: Bytes,
+    /// Networks that members' addresses are in; empty for all. Who is elsewhere does not come into
+    /// the table, and who is in it does not move there.
+    pub allowed: Vec<IpNet>,
     /// Limit of one exchange over a stream.
     pub tcp_timeout: Duration,
     /// Helpers asked when a member does not answer.
@@ -94,6 +98,7 @@ impl Config {
                 delegate_cur: 5,
             },
             label: Bytes::new(),
+            allowed: Vec::new(),
             tcp_timeout: Duration::from_secs(10),
             indirect_checks: 3,
             retransmit_mult: 4,

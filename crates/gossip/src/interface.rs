@@ -1,6 +1,6 @@
 //! What goes into the machine and what comes out of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -321,6 +321,14 @@ pub enum Fact {
     HealthChanged {
         /// 0 is healthy.
         score: u32,
+    },
+    /// Who is said to be alive has an address outside of [`Config::allowed`](crate::Config), and
+    /// was not believed.
+    NotAllowed {
+        /// Who.
+        node: NodeName,
+        /// The address.
+        address: IpAddr,
     },
     /// A datagram, or a part of one, was not understood and dropped.
     PacketDropped {

@@ -1,7 +1,7 @@
 //! What is believed of whom, and on whose word: the rules of alive, suspect, dead and of
 //! refutation (specification A10).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
@@ -100,7 +100,7 @@ impl Membership {
         if alive.port == 0 || alive.versions.get(2) == Some(&1) {
             alive.port = self.config.bind_port;
         }
-        if !about_us && self.is_certified_dead(now, &alive, origin) {
+        if !about_us && (self.is_kept_out(&alive) || self.is_certified_dead(now, &alive, origin)) {
             return;
         }
         let (slot, moved) = match self.table.find(alive.node.as_str()) {
@@ -138,6 +138,17 @@ impl Membership {
             return;
         }
         self.take_alive(now, slot, &alive, origin, None);
+    }
+
+    /// Whether a member may not be where it says it is.
+    fn is_kept_out(&mut self, alive: &Alive) -> bool {
+        let allowed = &self.config.allowed;
+        let outside = |ip: &IpAddr| {
+            !allowed.is_empty() && !allowed.iter().any(|network| network.contains(ip))
+        };
+        let Some(address) = alive.address.to_ip().filter(outside) else { return false };
+        self.fact(Fact::NotAllowed { node: alive.node.clone(), address });
+        true
     }
 
     /// Takes over an alive that has passed the rules, and passes it on.

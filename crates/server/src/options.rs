@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use agent::log::Log;
 use bytes::Bytes;
-use settings::{Cidr, GossipTiming};
+use ipnet::IpNet;
+use settings::GossipTiming;
 
 use crate::identity::Identity;
 use crate::telemetry::TelemetryOptions;
@@ -54,6 +55,8 @@ pub struct PoolOptions {
     pub verify_incoming: bool,
     /// With keys: seal what is sent.
     pub verify_outgoing: bool,
+    /// Networks that members come from; empty for all.
+    pub allowed: Vec<IpNet>,
     /// How often and how fast.
     pub timing: GossipTiming,
     /// Come back by itself after a leave.
@@ -130,7 +133,7 @@ pub struct HttpOptions {
     /// Paths that begin so are refused.
     pub block_endpoints: Vec<String>,
     /// Networks that may write; all may if there is none.
-    pub allow_write_from: Vec<Cidr>,
+    pub allow_write_from: Vec<IpNet>,
     /// Whether paths may hold what nobody sees.
     pub unprintable: bool,
     /// How long a read waits that does not say.

@@ -55,6 +55,7 @@ impl Pool {
         gossip.retransmit_mult = timing.retransmit_mult;
         gossip.encrypt_verify_incoming = options.verify_incoming;
         gossip.encrypt_verify_outgoing = options.verify_outgoing;
+        gossip.allowed = options.allowed;
         let mut machine = serf::Config::new(gossip);
         machine.tags = self.tags;
         machine.protocol = PROTOCOL;

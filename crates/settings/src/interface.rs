@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 /// One address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -44,48 +46,9 @@ impl Interface {
     }
 }
 
-/// A network, such as `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Cidr {
-    /// Reads `ADDRESS/BITS`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-        let prefix: u8 = bits.parse().ok().filter(|_| digits)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (prefix <= most).then_some(Cidr { address, prefix })
-    }
-
-    /// Whether an address belongs to it. IPv4 and IPv6 are never the same.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let differing = u32::from(network) ^ u32::from(address);
-                differing.leading_zeros() >= u32::from(self.prefix)
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let differing = u128::from(network) ^ u128::from(address);
-                differing.leading_zeros() >= u32::from(self.prefix)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Cidr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
 pub(crate) fn within_any(address: IpAddr, networks: &[&str]) -> bool {
-    networks.iter().filter_map(|text| Cidr::parse(text)).any(|network| network.contains(address))
+    let networks = networks.iter().filter_map(|text| text.parse::<IpNet>().ok());
+    networks.into_iter().any(|network| network.contains(&address))
 }
 
 /// The networks that a number of an RFC stands for.

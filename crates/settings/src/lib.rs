@@ -74,7 +74,7 @@ pub use decode::Format;
 pub use disk::Disk;
 pub use dns::{DnsSettings, RecursorStrategy};
 pub use flags::{AgentFlag, FlagKind, flags};
-pub use interface::{Cidr, Interface};
+pub use interface::Interface;
 pub use layer::{Definition, Layer};
 pub use machine::interfaces;
 pub use network::{ListenAddress, Network, Ports};

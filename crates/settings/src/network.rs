@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use gotext::multi_error;
+use ipnet::IpNet;
 
-use crate::interface::{Cidr, Interface};
+use crate::interface::Interface;
 use crate::layer::Layer;
 use crate::template::expand;
 use crate::{Failure, Host};
@@ -87,9 +88,9 @@ pub struct Network {
     /// Servers that DNS passes questions to, templates expanded; `host` or `host:port`.
     pub recursors: Vec<String>,
     /// Members within the datacenter come from these networks; empty: from any.
-    pub serf_lan_allowed: Vec<Cidr>,
+    pub serf_lan_allowed: Vec<IpNet>,
     /// The same among datacenters.
-    pub serf_wan_allowed: Vec<Cidr>,
+    pub serf_wan_allowed: Vec<IpNet>,
 }
 
 struct Builder<'a> {
@@ -337,7 +338,7 @@ impl Builder<'_> {
         }
     }
 
-    fn allowed(&self, key: &str) -> Result<Vec<Cidr>, Failure> {
+    fn allowed(&self, key: &str) -> Result<Vec<IpNet>, Failure> {
         let (networks, problems) = cidrs(&self.layer.list(key));
         match problems.as_slice() {
             [] => Ok(networks),
@@ -347,12 +348,12 @@ impl Builder<'_> {
 }
 
 /// The networks, and what is wrong with those that are none.
-pub(crate) fn cidrs(texts: &[String]) -> (Vec<Cidr>, Vec<String>) {
+pub(crate) fn cidrs(texts: &[String]) -> (Vec<IpNet>, Vec<String>) {
     let (mut networks, mut problems) = (Vec::new(), Vec::new());
     for text in texts {
-        match Cidr::parse(text) {
-            Some(network) => networks.push(network),
-            None => problems.push(format!("invalid cidr: {text}")),
+        match text.parse() {
+            Ok(network) => networks.push(network),
+            Err(_) => problems.push(format!("invalid cidr: {text}")),
         }
     }
     (networks, problems)

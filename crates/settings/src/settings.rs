@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::Failure;
 use crate::dns::DnsSettings;
-use crate::interface::Cidr;
 use crate::layer::{Definition, Layer};
 use crate::network::Network;
 use crate::secret::Secret;
@@ -199,7 +200,7 @@ pub struct HttpSettings {
     /// Prefixes of paths that are refused.
     pub block_endpoints: Vec<String>,
     /// Who may change the agent; empty: everybody.
-    pub allow_write_http_from: Vec<Cidr>,
+    pub allow_write_http_from: Vec<IpNet>,
     /// Headers of every answer.
     pub response_headers: BTreeMap<String, String>,
     /// Most bytes of a request's head; none: the server's own limit.

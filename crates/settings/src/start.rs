@@ -75,18 +75,6 @@ impl Settings {
 
     /// What an operator would rely on although nothing does it yet.
     fn check_relied_upon(&self) -> Result<(), Failure> {
-        for (key, allowed) in [
-            ("serf_lan_allowed_cidrs", &self.network.serf_lan_allowed),
-            ("serf_wan_allowed_cidrs", &self.network.serf_wan_allowed),
-        ] {
-            if !allowed.is_empty() {
-                return Err(Failure::new(format!(
-                    "{key} cannot keep members out yet: whoever has the gossip's key, or anybody \
-                     where there is none, may join"
-                ))
-                .hint(format!("leave '{key}' out, and set 'encrypt' (-encrypt) or a firewall")));
-            }
-        }
         if self.acl.enabled && self.acl.default_policy == "deny" {
             return Err(Failure::new(
                 "acl.default_policy cannot be deny: there is no access control yet, whoever \

@@ -15,9 +15,10 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use pattern::Pattern;
 
-use crate::interface::{Cidr, Interface, networks_of_rfc, within_any};
+use crate::interface::{Interface, networks_of_rfc, within_any};
 
 /// Steps of one pipeline: more are a mistake.
 const STEPS: usize = 16;
@@ -323,8 +324,8 @@ fn test(criterion: &str, value: &str) -> Result<Test, TemplateError> {
             Box::new(move |i| pattern.is_match(&i.address.to_string()))
         }
         "network" => {
-            let network = Cidr::parse(value).ok_or_else(|| bad("network"))?;
-            Box::new(move |i| network.contains(i.address))
+            let network: IpNet = value.parse().map_err(|_| bad("network"))?;
+            Box::new(move |i| network.contains(&i.address))
         }
         "rfc" | "rfcs" => {
             let mut networks = Vec::new();

@@ -1,7 +1,7 @@
 //! Each line of specification A10, against a single machine.
 #![allow(clippy::unwrap_used)]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use wire::Address;
@@ -87,6 +87,26 @@ fn port_zero_is_our_own_and_an_address_of_odd_length_is_none() {
     assert_eq!(bench.state("b"), None);
     bench.alive(Alive { address: Address::default(), ..alive("c", 1) });
     assert_eq!(bench.state("c"), None);
+}
+
+#[test]
+fn members_of_other_networks_stay_out_whoever_speaks_of_them() {
+    let mut bench = Bench::with(|config| {
+        config.allowed = vec!["10.0.0.0/25".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    });
+    let outside = |name: &str| Alive { address: ip(200), ..alive(name, 3) };
+    let outputs = bench.alive(outside("a"));
+    assert!(matches!(*facts(&outputs), [Fact::NotAllowed { .. }]), "{:?}", facts(&outputs));
+    let told = entry(outside("b"), State::Alive);
+    bench.push_pull(200, true, vec![told, entry(alive("c", 3), State::Alive)]);
+    assert_eq!((bench.state("a"), bench.state("b")), (None, None));
+    assert_eq!(bench.state("c"), Some((State::Alive, 3)), "who is inside comes in");
+    let mapped = Address::from_bytes(&Ipv4Addr::new(10, 0, 0, 7).to_ipv6_mapped().octets());
+    bench.alive(Alive { address: mapped.unwrap(), ..alive("d", 3) });
+    assert_eq!(bench.state("d"), Some((State::Alive, 3)), "IPv4 in 16 bytes is IPv4");
+    bench.alive(Alive { incarnation: Incarnation(9), ..outside("c") });
+    assert_eq!(bench.machine.node("c").unwrap().address, alive("c", 3).address, "nor moves out");
+    assert_eq!(bench.state("c"), Some((State::Alive, 3)));
 }
 
 /// Trap D3 from the receiver's side: addresses are compared byte for byte.

@@ -16,7 +16,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY,
 };
-use settings::Cidr;
+use ipnet::IpNet;
 use tokio::time::timeout;
 
 use super::block::{self, Wait};
@@ -54,7 +54,7 @@ pub(crate) struct Manners {
     /// Paths that begin so are refused.
     pub(crate) blocked: Vec<String>,
     /// Who may write; nobody is left out if it is empty.
-    pub(crate) writers: Vec<Cidr>,
+    pub(crate) writers: Vec<IpNet>,
     /// Whether paths may hold what nobody sees.
     pub(crate) unprintable: bool,
     /// How long a read waits that does not say.
@@ -294,7 +294,8 @@ impl Site {
         }
         match peer {
             Peer::Address(address) => {
-                let allowed = self.manners.writers.iter().any(|known| known.contains(address.ip()));
+                let allowed =
+                    self.manners.writers.iter().any(|known| known.contains(&address.ip()));
                 (!allowed).then(|| Reply::text(403, "Access is restricted"))
             }
             Peer::Local => Some(Reply::text(

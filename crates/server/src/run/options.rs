@@ -39,10 +39,14 @@ pub(super) fn options(
     let lan = ports.serf_lan.ok_or("the port of the LAN pool cannot be switched off")?;
     let gossip = &settings.gossip;
     let bind = (network.serf_lan_bind, lan);
-    let lan = pool(settings, "local", bind, gossip.lan, settings.cluster.reconnect_timeout)?;
+    let mut lan = pool(settings, "local", bind, gossip.lan, settings.cluster.reconnect_timeout)?;
+    lan.allowed.clone_from(&network.serf_lan_allowed);
     let wan_timeout = settings.given.duration("reconnect_timeout_wan").saturating_std();
     let wan = ports.serf_wan.map(|port| {
-        pool(settings, "remote", (network.serf_wan_bind, port), gossip.wan, wan_timeout)
+        let bind = (network.serf_wan_bind, port);
+        let mut wan = pool(settings, "remote", bind, gossip.wan, wan_timeout)?;
+        wan.allowed.clone_from(&network.serf_wan_allowed);
+        Ok::<_, String>(wan)
     });
     Ok(Options {
         identity,
@@ -81,6 +85,7 @@ fn pool(
         keyring_file: keys.file,
         verify_incoming: settings.gossip.encrypt_verify_incoming,
         verify_outgoing: settings.gossip.encrypt_verify_outgoing,
+        allowed: Vec::new(),
         timing,
         rejoin_after_leave: settings.cluster.rejoin_after_leave,
         reconnect_timeout,

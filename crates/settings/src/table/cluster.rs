@@ -71,16 +71,10 @@ pub(super) const GOSSIP: &[Row] = &[
         .flag("disable-keyring-file", "")
         .is("false")
         .dev("true"),
-    key(
-        "serf_lan_allowed_cidrs",
-        Kind::List,
-        "The only networks whose members are let in; refused for now.",
-    )
-    .flag("serf-lan-allowed-cidrs", "CIDR")
-    .kept(),
-    key("serf_wan_allowed_cidrs", Kind::List, "The same among datacenters; refused for now.")
-        .flag("serf-wan-allowed-cidrs", "CIDR")
-        .kept(),
+    key("serf_lan_allowed_cidrs", Kind::List, "The only networks whose members are let in.")
+        .flag("serf-lan-allowed-cidrs", "CIDR"),
+    key("serf_wan_allowed_cidrs", Kind::List, "The same among datacenters.")
+        .flag("serf-wan-allowed-cidrs", "CIDR"),
     key("gossip_lan.gossip_nodes", Kind::Int, "Members that each round goes to.").is("3"),
     key("gossip_lan.gossip_interval", Kind::Duration, "Pause between rounds.")
         .is("200ms")
