@@ -202,7 +202,8 @@ def members(host):
 
 
 def status(pid):
-    """VmRSS and private bytes in KiB, CPU seconds, voluntary switches and number of threads."""
+    """VmRSS and private memory in KiB (written to, so no pages of the program's text), CPU seconds,
+    voluntary switches and number of threads."""
     fields = {}
     with open(f"/proc/{pid}/status", encoding="ascii") as lines:
         for line in lines:
@@ -211,8 +212,8 @@ def status(pid):
     private = 0
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
         for line in lines:
-            if line.startswith("Private_"):
-                private += int(line.split()[1])
+            if line.startswith("Private_Dirty:"):
+                private = int(line.split()[1])
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         times = stat.read().rsplit(")", 1)[1].split()
     switches = 0
