@@ -7,14 +7,16 @@
 //! end = 0:u32 crc32 of the header and of all frames' bytes:u32
 //! ```
 //!
-//! Numbers are little-endian. Indexes by name and the like are not written: they follow from the
-//! rows. The same state makes the same bytes.
+//! Behind the record of a restoring that is under way stand the rows of the state that comes with
+//! it. Numbers are little-endian. Indexes by name and the like are not written: they follow from
+//! the rows. The same state makes the same bytes.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
-use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
+use crate::entry::Entry;
 use crate::kv::Tombstone;
 use crate::name::ModifyIndex;
 use crate::restore::Staged;
@@ -22,7 +24,7 @@ use crate::row::Row;
 use crate::state::Snapshot;
 
 const MAGIC: &[u8; 8] = b"TRIBUNEC";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8;
 
 /// A frame is closed as soon as it has this many bytes: what a writer keeps in memory.
@@ -35,7 +37,7 @@ const FRAME_MAX: usize = 16 * 1024 * 1024;
 /// What stands in front of each row.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Tag {
+pub(crate) enum Tag {
     Mark = 1,
     Entry,
     Tombstone,
@@ -48,11 +50,13 @@ enum Tag {
     VirtualAddress,
     Autopilot,
     Staging,
-    Staged,
+    /// Only in parts of a restoring.
+    NamedIndex,
+    LastIndex,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 13] = [
+const TAGS: [Tag; 14] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -65,7 +69,8 @@ const TAGS: [Tag; 13] = [
     Tag::VirtualAddress,
     Tag::Autopilot,
     Tag::Staging,
-    Tag::Staged,
+    Tag::NamedIndex,
+    Tag::LastIndex,
 ];
 
 struct Writer<'a> {
@@ -76,8 +81,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, tag: Tag, row: &impl Serialize) -> io::Result<()> {
-        self.frame.push(tag as u8);
-        self.frame = postcard::to_extend(row, std::mem::take(&mut self.frame)).map_err(invalid)?;
+        append(&mut self.frame, tag, row)?;
         if self.frame.len() >= FRAME_BYTES { self.close() } else { Ok(()) }
     }
 
@@ -97,6 +101,30 @@ impl Writer<'_> {
     }
 }
 
+/// Appends a row with what stands in front of it.
+pub(crate) fn append(out: &mut Vec<u8>, tag: Tag, row: &impl Serialize) -> io::Result<()> {
+    out.push(tag as u8);
+    *out = postcard::to_extend(row, std::mem::take(out)).map_err(invalid)?;
+    Ok(())
+}
+
+/// Appends any row.
+pub(crate) fn append_row(out: &mut Vec<u8>, row: &Row) -> io::Result<()> {
+    match row {
+        Row::Entry(entry) => append(out, Tag::Entry, entry),
+        Row::Tombstone { key, modify, time } => {
+            append(out, Tag::Tombstone, &(key, Tombstone { modify: *modify, time: *time }))
+        }
+        Row::Node(node) => append(out, Tag::Node, node),
+        Row::Service(service) => append(out, Tag::Service, service),
+        Row::Check(check) => append(out, Tag::Check, check),
+        Row::Session(session) => append(out, Tag::Session, session),
+        Row::Coordinate(row) => append(out, Tag::Coordinate, row),
+        Row::VirtualAddress(name, number) => append(out, Tag::VirtualAddress, &(name, number)),
+        Row::Autopilot(row) => append(out, Tag::Autopilot, row),
+    }
+}
+
 impl Snapshot {
     /// Writes the state, a frame at a time.
     ///
@@ -111,6 +139,20 @@ impl Snapshot {
         let mut whole = crc32fast::Hasher::new();
         whole.update(&header);
         let mut writer = Writer { out, frame: Vec::with_capacity(2 * FRAME_BYTES), whole };
+        self.put_rows(&mut writer)?;
+        if let Some(staged) = &self.staged {
+            let head = (staged.id, staged.time, staged.parts, staged.root.index);
+            writer.put(Tag::Staging, &head)?;
+            staged.root.put_rows(&mut writer)?;
+        }
+        writer.close()?;
+        let sum = writer.whole.finalize();
+        out.write_all(&0u32.to_le_bytes())?;
+        out.write_all(&sum.to_le_bytes())?;
+        out.flush()
+    }
+
+    fn put_rows(&self, writer: &mut Writer<'_>) -> io::Result<()> {
         for mark in &self.marks {
             writer.put(Tag::Mark, &mark)?;
         }
@@ -144,17 +186,7 @@ impl Snapshot {
         if let Some(row) = &self.autopilot {
             writer.put(Tag::Autopilot, &**row)?;
         }
-        if let Some(staged) = &self.staged {
-            writer.put(Tag::Staging, &(staged.id, staged.time))?;
-            for part in &staged.parts {
-                writer.put(Tag::Staged, part)?;
-            }
-        }
-        writer.close()?;
-        let sum = writer.whole.finalize();
-        out.write_all(&0u32.to_le_bytes())?;
-        out.write_all(&sum.to_le_bytes())?;
-        out.flush()
+        Ok(())
     }
 
     /// Reads what [`Snapshot::save`] wrote. Allocates no more than the bytes that are there.
@@ -200,9 +232,31 @@ impl Snapshot {
             let mut rest = &frame[..];
             while let Some((&tag, row)) = rest.split_first() {
                 rest = row;
+                let root = match &mut root.staged {
+                    Some(staged) => Arc::make_mut(&mut staged.root),
+                    None => &mut root,
+                };
                 root.take_row(tag, &mut rest)?;
             }
         }
+    }
+
+    /// Enters the rows of a part. Keys that are the same in the state that this one takes the place
+    /// of are shared with it: for a while both are there.
+    pub(crate) fn take_part(&mut self, mut part: &[u8], current: &Self) -> io::Result<()> {
+        while let Some((&tag, mut row)) = part.split_first() {
+            if tag == Tag::Entry as u8 {
+                let entry: Entry = take(&mut row)?;
+                let same = current.kv.entries.get(entry.key()).filter(|there| **there == entry);
+                self.enter(Row::Entry(same.cloned().unwrap_or(entry)));
+            } else if tag == Tag::Staging as u8 {
+                return Err(invalid("a stray part"));
+            } else {
+                self.take_row(tag, &mut row)?;
+            }
+            part = row;
+        }
+        Ok(())
     }
 
     /// Enters one row, with what follows from it.
@@ -233,12 +287,17 @@ impl Snapshot {
             }
             Tag::Autopilot => self.enter(Row::Autopilot(take(rest)?)),
             Tag::Staging => {
-                let (id, time) = take(rest)?;
-                self.staged = Some(Staged { id, time, parts: Vector::new() });
+                let (id, time, parts, index) = take(rest)?;
+                let root = Arc::new(Self { index, ..Self::default() });
+                self.staged = Some(Staged { id, time, parts, root });
             }
-            Tag::Staged => {
-                let staged = self.staged.as_mut().ok_or_else(|| invalid("a stray part"))?;
-                staged.parts.push_back(take(rest)?);
+            Tag::NamedIndex => {
+                let (name, index): (&str, ModifyIndex) = take(rest)?;
+                self.enter_index(name, index);
+            }
+            Tag::LastIndex => {
+                let index = take(rest)?;
+                self.enter_last_index(index);
             }
         }
         Ok(())

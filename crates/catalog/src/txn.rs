@@ -3,16 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::kv::{Entry, KvVerb, KvWrite, Refused};
+use crate::kv::{KvVerb, KvWrite, Refused};
 use crate::name::{ModifyIndex, Time, Uuid};
 use crate::node::Node;
 use crate::register::{meta_valid, node_id_valid};
 use crate::service::Service;
 use crate::state::{Snapshot, Write};
 
-/// Most bytes of entries that the prefixes of one transaction may find: a hundred operations of a few
-/// bytes each could name all keys a hundred times.
+/// Most bytes of entries that the prefixes of one transaction may find: a hundred operations of a
+/// few bytes each could name all keys a hundred times.
 const TREES_BYTES: usize = 64 << 20;
 
 /// What an operation does with keys.

@@ -8,6 +8,7 @@
 //! ```
 
 mod block;
+mod body;
 mod finished;
 mod gzip;
 mod head;
@@ -19,6 +20,7 @@ mod route;
 mod tls;
 
 pub(crate) use block::Wait;
+pub(crate) use body::Pieces;
 pub(crate) use listen::{Listener, Places, Service, serve};
 pub(crate) use parameters::{Consistency, Parameters};
 pub(crate) use reply::{ARCHIVE, Reply};

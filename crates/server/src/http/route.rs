@@ -8,25 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
 use settings::Cidr;
-use tokio::time::timeout;
 
 use super::block::{self, Wait};
+use super::body::Pieces;
 use super::finished::Finished;
 use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{
-    BODY_BYTES, BODY_SILENCE, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE,
-};
+use crate::limits::CACHE_KEYS;
 use crate::random;
 use crate::sessions::SessionTimers;
-use crate::shell::Shell;
+use crate::shell::{Shell, Spool};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -241,7 +238,20 @@ impl Site {
         let token = token(headers, &query);
         let accept = headers.get("accept").and_then(|value| value.to_str().ok());
         let accept = accept.unwrap_or_default().to_owned();
-        let body = match self.body(endpoint, method, request).await {
+        let body = match Pieces::new(endpoint, method, &self.agent, request.into_body()) {
+            Ok(body) => body,
+            Err(reply) => return reply,
+        };
+        if let (Handler::Shell(api::Call::Snapshot), Method::Put) = (&handler, method) {
+            return match Spool::take(&self.shell.scratch, body).await {
+                Ok(spool) => match self.own_datacenter(endpoint, &query) {
+                    Ok(()) => crate::shell::restore(self, spool, parameters).await,
+                    Err(failure) => failure.into(),
+                },
+                Err(reply) => reply,
+            };
+        }
+        let body = match body.whole().await {
             Ok(body) => body,
             Err(reply) => return reply,
         };
@@ -272,61 +282,6 @@ impl Site {
                 "unable to parse remote addr: address @: missing port in address",
             )),
         }
-    }
-
-    /// The whole body, within the endpoint's limit. What is longer is not read.
-    async fn body(
-        &self,
-        endpoint: &Endpoint,
-        method: Method,
-        request: hyper::Request<Incoming>,
-    ) -> Result<Bytes, Reply> {
-        if method == Method::Get {
-            return Ok(Bytes::new());
-        }
-        let (limit, page) = match endpoint.path {
-            "/v1/kv/" => (self.agent.kv_value_max_bytes, KV_LIMIT_PAGE),
-            "/v1/txn" => {
-                let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
-                (limit, TXN_LIMIT_PAGE)
-            }
-            "/v1/snapshot" => (SNAPSHOT_BYTES, ""),
-            _ => (BODY_BYTES, ""),
-        };
-        let too_large = |size: u64| {
-            let see = if page.is_empty() { String::new() } else { format!(" See {page}.") };
-            let mut reply = Reply::text(
-                413,
-                format!("Request body({size} bytes) too large, max size: {limit} bytes.{see}"),
-            );
-            reply.close = true;
-            reply
-        };
-        let mut body = request.into_body();
-        if let Some(size) = body.size_hint().exact()
-            && size > limit as u64
-        {
-            return Err(too_large(size));
-        }
-        let mut bytes = BytesMut::new();
-        let silent = |_| {
-            let mut reply = Reply::text(408, "408 Request Timeout");
-            reply.close = true;
-            reply
-        };
-        while let Some(frame) = timeout(BODY_SILENCE, body.frame()).await.map_err(silent)? {
-            let frame = frame.map_err(|_| {
-                let mut reply = Reply::text(500, "invalid byte in chunk length");
-                reply.close = true;
-                reply
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > limit {
-                return Err(too_large((bytes.len() + data.len()) as u64));
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok(bytes.freeze())
     }
 
     async fn read(
