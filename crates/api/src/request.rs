@@ -1,5 +1,7 @@
 //! What a handler is asked, whatever carried it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 /// What is to be done with a path.
@@ -41,7 +43,7 @@ impl Method {
 }
 
 /// The parameters of a request, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -87,6 +89,12 @@ impl Query {
     pub fn without(mut self, name: &str) -> Self {
         self.0.retain(|(key, _)| key != name);
         self
+    }
+
+    /// Bytes of all names and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
     /// Sorted by names and escaped, as Go writes it again.
@@ -153,6 +161,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who asks: the secret of a token, empty for nobody.
     pub token: Box<str>,
+    /// The address of who asks, or of whom it was passed on for.
+    pub source: Option<IpAddr>,
 }
 
 impl Request {

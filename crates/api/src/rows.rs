@@ -3,11 +3,10 @@
 use std::fmt;
 
 use catalog::{Check, Entry, Node, NodeCoordinate, Pairs, Service, ServiceAddress, Session, Tags};
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use crate::json::{Base64, Lossy};
+use crate::json::{Base64, Kept, Lossy};
 
 /// Texts by name; `null` for none.
 pub(crate) struct Map<'a>(pub(crate) &'a Pairs);
@@ -76,24 +75,9 @@ impl Serialize for Addresses<'_> {
     }
 }
 
-/// JSON that is kept as it came.
-pub(crate) struct Kept<'a>(pub(crate) &'a str);
-
-impl Serialize for Kept<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match serde_json::from_str::<&RawValue>(self.0) {
-            Ok(raw) => raw.serialize(serializer),
-            Err(_) => serializer.serialize_none(),
-        }
-    }
-}
-
 fn kept(text: &Option<Box<str>>) -> Option<Kept<'_>> {
     text.as_deref().map(Kept)
 }
-
-/// What a service that is no proxy shows as its proxy.
-pub(crate) const NO_PROXY: &str = r#"{"Mode":"","MeshGateway":{},"Expose":{}}"#;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -203,7 +187,7 @@ impl<'a> ServiceNodeRow<'a> {
             service_port: service.port,
             service_socket_path: &service.socket_path,
             service_enable_tag_override: service.enable_tag_override,
-            service_proxy: Kept(service.proxy.as_deref().unwrap_or(NO_PROXY)),
+            service_proxy: Kept(service.proxy.as_deref().unwrap_or(Kept::NO_PROXY)),
             service_connect: ConnectRow { native: service.native },
             service_locality: kept(&service.locality),
             create_index: service.create.0,
@@ -212,7 +196,7 @@ impl<'a> ServiceNodeRow<'a> {
     }
 }
 
-/// Whether an absent list of tags shows as an empty one.
+/// Whether an absent list of tags, or of an entry's checks, shows as an empty one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     Empty,
@@ -274,7 +258,7 @@ impl<'a> ServiceRow<'a> {
             weights: WeightsRow::of(service),
             enable_tag_override: service.enable_tag_override,
             locality: kept(&service.locality),
-            proxy: Kept(service.proxy.as_deref().unwrap_or(NO_PROXY)),
+            proxy: Kept(service.proxy.as_deref().unwrap_or(Kept::NO_PROXY)),
             connect: ConnectRow { native: service.native },
             peer_name: "",
             create_index: service.create.0,
@@ -299,8 +283,10 @@ pub(crate) struct CheckRow<'a> {
     service_name: &'a str,
     service_tags: TagList<'a>,
     r#type: &'a str,
-    interval: &'a str,
-    timeout: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<&'a str>,
     exposed_port: i64,
     definition: Kept<'a>,
     create_index: u64,
@@ -320,40 +306,51 @@ impl<'a> CheckRow<'a> {
             service_name: check.service_name.as_str(),
             service_tags: TagList(&check.service_tags, absent),
             r#type: &check.kind,
-            interval: &check.interval,
-            timeout: &check.timeout,
+            interval: Some(&check.interval),
+            timeout: Some(&check.timeout),
             exposed_port: check.exposed_port,
-            definition: Kept(check.definition.as_deref().unwrap_or("{}")),
+            definition: Kept(check.definition.as_deref().unwrap_or(Kept::NO_DEFINITION)),
             create_index: check.create.0,
             modify_index: check.modify.0,
         }
     }
+
+    /// How it is, but not how it is checked.
+    pub(crate) fn undefined(check: &'a Check, no_definition: &'a str) -> Self {
+        Self {
+            r#type: "",
+            interval: None,
+            timeout: None,
+            definition: Kept(no_definition),
+            ..Self::new(check, Absent::Null)
+        }
+    }
 }
 
-/// An instance with its node and its checks: `health/service`.
+/// An instance with its node and its checks: `health/service`, and what a prepared query finds.
 pub(crate) struct EntryRow<'a> {
     pub(crate) node: &'a Node,
     pub(crate) service: &'a Service,
     pub(crate) checks: Vec<&'a Check>,
     pub(crate) datacenter: &'a str,
+    pub(crate) absent: Absent,
 }
 
 impl Serialize for EntryRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Checks<'a>(&'a [&'a Check]);
+        struct Checks<'a>(&'a [&'a Check], Absent);
         impl Serialize for Checks<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-                for check in self.0 {
-                    list.serialize_element(&CheckRow::new(check, Absent::Empty))?;
+                if self.0.is_empty() && self.1 == Absent::Null {
+                    return serializer.serialize_none();
                 }
-                list.end()
+                serializer.collect_seq(self.0.iter().map(|check| CheckRow::new(check, self.1)))
             }
         }
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("Node", &NodeRow::new(self.node, self.datacenter))?;
-        map.serialize_entry("Service", &ServiceRow::new(self.service, Absent::Empty))?;
-        map.serialize_entry("Checks", &Checks(&self.checks))?;
+        map.serialize_entry("Service", &ServiceRow::new(self.service, self.absent))?;
+        map.serialize_entry("Checks", &Checks(&self.checks, self.absent))?;
         map.end()
     }
 }
@@ -494,3 +491,6 @@ impl<'a> CoordinateRow<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

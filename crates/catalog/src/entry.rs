@@ -65,6 +65,13 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Takes so many bytes off the front.
+fn take_bytes<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
 /// Takes the key off the front.
 fn take_key<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take_number(bytes)?).ok()?;
@@ -81,11 +88,7 @@ fn take_fields(mut bytes: &[u8]) -> Option<Fields<'_>> {
     let (lock_index, flags) = (take_number(rest)?, take_number(rest)?);
     let session = match take_number(rest)? {
         0 => None,
-        _ => {
-            let (id, value) = rest.split_first_chunk()?;
-            *rest = value;
-            Some(Uuid::from_bytes(*id))
-        }
+        _ => Some(Uuid::from_bytes(take_bytes(rest)?)),
     };
     let (create, modify) = (ModifyIndex(create), ModifyIndex(modify));
     Some(Fields { key, value: rest, flags, lock_index, session, create, modify })
@@ -118,6 +121,20 @@ impl Entry {
     #[must_use]
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         take_fields(bytes).map(|_| Self(bytes.into()))
+    }
+
+    /// An entry as it was packed up to version 2 of a snapshot, if it is whole: create, modify and
+    /// lock index and flags of eight bytes, the session of sixteen, or zeros, the key's length of
+    /// four, key, value.
+    pub(crate) fn unpack_wide(mut bytes: &[u8]) -> Option<Self> {
+        let mut number = || Some(u64::from_le_bytes(take_bytes(&mut bytes)?));
+        let (create, modify) = (ModifyIndex(number()?), ModifyIndex(number()?));
+        let (lock_index, flags) = (number()?, number()?);
+        let session = Some(take_bytes(&mut bytes)?).filter(|id| *id != [0; 16]);
+        let session = session.map(Uuid::from_bytes);
+        let length = u32::from_le_bytes(take_bytes(&mut bytes)?) as usize;
+        let (key, value) = bytes.split_at_checked(length)?;
+        Some(Self::new(Fields { key, value, flags, lock_index, session, create, modify }))
     }
 
     /// The entry's bytes, as snapshots hold them.

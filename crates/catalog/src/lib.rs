@@ -1,6 +1,6 @@
 //! The catalogue: what the servers of a datacenter agree on. Nodes, services, checks, keys,
-//! sessions and coordinates, transactions over them, and who waits for which change. Pure: no I/O,
-//! no clock, no chance.
+//! sessions, coordinates and prepared queries, transactions over them, and who waits for which
+//! change. Pure: no I/O, no clock, no chance.
 //!
 //! ```text
 //!                 one log entry: index, clock, commands
@@ -44,8 +44,10 @@ mod entry;
 mod error;
 mod index_table;
 mod kv;
+mod lookup;
 mod name;
 mod node;
+mod query;
 mod register;
 mod restore;
 mod row;
@@ -65,11 +67,16 @@ pub use coordinate::{Coordinate, NodeCoordinate};
 pub use entry::{Entry, Fields};
 pub use error::Error;
 pub use kv::{KvVerb, KvWrite};
+pub use lookup::Found;
 pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };
 pub use node::Node;
-pub use register::{Register, pairs_valid, uuid_valid};
+pub use query::{
+    FailoverTarget, NAME_PREFIX_MATCH, PreparedQuery, QueryFailover, QueryId, QueryRun,
+    QueryTemplate, QueryWrite, Secret, ServiceQuery, promote_near,
+};
+pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
 pub use restore::{PartWriter, RestorePart};
 pub use row::Row;
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};

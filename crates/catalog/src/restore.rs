@@ -2,18 +2,20 @@
 //! every server has the same bytes, and those who start anew find them where they found the rest;
 //! the last part swaps the state in one step.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
+use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::name::{ModifyIndex, Time, Uuid};
 use crate::row::Row;
-use crate::snapshot::{Tag, append, append_row};
+use crate::snapshot::{MAGIC, Tag, append, append_row};
 use crate::state::{Snapshot, Write};
 
-/// A part of a state: whole rows, as [`PartWriter`] makes it.
+/// A part of a state: whole rows, as [`PartWriter`] makes it. Logs of before hold pieces of what
+/// [`Snapshot::save`] wrote then, cut anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePart {
     /// Which restoring it belongs to.
@@ -94,6 +96,15 @@ pub(crate) struct Staged {
     /// How many have come.
     pub(crate) parts: u32,
     pub(crate) root: Arc<Snapshot>,
+    /// In place of these, the pieces of a stream that have come.
+    pub(crate) stream: Vector<Arc<[u8]>>,
+}
+
+impl Staged {
+    /// The number of the part that is to come.
+    fn next(&self) -> usize {
+        self.parts as usize + self.stream.len()
+    }
 }
 
 impl Write<'_> {
@@ -106,21 +117,35 @@ impl Write<'_> {
                 self.root.staged = other;
                 return Err(interrupted());
             }
-            _ => Staged { id: part.id, time: self.now, parts: 0, root: Arc::default() },
+            _ => Staged {
+                id: part.id,
+                time: self.now,
+                parts: 0,
+                root: Arc::default(),
+                stream: Vector::new(),
+            },
         };
-        if staged.parts != part.number {
+        if staged.next() != part.number as usize {
             return Err(interrupted());
         }
-        (staged.time, staged.parts) = (self.now, part.number.saturating_add(1));
-        // Who reads the state has a hand on this one too: what they share is copied.
-        let root = Arc::make_mut(&mut staged.root);
-        root.take_part(&part.bytes, self.root)
-            .map_err(|error| Error::Restore(error.to_string().into()))?;
+        staged.time = self.now;
+        let wrong = |error: io::Error| Error::Restore(error.to_string().into());
+        if !staged.stream.is_empty() || part.number == 0 && part.bytes.starts_with(MAGIC) {
+            staged.stream.push_back((*part.bytes).into());
+        } else {
+            staged.parts += 1;
+            // Who reads the state has a hand on this one too: what they share is copied.
+            Arc::make_mut(&mut staged.root).take_part(&part.bytes, self.root).map_err(wrong)?;
+        }
         if !part.last {
             self.root.staged = Some(staged);
             return Ok(());
         }
-        let mut root = Arc::unwrap_or_clone(staged.root);
+        let mut root = if staged.stream.is_empty() {
+            Arc::unwrap_or_clone(staged.root)
+        } else {
+            Snapshot::restore(&mut Stream { rest: staged.stream, read: 0 }).map_err(wrong)?
+        };
         // Later than all that was ever written here or there: indexes never come twice.
         root.index.0 = self.index.0.max(root.index.0.saturating_add(1));
         *self.root = root;
@@ -133,5 +158,29 @@ impl Write<'_> {
         if self.root.staged.as_ref().is_some_and(|staged| staged.time < before) {
             self.root.staged = None;
         }
+    }
+}
+
+/// The pieces of a stream; each is given free once it has been read.
+struct Stream {
+    rest: Vector<Arc<[u8]>>,
+    read: usize,
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(piece) = self.rest.front() {
+            let count = (&piece[self.read..]).read(buffer)?;
+            if count > 0 {
+                self.read += count;
+                return Ok(count);
+            }
+            if buffer.is_empty() {
+                return Ok(0);
+            }
+            self.rest.pop_front();
+            self.read = 0;
+        }
+        Ok(0)
     }
 }

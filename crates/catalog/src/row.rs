@@ -10,6 +10,7 @@ use crate::entry::Entry;
 use crate::kv::Tombstone;
 use crate::name::{ModifyIndex, ServiceName, Time};
 use crate::node::Node;
+use crate::query::PreparedQuery;
 use crate::service::Service;
 use crate::session::Session;
 use crate::state::Snapshot;
@@ -42,6 +43,8 @@ pub enum Row {
     VirtualAddress(ServiceName, u32),
     /// How servers are kept in order.
     Autopilot(Autopilot),
+    /// A prepared query.
+    Query(Box<PreparedQuery>),
 }
 
 impl Snapshot {
@@ -87,6 +90,7 @@ impl Snapshot {
             }
             Row::VirtualAddress(name, number) => self.link_virtual(name, number),
             Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
+            Row::Query(query) => self.query_enter(*query),
         }
     }
 

@@ -10,10 +10,17 @@
 //! Behind the record of a restoring that is under way stand the rows of the state that comes with
 //! it. Numbers are little-endian. Indexes by name and the like are not written: they follow from
 //! the rows. The same state makes the same bytes.
+//!
+//! | version | since then |
+//! |---|---|
+//! | 1 | |
+//! | 2 | prepared queries |
+//! | 3 | numbers of entries are of variable length; a restoring comes as rows, not as a stream |
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
@@ -23,8 +30,13 @@ use crate::restore::Staged;
 use crate::row::Row;
 use crate::state::Snapshot;
 
-const MAGIC: &[u8; 8] = b"TRIBUNEC";
-const VERSION: u32 = 2;
+/// What every stream begins with; no tag is its first byte.
+pub(crate) const MAGIC: &[u8; 8] = b"TRIBUNEC";
+const VERSION: u32 = 3;
+/// The oldest that is read.
+const VERSION_MIN: u32 = 1;
+/// The last one with entries of wide numbers, and with restorings as streams.
+const VERSION_WIDE: u32 = 2;
 const HEADER: usize = 8 + 4 + 8;
 
 /// A frame is closed as soon as it has this many bytes: what a writer keeps in memory.
@@ -50,13 +62,16 @@ pub(crate) enum Tag {
     VirtualAddress,
     Autopilot,
     Staging,
+    /// A piece of a stream (`Staged::stream`).
+    Staged,
+    Query,
     /// Only in parts of a restoring.
     NamedIndex,
     LastIndex,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 14] = [
+const TAGS: [Tag; 16] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -69,6 +84,8 @@ const TAGS: [Tag; 14] = [
     Tag::VirtualAddress,
     Tag::Autopilot,
     Tag::Staging,
+    Tag::Staged,
+    Tag::Query,
     Tag::NamedIndex,
     Tag::LastIndex,
 ];
@@ -122,6 +139,7 @@ pub(crate) fn append_row(out: &mut Vec<u8>, row: &Row) -> io::Result<()> {
         Row::Coordinate(row) => append(out, Tag::Coordinate, row),
         Row::VirtualAddress(name, number) => append(out, Tag::VirtualAddress, &(name, number)),
         Row::Autopilot(row) => append(out, Tag::Autopilot, row),
+        Row::Query(query) => append(out, Tag::Query, query),
     }
 }
 
@@ -143,6 +161,9 @@ impl Snapshot {
         if let Some(staged) = &self.staged {
             let head = (staged.id, staged.time, staged.parts, staged.root.index);
             writer.put(Tag::Staging, &head)?;
+            for piece in &staged.stream {
+                writer.put(Tag::Staged, piece)?;
+            }
             staged.root.put_rows(&mut writer)?;
         }
         writer.close()?;
@@ -186,6 +207,9 @@ impl Snapshot {
         if let Some(row) = &self.autopilot {
             writer.put(Tag::Autopilot, &**row)?;
         }
+        for query in self.query_list() {
+            writer.put(Tag::Query, query)?;
+        }
         Ok(())
     }
 
@@ -202,7 +226,7 @@ impl Snapshot {
             return Err(invalid("this is no snapshot of the catalogue"));
         }
         let version = word(&header[8..12]);
-        if version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&version) {
             return Err(invalid(format!("version {version} of the snapshot is not known here")));
         }
         let index = u64::from(word(&header[12..16])) | u64::from(word(&header[16..])) << 32;
@@ -233,10 +257,10 @@ impl Snapshot {
             while let Some((&tag, row)) = rest.split_first() {
                 rest = row;
                 let root = match &mut root.staged {
-                    Some(staged) => Arc::make_mut(&mut staged.root),
-                    None => &mut root,
+                    Some(staged) if tag != Tag::Staged as u8 => Arc::make_mut(&mut staged.root),
+                    _ => &mut root,
                 };
-                root.take_row(tag, &mut rest)?;
+                root.take_row(tag, version, &mut rest)?;
             }
         }
     }
@@ -252,7 +276,7 @@ impl Snapshot {
             } else if tag == Tag::Staging as u8 {
                 return Err(invalid("a stray part"));
             } else {
-                self.take_row(tag, &mut row)?;
+                self.take_row(tag, VERSION, &mut row)?;
             }
             part = row;
         }
@@ -260,12 +284,16 @@ impl Snapshot {
     }
 
     /// Enters one row, with what follows from it.
-    fn take_row(&mut self, tag: u8, rest: &mut &[u8]) -> io::Result<()> {
+    fn take_row(&mut self, tag: u8, version: u32, rest: &mut &[u8]) -> io::Result<()> {
         let tag = TAGS.into_iter().find(|known| *known as u8 == tag);
         match tag.ok_or_else(|| invalid("unknown kind of row in the snapshot"))? {
             Tag::Mark => {
                 let (mark, index) = take(rest)?;
                 self.marks.insert(mark, index);
+            }
+            Tag::Entry if version <= VERSION_WIDE => {
+                let entry = Entry::unpack_wide(take(rest)?);
+                self.enter(Row::Entry(entry.ok_or_else(|| invalid("a torn entry"))?));
             }
             Tag::Entry => self.enter(Row::Entry(take(rest)?)),
             Tag::Tombstone => {
@@ -286,10 +314,18 @@ impl Snapshot {
                 self.enter(Row::VirtualAddress(name, number));
             }
             Tag::Autopilot => self.enter(Row::Autopilot(take(rest)?)),
+            Tag::Query => self.enter(Row::Query(take(rest)?)),
             Tag::Staging => {
-                let (id, time, parts, index) = take(rest)?;
+                let (id, time) = take(rest)?;
+                let (parts, index) =
+                    if version <= VERSION_WIDE { (0, ModifyIndex::ZERO) } else { take(rest)? };
                 let root = Arc::new(Self { index, ..Self::default() });
-                self.staged = Some(Staged { id, time, parts, root });
+                self.staged = Some(Staged { id, time, parts, root, stream: Vector::new() });
+            }
+            Tag::Staged => {
+                let piece: &[u8] = take(rest)?;
+                let staged = self.staged.as_mut().ok_or_else(|| invalid("a stray part"))?;
+                staged.stream.push_back(piece.into());
             }
             Tag::NamedIndex => {
                 let (name, index): (&str, ModifyIndex) = take(rest)?;

@@ -6,6 +6,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::RangedIter;
+use imbl::shared_ptr::DefaultSharedPtr;
 
 /// Rows by key. Cloning is one reference count; changed rows are copied, the rest is shared.
 #[derive(Clone, Debug)]
@@ -21,7 +23,10 @@ impl<K: Ord, R> Default for Table<K, R> {
 
 impl<K: Ord + Clone, R> Table<K, R> {
     /// The row of a key.
-    pub(crate) fn get(&self, key: &K) -> Option<&Arc<R>> {
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&Arc<R>>
+    where
+        K: Borrow<Q>,
+    {
         self.rows.get(key)
     }
 
@@ -37,6 +42,17 @@ impl<K: Ord + Clone, R> Table<K, R> {
 
     /// The rows from `key` on, in order.
     pub(crate) fn starting_at<Q: Ord>(&self, key: Q) -> impl Iterator<Item = (&K, &Arc<R>)>
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.range::<_, Q>((Bound::Included(key), Bound::Unbounded))
+    }
+
+    /// The same, from a borrowed form of a key.
+    pub(crate) fn range_from<Q: Ord + ?Sized>(
+        &self,
+        key: &Q,
+    ) -> RangedIter<'_, K, Arc<R>, DefaultSharedPtr>
     where
         K: Borrow<Q>,
     {

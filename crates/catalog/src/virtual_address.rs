@@ -13,6 +13,11 @@ const NETWORK: u32 = 0xf000_0000;
 /// The last number of the network is no address.
 const LAST: u32 = 0x0fff_fffe;
 
+/// The address of a number.
+pub(crate) fn address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(NETWORK + number)
+}
+
 impl Snapshot {
     /// The number of a service, if one of its instances gives access to it.
     pub(crate) fn virtual_number(&self, name: &ServiceName) -> Option<u32> {
@@ -42,7 +47,7 @@ impl Write<'_> {
         else {
             return;
         };
-        let address = Ipv4Addr::from(NETWORK + number).to_string().into();
+        let address = address(number).to_string().into();
         let address = ServiceAddress { address, port: row.port };
         let mut pairs = row.tagged_addresses.take().unwrap_or_default().into_vec();
         match pairs.binary_search_by(|(tag, _)| (**tag).cmp(TAG)) {

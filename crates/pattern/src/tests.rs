@@ -181,3 +181,43 @@ fn what_one_pattern_may_cost_is_bounded() {
         assert!(cost <= LIMIT, "{pattern}: {cost}");
     }
 }
+
+#[test]
+fn groups_say_what_they_matched_as_in_go() {
+    let cases: [(&str, &str, Option<&[&str]>); 8] = [
+        ("^geo-(.*?)-([^\\-]+?)$", "geo-a-b-c", Some(&["geo-a-b-c", "a-b", "c"])),
+        ("(a+?)(a*)", "aaa", Some(&["aaa", "a", "aa"])),
+        ("(?U)(a+)(a*?)", "aaa", Some(&["aaa", "a", "aa"])),
+        ("(a)|(b)", "b", Some(&["b", "", "b"])),
+        ("(?:a)(?P<name>b)", "xab", Some(&["ab", "b"])),
+        ("(a){0}(b)", "b", Some(&["b", "", "b"])),
+        ("(?i)WEB-(\\d+)", "web-12", Some(&["web-12", "12"])),
+        ("(x)", "y", None),
+    ];
+    for (pattern, text, wanted) in cases {
+        let found = Pattern::with_groups(pattern, LIMIT).unwrap().captures(text);
+        assert_eq!(found.as_deref(), wanted, "{pattern}");
+    }
+}
+
+/// Callers take it from what is left.
+#[test]
+fn nothing_costs_more_than_its_limit() {
+    let within = |limit| Pattern::new("^a$", limit).is_ok_and(|pattern| pattern.cost() <= limit);
+    assert!(within(4096));
+    for limit in 0..4096 {
+        assert!(within(limit) || Pattern::new("^a$", limit).is_err(), "{limit}");
+    }
+}
+
+#[test]
+fn what_groups_cost_is_bounded_too() {
+    for dear in ["()".repeat(500), "(a)".repeat(200)] {
+        assert!(Pattern::new(&dear, LIMIT).is_ok(), "{dear}");
+        assert_eq!(Pattern::with_groups(&dear, LIMIT).unwrap_err(), PatternError::TooLarge);
+    }
+    for pattern in [r"^geo-(.*?)-([^\-]+?)$", r"^(.+)\.(.+)\.(.+)\.(.+)\.(.+)\.(.+)$"] {
+        let cost = Pattern::with_groups(pattern, LIMIT).unwrap().cost();
+        assert!(cost <= LIMIT / 2, "{pattern}: {cost}");
+    }
+}

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Both go through a state record by record. What is read keeps its indexes. Records of what
-//! this program does not have (ACLs, configuration entries, certificate authorities, prepared
-//! queries …) are counted and passed over.
+//! this program does not have (ACLs, configuration entries, certificate authorities …) are counted
+//! and passed over.
 
 mod fields;
 mod read;

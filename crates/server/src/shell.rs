@@ -9,11 +9,13 @@ mod members;
 mod metrics;
 mod monitor;
 mod operator;
+mod owned;
 mod process;
 mod services;
 mod snapshot;
 
 pub use about::shown_configuration;
+pub(crate) use owned::warning;
 pub(crate) use snapshot::{Spool, restore};
 
 use std::sync::Arc;

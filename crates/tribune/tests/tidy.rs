@@ -12,7 +12,8 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
-    ("tribune-catalog", &[]),
+    ("tribune-catalog", &["tribune-pattern"]),
+    ("tribune-dns", &["tribune-catalog"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
+            "tribune-client",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
@@ -61,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-api",
             "tribune-archive",
             "tribune-catalog",
+            "tribune-dns",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
@@ -92,7 +95,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The crates that do no I/O, and the words that would give them away.
 const CORES: &[&str] = &[
     "wire", "gossip", "pattern", "filter", "hcl", "serf", "role", "catalog", "local", "api",
-    "archive",
+    "archive", "dns",
 ];
 const BANNED: &[&str] = &[
     "tokio",

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use agent::log::Level;
-use api::{Body, Failure};
+use api::{Body, Consistency, Failure};
 use archive::Meta;
 use catalog::{Command, PartWriter, Response, RestorePart, Snapshot, Time};
 use local::Input;
@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use self::pieces::Sender;
 use super::{Outcome, empty};
-use crate::http::{ARCHIVE, Consistency, Parameters, Reply, Site};
+use crate::http::{ARCHIVE, Parameters, Reply, Site};
 use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOTS};
 use crate::records::{self, Part};
 use crate::{random, reconcile};

@@ -1,0 +1,228 @@
+//! Explanations: what was decided on the way to an answer, step by step.
+
+use std::fmt;
+
+/// Who is told of every step. `()` wants to know nothing, and costs nothing.
+pub trait Observer {
+    /// Whether steps are wanted.
+    const ON: bool;
+
+    /// Takes one step.
+    fn step(&mut self, step: Step);
+
+    /// Makes a step if one is wanted.
+    fn note(&mut self, make: impl FnOnce() -> Step)
+    where
+        Self: Sized,
+    {
+        if Self::ON {
+            self.step(make());
+        }
+    }
+}
+
+impl Observer for () {
+    const ON: bool = false;
+
+    fn step(&mut self, _: Step) {}
+}
+
+/// Keeps every step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// In their order.
+    pub steps: Vec<Step>,
+}
+
+impl Observer for Trace {
+    const ON: bool = true;
+
+    fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+}
+
+/// One step on the way to an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What was asked.
+    Asked {
+        /// The name.
+        name: String,
+        /// The type.
+        rtype: String,
+        /// Most bytes of the reply.
+        limit: usize,
+    },
+    /// What the name means.
+    Meant {
+        /// The form: `node`, `service`, …
+        form: &'static str,
+        /// What is looked up, in small letters.
+        name: String,
+        /// The tag that instances must have.
+        tag: Option<String>,
+    },
+    /// The name means nothing here.
+    Meaningless {
+        /// Why.
+        why: &'static str,
+    },
+    /// A node's row was read.
+    Node {
+        /// Its name.
+        node: String,
+        /// Its address.
+        address: String,
+    },
+    /// A row of an instance was read.
+    Instance {
+        /// Its node.
+        node: String,
+        /// Its ID.
+        id: String,
+        /// Its address, empty for the node's.
+        address: String,
+        /// Its port.
+        port: i64,
+    },
+    /// The instance that was read last is not in the answer.
+    Dropped {
+        /// Why.
+        why: Drop,
+    },
+    /// Enough were found: so many instances were not looked at.
+    Enough {
+        /// How many are left.
+        unread: usize,
+    },
+    /// A name in an answer was looked up in turn.
+    Chased {
+        /// The name.
+        name: String,
+        /// Whether it is for the recursors.
+        foreign: bool,
+    },
+    /// Answers were left out.
+    Cut {
+        /// How many there were, as far as they were looked at.
+        from: usize,
+        /// How many are left.
+        to: usize,
+        /// Why.
+        why: Limit,
+    },
+    /// The reply. Always the last step.
+    Replied {
+        /// The response code's name.
+        rcode: &'static str,
+        /// Whether it says that it was cut.
+        truncated: bool,
+        /// The answers as text: owner, TTL, type, data.
+        answers: Vec<String>,
+        /// How many records stand in the authority section.
+        authority: usize,
+        /// How many in the additional section.
+        additional: usize,
+    },
+    /// The question is for the recursors. Always the last step.
+    Passed,
+    /// No reply. Always the last step.
+    Silent,
+}
+
+/// Why an instance is not in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drop {
+    /// It has not the tag.
+    Tag,
+    /// A check of it or of its node.
+    Check {
+        /// The check.
+        check: String,
+        /// Its status.
+        status: String,
+    },
+    /// Its address is of the other family.
+    Family {
+        /// The address.
+        address: String,
+    },
+    /// Another one gave the same record.
+    Duplicate,
+    /// No message can hold its name or address.
+    Unwritable {
+        /// The name or address.
+        name: String,
+    },
+}
+
+/// Why answers were left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `udp_answer_limit`.
+    UdpAnswers,
+    /// `a_record_limit`.
+    Addresses,
+    /// The most records of one reply.
+    Records,
+    /// The bytes that the asker takes.
+    Bytes,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked { name, rtype, limit } => {
+                write!(f, "asked for {rtype} of {name}, at most {limit} bytes")
+            }
+            Self::Meant { form, name, tag: None } => write!(f, "means the {form} {name}"),
+            Self::Meant { form, name, tag: Some(tag) } => {
+                write!(f, "means the {form} {name} with the tag {tag}")
+            }
+            Self::Meaningless { why } => write!(f, "means nothing: {why}"),
+            Self::Node { node, address } => write!(f, "read node {node} at {address}"),
+            Self::Instance { node, id, address, port } => {
+                let address = if address.is_empty() { "its node's address" } else { address };
+                write!(f, "read instance {id} on {node}: {address}, port {port}")
+            }
+            Self::Dropped { why } => write!(f, "  dropped: {why}"),
+            Self::Enough { unread } => write!(f, "enough; {unread} more were not looked at"),
+            Self::Chased { name, foreign: false } => write!(f, "followed {name}"),
+            Self::Chased { name, foreign: true } => write!(f, "followed {name} to the recursors"),
+            Self::Cut { from, to, why } => write!(f, "cut from {from} answers to {to}: {why}"),
+            Self::Replied { rcode, truncated, answers, authority, additional } => {
+                let tc = if *truncated { ", truncated" } else { "" };
+                let n = answers.len();
+                write!(f, "replied {rcode}{tc}: {n} answers, {authority} authority, ")?;
+                write!(f, "{additional} additional")?;
+                answers.iter().try_for_each(|answer| write!(f, "\n  {answer}"))
+            }
+            Self::Passed => f.write_str("passed on to the recursors"),
+            Self::Silent => f.write_str("not replied to"),
+        }
+    }
+}
+
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag => f.write_str("it has not the tag"),
+            Self::Check { check, status } => write!(f, "check {check} is {status}"),
+            Self::Family { address } => write!(f, "{address} is not of the type asked for"),
+            Self::Duplicate => f.write_str("another instance gives the same record"),
+            Self::Unwritable { name } => write!(f, "no message can hold {name:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UdpAnswers => "udp_answer_limit",
+            Self::Addresses => "a_record_limit",
+            Self::Records => "the most records of one reply",
+            Self::Bytes => "the bytes that the asker takes",
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Pieces for who passes questions on to other servers.
+
+use domain::base::iana::{Rcode, Rtype};
+use domain::base::{Header, HeaderCounts};
+
+use crate::query::{self, HEADER_BYTES, Query, Read};
+use crate::reply::{self, Head};
+
+/// The question to a recursor about a name of [`crate::Scratch::wanted`]: its addresses of IPv4.
+pub fn chase_query(name: &[u8], id: u16, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    let header = Header::for_message_slice_mut(out);
+    header.set_id(id);
+    header.set_rd(true);
+    HeaderCounts::for_message_slice_mut(out).set_qdcount(1);
+    out.extend_from_slice(name);
+    out.extend_from_slice(&Rtype::A.to_int().to_be_bytes());
+    out.extend_from_slice(&[0, 1]);
+}
+
+fn asked(query: &[u8]) -> Option<Query> {
+    match query::read(query) {
+        Read::Question(query) => Some(query),
+        _ => None,
+    }
+}
+
+/// The reply when no recursor gave one. Empty if there is nothing to reply to.
+pub fn recursion_failed(query: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    if let Some(query) = asked(query) {
+        let rcode = Rcode::SERVFAIL;
+        let head = Head { rcode, authoritative: false, recursion: true, scoped: false };
+        reply::bare(&query, &head, true, out);
+    }
+}
+
+/// Most bytes of a reply in a datagram that the asker takes.
+#[must_use]
+pub fn payload_bytes(query: &[u8]) -> usize {
+    asked(query).map_or(query::PLAIN_BYTES, |query| query.datagram_bytes())
+}
+
+/// Whether a reply belongs to a question: its number and, letter case aside, what it is about.
+#[must_use]
+pub fn belongs(query: &[u8], reply: &[u8]) -> bool {
+    if reply.len() < HEADER_BYTES || !Header::for_message_slice(reply).qr() {
+        return false;
+    }
+    let (Some(mut query), Some(mut about)) = (asked(query), query::about(reply)) else {
+        return false;
+    };
+    query.name.fold();
+    about.name.fold();
+    let same = query.name.wire() == about.name.wire();
+    let numbers = (query.header.id(), about.header.id());
+    same && numbers.0 == numbers.1 && (query.rtype, query.class) == (about.rtype, about.class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_belongs_to_its_own_question_alone() {
+        let (mut query, mut other) = (Vec::new(), Vec::new());
+        chase_query(b"\x03www\x07example\x03com\0", 7, &mut query);
+        chase_query(b"\x03wwx\x07example\x03com\0", 7, &mut other);
+        assert!(!belongs(&query, &query), "a question is no reply");
+        for message in [&mut query, &mut other] {
+            message[2] |= 0x80;
+        }
+        let mut asked = query.clone();
+        asked[2] &= 0x7f;
+        assert!(belongs(&asked, &query));
+        assert!(belongs(
+            &asked,
+            &query
+                .to_ascii_uppercase()
+                .into_iter()
+                .enumerate()
+                .map(|(at, byte)| if at < 12 { query[at] } else { byte })
+                .collect::<Vec<_>>()
+        ));
+        assert!(!belongs(&asked, &other));
+        query[1] = 8;
+        assert!(!belongs(&asked, &query));
+        assert!(!belongs(&asked, &query[..11]));
+        assert!(!belongs(&[], &query));
+    }
+}

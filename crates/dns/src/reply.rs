@@ -1,0 +1,343 @@
+//! From records to a reply: what fits, and the message.
+
+use domain::base::iana::{Opcode, OptionCode, Rcode, Rtype};
+use domain::base::{Header, HeaderCounts};
+use std::net::IpAddr;
+
+use crate::observe::{Limit, Observer, Step};
+use crate::query::{Edns, HEADER_BYTES, PLAIN_BYTES, Query};
+use crate::record::{Data, Record};
+use crate::scratch::Scratch;
+use crate::writer::{MESSAGE_BYTES, put_record};
+use crate::{Config, Transport};
+
+/// Most answers over UDP without EDNS0, whatever is configured.
+const UDP_ANSWERS: usize = 8;
+/// Most answers of any reply; fewer of SRV, which bring further records.
+const ANSWERS: usize = 4096;
+const SRV_ANSWERS: usize = 1024;
+/// What the reference leaves free of what the asker takes.
+const MARGIN: usize = 8;
+/// Most bytes over TCP.
+const STREAM_BYTES: usize = 65523;
+/// What the shortest answer takes: a pointer, ten bytes, an address of IPv4; and of SRV a target of
+/// one label.
+const ANSWER_BYTES: usize = 16;
+const SRV_BYTES: usize = 21;
+
+/// How a reply begins.
+pub(crate) struct Head {
+    pub(crate) rcode: Rcode,
+    pub(crate) authoritative: bool,
+    pub(crate) recursion: bool,
+    /// Of client subnet: how much of the address the answer depends on.
+    pub(crate) scoped: bool,
+}
+
+/// What a reply may have.
+struct Room {
+    bytes: usize,
+    answers: usize,
+    /// What says how many answers.
+    why: Limit,
+}
+
+fn room(config: &Config, query: &Query, transport: Transport) -> Room {
+    let bytes = query.datagram_bytes();
+    match transport {
+        Transport::Tcp => {
+            let answers = if query.rtype == Rtype::SRV { SRV_ANSWERS } else { ANSWERS };
+            Room { bytes: STREAM_BYTES, answers, why: Limit::Records }
+        }
+        Transport::Udp => {
+            let few = (config.settings.udp_answer_limit as usize).clamp(1, UDP_ANSWERS);
+            let answers = if bytes == PLAIN_BYTES { few } else { usize::MAX };
+            Room { bytes: bytes - MARGIN, answers, why: Limit::UdpAnswers }
+        }
+    }
+}
+
+/// How many answers of a type can fit: more than these, and one to see that there are more, need
+/// not be made.
+pub(crate) fn most_answers(config: &Config, query: &Query, transport: Transport) -> usize {
+    let Room { bytes, answers, .. } = room(config, query, transport);
+    answers.min(bytes / if query.rtype == Rtype::SRV { SRV_BYTES } else { ANSWER_BYTES })
+}
+
+/// What is written of the records.
+#[derive(Clone, Copy)]
+struct Extent {
+    answers: usize,
+    authority: bool,
+    /// Answers were left out: the additional section is what belongs to the rest.
+    cut: bool,
+}
+
+/// Writes the reply. At least one answer stays if there is one.
+pub(crate) fn write<O: Observer>(
+    config: &Config,
+    transport: Transport,
+    query: &Query,
+    head: &Head,
+    scratch: &mut Scratch,
+    observer: &mut O,
+    out: &mut Vec<u8>,
+) {
+    let total = scratch.answers.len();
+    let compress = !config.settings.disable_compression;
+    let mut extent = Extent { answers: total, authority: true, cut: false };
+    let mut counted = compress;
+    let Room { bytes, answers: most, why } = room(config, query, transport);
+    if total > most {
+        extent = Extent { answers: most, authority: true, cut: true };
+        // As recorded: what is cut over UDP counts as if its names were written in full.
+        counted = compress && transport == Transport::Tcp;
+        observer.note(|| Step::Cut { from: total, to: most, why });
+    }
+    let mut length = measure(query, head, scratch, extent, counted, out);
+    if extent.answers > 1 && length > bytes {
+        let from = extent.answers;
+        extent.authority = false;
+        let mut fits = 1;
+        let mut over = from + 1;
+        if fits_in(query, head, scratch, extent, counted, bytes, out) {
+            fits = from;
+        } else {
+            over = from;
+            extent.cut = true;
+        }
+        while over - fits > 1 {
+            let answers = fits + (over - fits) / 2;
+            if fits_in(query, head, scratch, Extent { answers, ..extent }, counted, bytes, out) {
+                fits = answers;
+            } else {
+                over = answers;
+            }
+        }
+        extent.answers = fits;
+        if fits < from {
+            observer.note(|| Step::Cut { from, to: fits, why: Limit::Bytes });
+        }
+        length = measure(query, head, scratch, extent, counted, out);
+    }
+    // One answer whose company is too long goes without what it can do without.
+    if !extent.cut && length > bytes + MARGIN {
+        keep(scratch, extent.answers);
+        let escorted = extent.answers > 0 && !scratch.authority.is_empty();
+        if escorted || scratch.kept.len() < scratch.additional.len() {
+            extent.authority &= !escorted;
+            extent.cut = true;
+        }
+    }
+    let whole = put(query, head, scratch, extent, compress, out);
+    let truncated = (extent.cut || !whole) && config.settings.enable_truncate;
+    if truncated {
+        Header::for_message_slice_mut(out).set_tc(true);
+    }
+    let counts = *HeaderCounts::for_message_slice(out);
+    observer.note(|| Step::Replied {
+        rcode: rcode_name(head.rcode),
+        truncated,
+        answers: (scratch.answers.iter().take(usize::from(counts.ancount())))
+            .map(|record| record.text(&scratch.arena))
+            .collect(),
+        authority: counts.nscount().into(),
+        additional: counts.arcount().into(),
+    });
+}
+
+fn fits_in(
+    query: &Query,
+    head: &Head,
+    scratch: &mut Scratch,
+    extent: Extent,
+    compress: bool,
+    bytes: usize,
+    out: &mut Vec<u8>,
+) -> bool {
+    measure(query, head, scratch, extent, compress, out) <= bytes
+}
+
+/// The length that a reply would have; the longest of all if no message could hold it.
+fn measure(
+    query: &Query,
+    head: &Head,
+    scratch: &mut Scratch,
+    extent: Extent,
+    compress: bool,
+    out: &mut Vec<u8>,
+) -> usize {
+    if compress {
+        let whole = put(query, head, scratch, extent, true, out);
+        return if whole { out.len() } else { usize::MAX };
+    }
+    let opt = if extent.cut { 0 } else { query.edns.map_or(0, |edns| opt_bytes(&edns)) };
+    if extent.cut {
+        keep(scratch, extent.answers);
+    }
+    let additional = if extent.cut { &scratch.kept } else { &scratch.additional };
+    let authority = if extent.authority { &scratch.authority[..] } else { &[] };
+    let records = scratch.answers.iter().take(extent.answers).chain(authority).chain(additional);
+    let records: usize = records.map(Record::plain_bytes).sum();
+    HEADER_BYTES + query.name.wire().len() + 4 + records + opt
+}
+
+/// Fills `kept` with what belongs to the first answers: the first record for the target of each,
+/// and what that leads to.
+fn keep(scratch: &mut Scratch, answers: usize) {
+    let Scratch { answers: all, additional, kept, arena, seen, .. } = scratch;
+    kept.clear();
+    seen.clear();
+    for answer in all.iter().take(answers) {
+        let Data::Srv { target, glue, .. } = answer.data else { continue };
+        let mut owner = arena.get(target);
+        if !seen.first(owner) {
+            continue;
+        }
+        for record in additional.iter().skip(glue as usize) {
+            // Recursors may write a name in other letters than it was asked for.
+            if !arena.get(record.owner).eq_ignore_ascii_case(owner) {
+                break;
+            }
+            kept.push(*record);
+            let Data::Cname(next) = record.data else { break };
+            owner = arena.get(next);
+        }
+    }
+}
+
+/// Writes everything; false if the end of it had no room in any message.
+fn put(
+    query: &Query,
+    head: &Head,
+    scratch: &mut Scratch,
+    extent: Extent,
+    compress: bool,
+    out: &mut Vec<u8>,
+) -> bool {
+    begin(query.header, head, out);
+    put_question(query, out);
+    if extent.cut {
+        keep(scratch, extent.answers);
+    }
+    let Scratch { answers, authority, additional, kept, arena, names, .. } = scratch;
+    names.begin(compress);
+    let question = query.name.wire();
+    let answers = answers.get(..extent.answers).unwrap_or(answers);
+    let authority = if extent.authority { &authority[..] } else { &[] };
+    let additional = if extent.cut { &kept[..] } else { &additional[..] };
+    let mut counts = [0u16; 3];
+    let mut whole = true;
+    for (section, count) in [answers, authority, additional].into_iter().zip(&mut counts) {
+        for record in section {
+            whole = whole && put_record(record, arena, question, names, out);
+            *count += u16::from(whole);
+        }
+    }
+    let [answers, authority, mut additional] = counts;
+    let fits = |edns: &Edns| out.len() + opt_bytes(edns) <= MESSAGE_BYTES;
+    if let Some(edns) = query.edns.filter(|edns| whole && !extent.cut && fits(edns)) {
+        put_opt(&edns, head.scoped, out);
+        additional += 1;
+    }
+    let counts = HeaderCounts::for_message_slice_mut(out);
+    counts.set_ancount(answers);
+    counts.set_nscount(authority);
+    counts.set_arcount(additional);
+    whole
+}
+
+fn begin(asked: Header, head: &Head, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    let header = Header::for_message_slice_mut(out);
+    header.set_id(asked.id());
+    header.set_qr(true);
+    header.set_opcode(asked.opcode());
+    header.set_aa(head.authoritative);
+    header.set_rd(asked.rd() && asked.opcode() == Opcode::QUERY);
+    header.set_ra(head.recursion);
+    header.set_cd(asked.cd());
+    header.set_rcode(head.rcode);
+}
+
+fn put_question(query: &Query, out: &mut Vec<u8>) {
+    HeaderCounts::for_message_slice_mut(out).set_qdcount(1);
+    out.extend_from_slice(query.name.wire());
+    out.extend_from_slice(&query.rtype.to_int().to_be_bytes());
+    out.extend_from_slice(&query.class.to_be_bytes());
+}
+
+/// The bytes of an address that a subnet of so many bits shows.
+fn shown(bits: u8) -> usize {
+    usize::from(bits).div_ceil(8)
+}
+
+fn opt_bytes(edns: &Edns) -> usize {
+    11 + edns.subnet.map_or(0, |subnet| 8 + shown(subnet.source_prefix_len()))
+}
+
+fn put_opt(edns: &Edns, scoped: bool, out: &mut Vec<u8>) {
+    out.push(0);
+    out.extend_from_slice(&Rtype::OPT.to_int().to_be_bytes());
+    out.extend_from_slice(&edns.bytes.to_be_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&((opt_bytes(edns) - 11) as u16).to_be_bytes());
+    let Some(subnet) = edns.subnet else { return };
+    let bits = subnet.source_prefix_len();
+    let (family, octets) = match subnet.addr() {
+        IpAddr::V4(address) => (1u16, &address.octets()[..]),
+        IpAddr::V6(address) => (2, &address.octets()[..]),
+    };
+    let address = octets.get(..shown(bits)).unwrap_or(octets);
+    out.extend_from_slice(&OptionCode::CLIENT_SUBNET.to_int().to_be_bytes());
+    out.extend_from_slice(&(4 + address.len() as u16).to_be_bytes());
+    out.extend_from_slice(&family.to_be_bytes());
+    out.extend_from_slice(&[bits, if scoped { bits } else { 0 }]);
+    out.extend_from_slice(address);
+}
+
+/// Refuses a message by its header; its question may be echoed.
+pub(crate) fn refuse(asked: Header, query: Option<&Query>, rcode: Rcode, out: &mut Vec<u8>) {
+    let head = Head { rcode, authoritative: false, recursion: false, scoped: false };
+    begin(asked, &head, out);
+    let header = Header::for_message_slice_mut(out);
+    // As recorded: what is refused unread keeps these.
+    header.set_rd(asked.rd());
+    header.set_ad(asked.ad());
+    if let Some(query) = query {
+        put_question(query, out);
+    }
+}
+
+/// The step that tells of a refusal.
+pub(crate) fn refused(rcode: Rcode) -> Step {
+    bare_step(rcode, 0)
+}
+
+/// The step that tells of a reply without answers.
+pub(crate) fn bare_step(rcode: Rcode, additional: usize) -> Step {
+    let (answers, truncated) = (Vec::new(), false);
+    Step::Replied { rcode: rcode_name(rcode), truncated, answers, authority: 0, additional }
+}
+
+fn rcode_name(rcode: Rcode) -> &'static str {
+    match rcode {
+        Rcode::NOERROR => "NOERROR",
+        Rcode::FORMERR => "FORMERR",
+        Rcode::SERVFAIL => "SERVFAIL",
+        Rcode::NXDOMAIN => "NXDOMAIN",
+        Rcode::NOTIMP => "NOTIMP",
+        _ => "REFUSED",
+    }
+}
+
+/// A reply without records: the question, and EDNS0 if asked for.
+pub(crate) fn bare(query: &Query, head: &Head, edns: bool, out: &mut Vec<u8>) {
+    begin(query.header, head, out);
+    put_question(query, out);
+    if let Some(edns) = query.edns.filter(|_| edns) {
+        put_opt(&edns, false, out);
+        HeaderCounts::for_message_slice_mut(out).set_arcount(1);
+    }
+}

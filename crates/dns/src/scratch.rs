@@ -1,0 +1,121 @@
+//! What is kept from question to question, so that none allocates.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use catalog::Found;
+use std::collections::HashSet;
+
+use crate::name::Name;
+use crate::record::{Arena, Data, Piece, Record};
+use crate::writer::Names;
+
+/// Memory for one thread that answers.
+#[derive(Default)]
+pub struct Scratch {
+    pub(crate) arena: Arena,
+    pub(crate) answers: Vec<Record>,
+    pub(crate) authority: Vec<Record>,
+    pub(crate) additional: Vec<Record>,
+    /// What is left of `additional` when answers were cut.
+    pub(crate) kept: Vec<Record>,
+    pub(crate) names: Names,
+    pub(crate) wanted: Option<Name>,
+    pub(crate) seen: Seen,
+    found: Vec<Vec<Found<'static>>>,
+    seen_pool: Vec<Seen>,
+}
+
+impl Scratch {
+    /// The name that [`crate::Outcome::Chase`] is about, in wire form and small letters.
+    #[must_use]
+    pub fn wanted(&self) -> &[u8] {
+        self.wanted.as_ref().map_or(&[], Name::wire)
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.arena.clear();
+        self.answers.clear();
+        self.authority.clear();
+        self.additional.clear();
+        self.kept.clear();
+        self.wanted = None;
+    }
+
+    /// An empty list, with the room of an earlier one.
+    pub(crate) fn lend_found<'a>(&mut self) -> Vec<Found<'a>> {
+        renewed(self.found.pop().unwrap_or_default())
+    }
+
+    pub(crate) fn return_found(&mut self, list: Vec<Found<'_>>) {
+        self.found.push(renewed(list));
+    }
+
+    pub(crate) fn lend_seen(&mut self) -> Seen {
+        let mut seen = self.seen_pool.pop().unwrap_or_default();
+        seen.clear();
+        seen
+    }
+
+    pub(crate) fn return_seen(&mut self, seen: Seen) {
+        self.seen_pool.push(seen);
+    }
+
+    pub(crate) fn section(&mut self, section: Section) -> &mut Vec<Record> {
+        match section {
+            Section::Answer => &mut self.answers,
+            Section::Authority => &mut self.authority,
+            Section::Additional => &mut self.additional,
+        }
+    }
+
+    pub(crate) fn push(&mut self, section: Section, owner: Piece, ttl: u32, data: Data) {
+        self.section(section).push(Record { owner, ttl, data });
+    }
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Answer,
+    Authority,
+    Additional,
+}
+
+/// An emptied list for rows of another life. The standard library keeps the room when it collects
+/// in place.
+#[allow(clippy::unnecessary_filter_map)] // It changes the rows' lifetime.
+fn renewed<'b>(mut list: Vec<Found<'_>>) -> Vec<Found<'b>> {
+    list.clear();
+    list.into_iter().filter_map(|_| None).collect()
+}
+
+/// What was seen, by hashes that nobody outside can aim at.
+#[derive(Default)]
+pub(crate) struct Seen {
+    hasher: RandomState,
+    few: Vec<u64>,
+    many: HashSet<u64>,
+}
+
+/// So many are searched one by one.
+const FEW: usize = 16;
+
+impl Seen {
+    pub(crate) fn clear(&mut self) {
+        self.few.clear();
+        self.many.clear();
+    }
+
+    /// True the first time.
+    pub(crate) fn first(&mut self, what: impl Hash) -> bool {
+        let hash = self.hasher.hash_one(what);
+        if self.few.contains(&hash) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(hash);
+            return true;
+        }
+        self.many.insert(hash)
+    }
+}

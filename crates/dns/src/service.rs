@@ -1,0 +1,394 @@
+//! Services: `[TAG.]NAME.service`, `_NAME._TAG`, `NAME.connect`.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use catalog::{Found as Instance, Node, Service, Snapshot, Weights};
+use domain::base::iana::Rtype;
+use rand::Rng;
+
+use crate::address::{self, Family};
+use crate::form::{Form, Reading};
+use crate::name::{Dotted, Name};
+use crate::observe::{Drop, Limit, Observer, Step};
+use crate::record::{Data, Piece};
+use crate::reply;
+use crate::scratch::Section;
+use crate::work::{Ask, COMPANY, Found, RECORDS, Work};
+
+/// Most records of a followed name, unless EDNS0 was asked for.
+const FOLLOWED: usize = 5;
+const PASSING: &str = "passing";
+const WARNING: &str = "warning";
+
+/// How an instance is, as far as it may be in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Passing,
+    Warning,
+}
+
+/// What the address of an instance is.
+enum Whereabouts<'a> {
+    /// Its own, or one that its node has beside the plain one.
+    Other(IpAddr),
+    /// Its node's plain one.
+    Node(IpAddr),
+    Host(&'a str),
+}
+
+impl<R: Rng, O: Observer> Work<'_, R, O> {
+    pub(crate) fn service(
+        &mut self,
+        ask: &Ask<'_>,
+        snapshot: &Snapshot,
+        reading: &Reading,
+    ) -> Found {
+        let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
+            return self.meaningless("a name of RFC 2782 has two labels that begin with _");
+        };
+        let mut found = self.scratch.lend_found();
+        found.extend(snapshot.find_instances(name));
+        let outcome = self.instances(ask, name, tag, &mut found);
+        self.scratch.return_found(found);
+        outcome
+    }
+
+    /// As recorded, labels before the last are ignored.
+    pub(crate) fn connect(
+        &mut self,
+        ask: &Ask<'_>,
+        snapshot: &Snapshot,
+        reading: &Reading,
+    ) -> Found {
+        let name = ask.dotted.label(reading.subject - 1);
+        let mut found = self.scratch.lend_found();
+        found.extend(snapshot.find_connect_instances(name));
+        let outcome = self.instances(ask, name, "", &mut found);
+        self.scratch.return_found(found);
+        outcome
+    }
+
+    /// Takes one of the instances that were not taken yet, each as likely as the others.
+    pub(crate) fn choose<'a>(
+        &mut self,
+        found: &mut [Instance<'a>],
+        next: &mut usize,
+    ) -> Option<Instance<'a>> {
+        if *next >= found.len() {
+            return None;
+        }
+        let chosen = self.rng.random_range(*next..found.len());
+        found.swap(*next, chosen);
+        *next += 1;
+        found.get(*next - 1).copied()
+    }
+
+    pub(crate) fn read_instance(&mut self, node: &Node, service: &Service) {
+        self.observer.note(|| Step::Instance {
+            node: node.name.as_str().to_owned(),
+            id: service.id.as_str().to_owned(),
+            address: service.address.to_string(),
+            port: service.port,
+        });
+    }
+
+    /// How an instance is; none if it may not be in an answer.
+    pub(crate) fn health(&mut self, instance: &Instance<'_>) -> Option<Health> {
+        let mut health = Health::Passing;
+        for check in instance.checks() {
+            let drops = match &*check.status {
+                PASSING => false,
+                WARNING => {
+                    health = Health::Warning;
+                    self.config.settings.only_passing
+                }
+                _ => check.is_critical() || self.config.settings.only_passing,
+            };
+            if drops {
+                self.drop_it(|| Drop::Check {
+                    check: check.id.as_str().to_owned(),
+                    status: check.status.to_string(),
+                });
+                return None;
+            }
+        }
+        Some(health)
+    }
+
+    pub(crate) fn drop_it(&mut self, why: impl FnOnce() -> Drop) {
+        self.observer.note(|| Step::Dropped { why: why() });
+    }
+
+    /// Answers from instances in random order, as many as can fit and one more.
+    fn instances(
+        &mut self,
+        ask: &Ask<'_>,
+        name: &str,
+        tag: &str,
+        found: &mut [Instance<'_>],
+    ) -> Found {
+        let ttl = self.config.service_ttl(name);
+        let srv = ask.rtype == Rtype::SRV && ask.depth == 0;
+        let most = if ask.depth == 0 {
+            reply::most_answers(self.config, self.query, self.view.transport)
+        } else {
+            self.followed()
+        };
+        let addresses = match self.config.settings.a_record_limit as usize {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let mut seen = self.scratch.lend_seen();
+        let mut host = None;
+        let (mut next, mut made, mut any) = (0, 0, false);
+        while let Some(instance) = self.choose(found, &mut next) {
+            let Some((node, service)) = instance.read() else { continue };
+            self.read_instance(node, service);
+            if !tag.is_empty() && !has_tag(service, tag) {
+                self.drop_it(|| Drop::Tag);
+                continue;
+            }
+            let Some(health) = self.health(&instance) else { continue };
+            any = true;
+            let place = self.whereabouts(ask, node, service);
+            if srv {
+                let key = (node.name.as_str(), &*service.address, service.port);
+                if !seen.first(key) {
+                    self.drop_it(|| Drop::Duplicate);
+                    continue;
+                }
+                made += usize::from(self.srv(ask, node, service, health, &place, ttl));
+            } else {
+                let data = match place {
+                    Whereabouts::Other(address) | Whereabouts::Node(address) => {
+                        match record(ask.rtype, address) {
+                            Some(data) if seen.first(address) => data,
+                            Some(_) => {
+                                self.drop_it(|| Drop::Duplicate);
+                                continue;
+                            }
+                            None => {
+                                self.drop_it(|| Drop::Family { address: address.to_string() });
+                                continue;
+                            }
+                        }
+                    }
+                    Whereabouts::Host(text) => {
+                        host = host.or(Some(text));
+                        continue;
+                    }
+                };
+                self.scratch.push(ask.section, ask.owner, ttl, data);
+                made += 1;
+                if made >= addresses {
+                    if next < found.len() {
+                        let (from, why) = (found.len(), Limit::Addresses);
+                        self.observer.note(|| Step::Cut { from, to: made, why });
+                    }
+                    break;
+                }
+            }
+            let records = self.scratch.answers.len() + self.scratch.additional.len();
+            if made > most || records >= RECORDS {
+                break;
+            }
+        }
+        let unread = found.len() - next;
+        if unread > 0 {
+            self.observer.note(|| Step::Enough { unread });
+        }
+        self.scratch.return_seen(seen);
+        if made > 0 {
+            return Found::Records;
+        }
+        if let Some(target) = host.and_then(Name::from_text) {
+            let data = Data::Cname(self.scratch.arena.keep(target.wire()));
+            self.scratch.push(ask.section, ask.owner, ttl, data);
+            self.follow(&target, ask.depth + 1, ask.section, ttl);
+            return Found::Records;
+        }
+        if any { Found::NoData } else { Found::NoName }
+    }
+
+    fn followed(&self) -> usize {
+        if self.query.edns.is_some() { RECORDS } else { FOLLOWED }
+    }
+
+    /// Follows a name for a service: addresses and what leads to them, with the service's TTL.
+    fn follow(&mut self, target: &Name, depth: u8, section: Section, ttl: u32) {
+        let from = self.scratch.section(section).len();
+        self.chase(target, depth, section);
+        let most = if depth == 1 { self.followed() } else { FOLLOWED };
+        let records = self.scratch.section(section);
+        let mut to = from;
+        for at in from..records.len() {
+            let Some(mut record) = records.get(at).copied() else { break };
+            let leads = matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Cname(_));
+            if leads && to - from < most {
+                record.ttl = ttl;
+                if let Some(place) = records.get_mut(to) {
+                    *place = record;
+                    to += 1;
+                }
+            }
+        }
+        records.truncate(to);
+    }
+
+    /// Where an instance is. An address that is the name that was asked for means its node.
+    fn whereabouts<'a>(
+        &self,
+        ask: &Ask<'_>,
+        node: &'a Node,
+        service: &'a Service,
+    ) -> Whereabouts<'a> {
+        let family = Family::of(ask.rtype);
+        let own = address::of_service(service, family);
+        if !own.is_empty() && !self.is_name(ask, own) {
+            return match address::parse(own) {
+                Some(address) => Whereabouts::Other(address),
+                None => Whereabouts::Host(own),
+            };
+        }
+        if !own.is_empty()
+            && let Some(address) = address::parse(&node.address)
+        {
+            return Whereabouts::Node(address);
+        }
+        let text = address::of_node(node, family);
+        match address::parse(text) {
+            Some(address) if *text == *node.address => Whereabouts::Node(address),
+            Some(address) => Whereabouts::Other(address),
+            None => Whereabouts::Host(text),
+        }
+    }
+
+    fn is_name(&self, ask: &Ask<'_>, text: &str) -> bool {
+        let name = text.strip_suffix('.').unwrap_or(text);
+        name.eq_ignore_ascii_case(ask.dotted.joined(0, ask.dotted.count()))
+    }
+
+    /// An SRV record with what belongs to it; false if no message can hold it.
+    fn srv(
+        &mut self,
+        ask: &Ask<'_>,
+        node: &Node,
+        service: &Service,
+        health: Health,
+        place: &Whereabouts<'_>,
+        ttl: u32,
+    ) -> bool {
+        let own = self.name_within(node.name.as_str(), Form::Node, ask.zone);
+        let target = match place {
+            Whereabouts::Node(_) => own,
+            Whereabouts::Other(address) => self.hexadecimal_name(*address, ask.zone),
+            Whereabouts::Host(text) => Name::from_text(text),
+        };
+        let Some(target) = target else {
+            let name = match place {
+                Whereabouts::Host(text) => text,
+                _ => node.name.as_str(),
+            };
+            self.drop_it(|| Drop::Unwritable { name: name.to_owned() });
+            return false;
+        };
+        let owner = self.scratch.arena.keep(target.wire());
+        let glue = self.scratch.additional.len() as u32;
+        let data = Data::Srv {
+            weight: weight(service.weights, health),
+            // As the reference cuts numbers that are no ports.
+            port: service.port as u16,
+            target: owner,
+            glue,
+        };
+        self.scratch.push(ask.section, ask.owner, ttl, data);
+        match place {
+            Whereabouts::Node(address) | Whereabouts::Other(address) => {
+                let data = match address {
+                    IpAddr::V4(address) => Data::A(*address),
+                    IpAddr::V6(address) => Data::Aaaa(*address),
+                };
+                self.scratch.push(Section::Additional, owner, ttl, data);
+            }
+            Whereabouts::Host(_) => self.follow(&target, 1, Section::Additional, ttl),
+        }
+        if self.config.settings.node_meta_txt
+            && self.scratch.additional.len() < COMPANY
+            && node.meta.as_deref().is_some_and(|meta| !meta.is_empty())
+            && let Some(own) = own
+        {
+            let owner: Piece = self.scratch.arena.keep(own.wire());
+            self.metadata(node, owner, ttl, Section::Additional);
+        }
+        true
+    }
+
+    /// `<hexadecimal>.addr.<datacenter>.<zone>`.
+    fn hexadecimal_name(&self, address: IpAddr, zone: &[u8]) -> Option<Name> {
+        let mut text = Hexadecimal::default();
+        match address {
+            IpAddr::V4(address) => write!(text, "{:08x}", u32::from(address)).ok()?,
+            IpAddr::V6(address) => write!(text, "{:032x}", u128::from(address)).ok()?,
+        }
+        let digits = std::str::from_utf8(text.bytes.get(..text.length)?).ok()?;
+        self.name_within(digits, Form::Addr, zone)
+    }
+}
+
+/// Which service is looked up, and the tag that its instances must have, empty for any; none if it
+/// is neither of the two forms.
+pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> Option<(&str, &str)> {
+    let last = dotted.label(subject - 1);
+    let underscored = |at: usize| dotted.label(at).strip_prefix('_');
+    if subject == 2
+        && let (Some(name), Some(tag)) = (underscored(0), underscored(1))
+    {
+        return Some((name, if tag == "tcp" { "" } else { tag }));
+    }
+    if subject == 1 {
+        return Some((last, ""));
+    }
+    (!last.starts_with('_')).then(|| (last, dotted.joined(0, subject - 1)))
+}
+
+/// Digits on the stack.
+#[derive(Default)]
+struct Hexadecimal {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl std::fmt::Write for Hexadecimal {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let place = self.bytes.get_mut(self.length..self.length + text.len());
+        place.ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}
+
+fn has_tag(service: &Service, folded: &str) -> bool {
+    let tags = service.tags.as_deref().unwrap_or_default();
+    tags.iter().any(|tag| tag.eq_ignore_ascii_case(folded))
+}
+
+/// The record of an address for a question, if it is of its type. As recorded, TXT too gets
+/// addresses.
+fn record(rtype: Rtype, address: IpAddr) -> Option<Data> {
+    match (rtype, address) {
+        (Rtype::A | Rtype::ANY | Rtype::TXT, IpAddr::V4(address)) => Some(Data::A(address)),
+        (Rtype::AAAA | Rtype::ANY | Rtype::TXT, IpAddr::V6(address)) => Some(Data::Aaaa(address)),
+        _ => None,
+    }
+}
+
+/// The weight of an instance. Both zero means that none was given.
+fn weight(weights: Weights, health: Health) -> u16 {
+    let weight = match (weights, health) {
+        (Weights { passing: 0, warning: 0 }, _) => 1,
+        (weights, Health::Passing) => weights.passing,
+        (weights, Health::Warning) => weights.warning,
+    };
+    weight.clamp(0, u16::MAX.into()) as u16
+}
