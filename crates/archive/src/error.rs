@@ -32,13 +32,21 @@ pub enum ArchiveError {
     Integrity(String),
     /// Bytes follow the archive.
     #[error("{0} unread uncompressed bytes remain")]
-    Unread(usize),
+    Unread(u64),
     /// The archive is whole, and then its compression breaks off.
     #[error("{0}")]
     Tail(String),
-    /// More than the caller wants to have in memory.
+    /// More than the caller takes.
     #[error("the snapshot is longer than {0} bytes")]
-    TooLong(usize),
+    TooLong(u64),
+    /// A record of a type that is longer than the caller takes.
+    #[error("failed to restore a {name} record: it is longer than {limit} bytes")]
+    LongRecord {
+        /// The type's name.
+        name: String,
+        /// What the caller takes.
+        limit: usize,
+    },
     /// The state holds something that is no record; the text says what.
     #[error("failed to read snapshot file: {0}")]
     Record(String),

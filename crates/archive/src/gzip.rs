@@ -1,46 +1,76 @@
-//! Packing and unpacking.
+//! Unpacking.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Chain, Cursor, ErrorKind, Read};
 
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 
 use crate::ArchiveError;
 
 /// How long the head of a gzip stream is at least.
 const HEAD: usize = 10;
 
-/// What was unpacked, and why that broke off if it did.
-pub(crate) struct Unpacked {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) failure: Option<String>,
+/// What is unpacked, as far as it goes.
+pub(crate) struct Unpacked<R> {
+    decoder: MultiGzDecoder<Chain<Cursor<Vec<u8>>, R>>,
+    /// How much may still come.
+    left: u64,
+    is_too_long: bool,
+    failure: Option<String>,
 }
 
-pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Unpacked, ArchiveError> {
-    match bytes {
-        [] => return Err(ArchiveError::Gzip("EOF")),
-        [0x1f, 0x8b, 8, ..] if bytes.len() >= HEAD => {}
-        _ if bytes.len() < HEAD => return Err(ArchiveError::Gzip("unexpected EOF")),
-        _ => return Err(ArchiveError::Gzip("gzip: invalid header")),
+impl<R: Read> Unpacked<R> {
+    /// Of which not more than `limit` bytes may come.
+    pub(crate) fn new(mut input: R, limit: u64) -> Result<Self, ArchiveError> {
+        let mut head = Vec::with_capacity(HEAD);
+        let read = (&mut input).take(HEAD as u64).read_to_end(&mut head);
+        read.map_err(|error| ArchiveError::Tail(error.to_string()))?;
+        match head[..] {
+            [] => return Err(ArchiveError::Gzip("EOF")),
+            _ if head.len() < HEAD => return Err(ArchiveError::Gzip("unexpected EOF")),
+            [0x1f, 0x8b, 8, ..] => {}
+            _ => return Err(ArchiveError::Gzip("gzip: invalid header")),
+        }
+        let decoder = MultiGzDecoder::new(Cursor::new(head).chain(input));
+        Ok(Unpacked { decoder, left: limit, is_too_long: false, failure: None })
     }
-    let mut unpacked = Vec::new();
-    let mut reader = MultiGzDecoder::new(bytes).take(limit as u64 + 1);
-    let failure = reader.read_to_end(&mut unpacked).err().map(|error| match error.kind() {
+
+    /// Fills a buffer, or as much of it as there is; says how much.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() && self.failure.is_none() && !self.is_too_long {
+            match self.decoder.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => {
+                    filled += count;
+                    match self.left.checked_sub(count as u64) {
+                        Some(left) => self.left = left,
+                        None => self.is_too_long = true,
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => self.failure = Some(text(&error)),
+            }
+        }
+        filled
+    }
+
+    /// Whether there was more than the limit.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.is_too_long
+    }
+
+    /// Why it broke off, if it did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+}
+
+fn text(error: &std::io::Error) -> String {
+    match error.kind() {
         ErrorKind::UnexpectedEof => "unexpected EOF".to_owned(),
         ErrorKind::InvalidInput if error.to_string().contains("header") => {
             "gzip: invalid header".to_owned()
         }
         _ => error.to_string(),
-    });
-    if unpacked.len() > limit {
-        return Err(ArchiveError::TooLong(limit));
     }
-    Ok(Unpacked { bytes: unpacked, failure })
-}
-
-pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.expect("writing to memory does not fail")
 }

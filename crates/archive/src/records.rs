@@ -1,5 +1,8 @@
 //! The records of a state, as Consul writes it.
 
+use std::io::{self, Read, Write};
+
+use wire::DecodeError;
 use wire::msgpack::{Reader, Value, Writer};
 
 use crate::ArchiveError;
@@ -107,100 +110,180 @@ impl Record<'_> {
     }
 }
 
-/// The index that stands at the head of a state.
-///
-/// # Errors
-///
-/// [`ArchiveError::Record`] for what is no head.
-pub fn last_index(state: &[u8]) -> Result<u64, ArchiveError> {
-    let mut index = 0;
-    let mut reader = Reader::new(state);
-    let read = reader.read_record(&[], |reader, name| {
-        if name == b"LastIndex" {
-            index = reader.read_u64()?;
-            return Ok(());
-        }
-        reader.skip()
-    });
-    read.map_err(|error| ArchiveError::Record(error.to_string()))?;
-    Ok(index)
-}
-
-/// The records of a state, one after another; ends after the first that is none.
-#[derive(Clone, Debug)]
-pub struct Records<'a> {
-    state: &'a [u8],
+/// The records of a state, one after another, from a stream. What is kept in memory is the record
+/// that is looked at and what was read ahead.
+#[derive(Debug)]
+pub struct Records<R> {
+    input: R,
+    limit: usize,
+    buffer: Vec<u8>,
+    /// How much of the buffer was looked at.
     position: usize,
     begun: bool,
+    /// Whether nothing more comes.
+    ended: bool,
 }
 
-impl<'a> Records<'a> {
-    /// The records of this state.
-    pub fn new(state: &'a [u8]) -> Self {
-        Records { state, position: 0, begun: false }
+/// How much is read ahead.
+const AHEAD_BYTES: usize = 64 << 10;
+
+impl<R: Read> Records<R> {
+    /// The records of this state, of which none may be longer than `limit` bytes.
+    pub fn new(input: R, limit: usize) -> Self {
+        Records { input, limit, buffer: Vec::new(), position: 0, begun: false, ended: false }
     }
 
-    fn read(&mut self) -> Result<Option<Record<'a>>, wire::DecodeError> {
-        let start = self.position;
-        let mut reader = Reader::new(&self.state[start..]);
-        if !self.begun {
-            self.begun = true;
+    /// The index that stands at the head of the state. To be asked before the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Record`] for what is no head.
+    pub fn last_index(&mut self) -> Result<u64, ArchiveError> {
+        let found = self.scan(|reader| {
+            let mut index = 0;
+            reader.read_record(&[], |reader, name| {
+                if name == b"LastIndex" {
+                    index = reader.read_u64()?;
+                    return Ok(());
+                }
+                reader.skip()
+            })?;
+            Ok(index)
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The next record; nothing behind the last, and behind an error.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError::Record`] for what is none, [`ArchiveError::LongRecord`].
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ArchiveError> {
+        let mut head = 0;
+        if !std::mem::replace(&mut self.begun, true) {
+            let skipped = self.scan(|reader| reader.skip().map(|()| reader.position()))?;
+            head = skipped.unwrap_or_default();
+            self.position += head;
+        }
+        let scanned = self.scan(|reader| {
+            if reader.rest().is_empty() {
+                // More may come; at the end there is no record.
+                return Err(DecodeError::Empty);
+            }
+            reader.take(1)?;
             reader.skip()?;
+            Ok(reader.position())
+        });
+        let Some(length) = scanned? else { return Ok(None) };
+        let record = &self.buffer[self.position..self.position + length];
+        let kind = record[0];
+        if length > self.limit {
+            self.give_up();
+            return Err(self.too_long(kind));
         }
-        if reader.rest().is_empty() {
-            return Ok(None);
-        }
-        let kind = reader.take(1)?[0];
-        let rest = reader.rest();
-        let value_at = reader.position();
-        reader.skip()?;
-        let length = reader.position();
-        self.position = start + length;
-        Ok(Some(Record { kind, value: &rest[..length - value_at], length }))
+        self.position += length;
+        let record = &self.buffer[self.position - length..self.position];
+        Ok(Some(Record { kind, value: &record[1..], length: head + length }))
     }
-}
 
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>, ArchiveError>;
+    fn too_long(&self, kind: u8) -> ArchiveError {
+        ArchiveError::LongRecord { name: type_name(kind), limit: self.limit }
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.read() {
-            Ok(record) => record.map(Ok),
-            Err(error) => {
-                self.position = self.state.len();
-                Some(Err(ArchiveError::Record(error.to_string())))
+    /// Looks at what comes next until there is enough of it. Nothing if there is nothing.
+    fn scan<T>(
+        &mut self,
+        mut look: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, ArchiveError> {
+        loop {
+            let seen = &self.buffer[self.position..];
+            match look(&mut Reader::new(seen)) {
+                Ok(found) => return Ok(Some(found)),
+                Err(DecodeError::Empty) if self.ended => return Ok(None),
+                Err(DecodeError::Empty | DecodeError::Incomplete) if !self.ended => {
+                    if seen.len() > self.limit {
+                        let kind = seen.first().copied().unwrap_or_default();
+                        self.give_up();
+                        return Err(self.too_long(kind));
+                    }
+                    if let Err(error) = self.read_on() {
+                        self.give_up();
+                        return Err(ArchiveError::Record(error.to_string()));
+                    }
+                }
+                Err(error) => {
+                    self.give_up();
+                    return Err(ArchiveError::Record(error.to_string()));
+                }
             }
         }
+    }
+
+    fn give_up(&mut self) {
+        self.ended = true;
+        self.buffer.clear();
+        self.position = 0;
+    }
+
+    /// Reads as much as there is already, so that long records are not looked at often.
+    fn read_on(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.position);
+        self.position = 0;
+        let wanted = self.buffer.len().max(AHEAD_BYTES);
+        let found = (&mut self.input).take(wanted as u64).read_to_end(&mut self.buffer)?;
+        self.ended = found == 0;
+        Ok(())
     }
 }
 
 /// Writes a state, record by record.
-#[derive(Debug)]
-pub struct StateWriter {
+pub struct StateWriter<'a> {
+    out: &'a mut dyn Write,
     bytes: Vec<u8>,
 }
 
-impl StateWriter {
+impl<'a> StateWriter<'a> {
     /// Begins a state whose last command had this index.
-    #[must_use]
-    pub fn new(last_index: u64) -> Self {
+    pub fn new(out: &'a mut dyn Write, last_index: u64) -> Self {
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes);
         writer.write_map(1);
         writer.write_text("LastIndex");
         writer.write_u64(last_index);
-        StateWriter { bytes }
+        StateWriter { out, bytes }
     }
 
     /// Appends a record of a type.
-    pub fn put(&mut self, kind: u8, value: &Value) {
-        self.bytes.push(kind);
-        Writer::new(&mut self.bytes).write_value(value);
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn put(&mut self, kind: u8, value: &Value) -> io::Result<()> {
+        self.put_with(kind, |writer| writer.write_value(value))
     }
 
-    /// The state.
-    #[must_use]
-    pub fn finish(self) -> Vec<u8> {
-        self.bytes
+    /// Appends a record of a type whose one value is written here.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn put_with(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>)) -> io::Result<()> {
+        self.bytes.push(kind);
+        write(&mut Writer::new(&mut self.bytes));
+        if self.bytes.len() < AHEAD_BYTES {
+            return Ok(());
+        }
+        self.out.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    /// Ends the state.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    pub fn finish(self) -> io::Result<()> {
+        self.out.write_all(&self.bytes)
     }
 }

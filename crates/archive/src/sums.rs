@@ -1,6 +1,8 @@
 //! The hash sums of the files.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use std::io::{self, Read, Write};
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
 
 use crate::ArchiveError;
 
@@ -8,23 +10,64 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn sum(contents: &[u8]) -> String {
+/// The sum of a whole file.
+pub(crate) fn of(contents: &[u8]) -> String {
     hex(digest(&SHA256, contents).as_ref())
 }
 
+/// Sums up what passes through it, or what is written to it.
+pub(crate) struct Summed<T> {
+    inner: T,
+    context: Context,
+    length: u64,
+}
+
+impl<T> Summed<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Summed { inner, context: Context::new(&SHA256), length: 0 }
+    }
+
+    /// The length and the sum.
+    pub(crate) fn finish(self) -> (u64, String) {
+        (self.length, hex(self.context.finish().as_ref()))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        self.context.update(bytes);
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(out)?;
+        self.add(&out[..count]);
+        Ok(count)
+    }
+}
+
+impl Write for Summed<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The list of sums, a line for each file.
-pub(crate) fn write(files: &[(&str, &Vec<u8>)]) -> Vec<u8> {
-    let line = |(name, contents): &(&str, &Vec<u8>)| format!("{}  {name}\n", sum(contents));
+pub(crate) fn write(files: &[(&str, String)]) -> Vec<u8> {
+    let line = |(name, sum): &(&str, String)| format!("{sum}  {name}\n");
     files.iter().map(line).collect::<String>().into_bytes()
 }
 
 /// Checks that every file has a sum in the list, and the right one.
-pub(crate) fn check(list: &[u8], files: &[(&str, &[u8])]) -> Result<(), ArchiveError> {
+pub(crate) fn check(list: &[u8], files: &[(&str, String)]) -> Result<(), ArchiveError> {
     let wrong = |text: String| Err(ArchiveError::Integrity(text));
     let list = String::from_utf8_lossy(list);
-    // Each file is summed up once, however often the list names it.
-    let mut files: Vec<_> =
-        files.iter().map(|(name, contents)| (*name, sum(contents), false)).collect();
+    let mut files: Vec<_> = files.iter().map(|(name, sum)| (*name, sum, false)).collect();
     for line in list.lines() {
         let mut words = line.split_ascii_whitespace();
         let given = words.next().unwrap_or_default();

@@ -1,147 +1,16 @@
 //! Keys and values: entries, tombstones, locks.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::entry::{Entry, Fields};
 use crate::error::Error;
 use crate::name::{ModifyIndex, SessionId, Time, Uuid};
 use crate::state::{Mark, Snapshot, Write};
 use crate::watch::Key;
-
-/// The fixed fields in front of key and value: create, modify and lock index, flags, session, and
-/// the key's length.
-const HEADER: usize = 8 * 4 + 16 + 4;
-
-/// One entry in one allocation: a hundred thousand small ones are to fit in 20 MiB.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Entry(Arc<[u8]>);
-
-/// What an entry says, as borrowed fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fields<'a> {
-    /// The key's bytes.
-    pub key: &'a [u8],
-    /// The value's bytes.
-    pub value: &'a [u8],
-    /// The client's number, kept as it is.
-    pub flags: u64,
-    /// How often the key has been locked since the last plain write.
-    pub lock_index: u64,
-    /// Who holds the lock.
-    pub session: Option<SessionId>,
-    /// The write that made the entry.
-    pub create: ModifyIndex,
-    /// The write that changed it last.
-    pub modify: ModifyIndex,
-}
-
-impl Entry {
-    /// Packs the fields. A key is at most 4 GiB.
-    #[must_use]
-    pub fn new(fields: Fields<'_>) -> Self {
-        let session = fields.session.map_or([0; 16], |id| *id.as_bytes());
-        let key_length = u32::try_from(fields.key.len()).unwrap_or(u32::MAX);
-        let parts: [&[u8]; 8] = [
-            &fields.create.0.to_le_bytes(),
-            &fields.modify.0.to_le_bytes(),
-            &fields.lock_index.to_le_bytes(),
-            &fields.flags.to_le_bytes(),
-            &session,
-            &key_length.to_le_bytes(),
-            fields.key,
-            fields.value,
-        ];
-        Self(parts.concat().into())
-    }
-
-    /// What [`Entry::packed`] gave, if it is whole.
-    #[must_use]
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
-        let length = bytes.get(HEADER - 4..HEADER)?.try_into().ok().map(u32::from_le_bytes)?;
-        bytes.get(HEADER..)?.get(..length as usize)?;
-        Some(Self(bytes.into()))
-    }
-
-    /// The entry's bytes, as snapshots hold them.
-    #[must_use]
-    pub fn packed(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn number(&self, at: usize) -> u64 {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&self.0[at..at + 8]);
-        u64::from_le_bytes(bytes)
-    }
-
-    /// The key's bytes.
-    #[must_use]
-    pub fn key(&self) -> &[u8] {
-        let mut length = [0; 4];
-        length.copy_from_slice(&self.0[HEADER - 4..HEADER]);
-        &self.0[HEADER..HEADER + u32::from_le_bytes(length) as usize]
-    }
-
-    /// Every field.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'_> {
-        let key = self.key();
-        let mut session = [0; 16];
-        session.copy_from_slice(&self.0[32..48]);
-        Fields {
-            key,
-            value: &self.0[HEADER + key.len()..],
-            flags: self.number(24),
-            lock_index: self.number(16),
-            session: (session != [0; 16]).then(|| Uuid::from_bytes(session)),
-            create: ModifyIndex(self.number(0)),
-            modify: ModifyIndex(self.number(8)),
-        }
-    }
-}
-
-impl Serialize for Entry {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.packed())
-    }
-}
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let packed = <&[u8]>::deserialize(deserializer)?;
-        Self::unpack(packed).ok_or_else(|| serde::de::Error::custom("a torn entry"))
-    }
-}
-
-impl Borrow<[u8]> for Entry {
-    fn borrow(&self) -> &[u8] {
-        self.key()
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(other.key())
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fields().fmt(f)
-    }
-}
 
 /// What was deleted: a key, or everything under a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

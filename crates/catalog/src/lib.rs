@@ -40,6 +40,7 @@
 mod autopilot;
 mod check;
 mod coordinate;
+mod entry;
 mod error;
 mod index_table;
 mod kv;
@@ -63,8 +64,9 @@ mod watch;
 pub use autopilot::{Autopilot, AutopilotWrite};
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
+pub use entry::{Entry, Fields};
 pub use error::Error;
-pub use kv::{Entry, Fields, KvVerb, KvWrite};
+pub use kv::{KvVerb, KvWrite};
 pub use lookup::Found;
 pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
@@ -75,7 +77,7 @@ pub use query::{
     QueryTemplate, QueryWrite, Secret, ServiceQuery, promote_near,
 };
 pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
-pub use restore::RestorePart;
+pub use restore::{PartWriter, RestorePart};
 pub use row::Row;
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};
 pub use session::{Behavior, LOCK_DELAY_MAX_MS, Session};

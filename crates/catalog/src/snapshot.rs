@@ -7,24 +7,36 @@
 //! end = 0:u32 crc32 of the header and of all frames' bytes:u32
 //! ```
 //!
-//! Numbers are little-endian. Indexes by name and the like are not written: they follow from the
-//! rows. The same state makes the same bytes.
+//! Behind the record of a restoring that is under way stand the rows of the state that comes with
+//! it. Numbers are little-endian. Indexes by name and the like are not written: they follow from
+//! the rows. The same state makes the same bytes.
+//!
+//! | version | since then |
+//! |---|---|
+//! | 1 | |
+//! | 2 | prepared queries |
+//! | 3 | numbers of entries are of variable length; a restoring comes as rows, not as a stream |
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
+use crate::entry::Entry;
 use crate::kv::Tombstone;
 use crate::name::ModifyIndex;
 use crate::restore::Staged;
 use crate::row::Row;
 use crate::state::Snapshot;
 
-const MAGIC: &[u8; 8] = b"TRIBUNEC";
-const VERSION: u32 = 2;
-/// The oldest that is read: it has no prepared queries.
+/// What every stream begins with; no tag is its first byte.
+pub(crate) const MAGIC: &[u8; 8] = b"TRIBUNEC";
+const VERSION: u32 = 3;
+/// The oldest that is read.
 const VERSION_MIN: u32 = 1;
+/// The last one with entries of wide numbers, and with restorings as streams.
+const VERSION_WIDE: u32 = 2;
 const HEADER: usize = 8 + 4 + 8;
 
 /// A frame is closed as soon as it has this many bytes: what a writer keeps in memory.
@@ -37,7 +49,7 @@ const FRAME_MAX: usize = 16 * 1024 * 1024;
 /// What stands in front of each row.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Tag {
+pub(crate) enum Tag {
     Mark = 1,
     Entry,
     Tombstone,
@@ -50,12 +62,16 @@ enum Tag {
     VirtualAddress,
     Autopilot,
     Staging,
+    /// A piece of a stream (`Staged::stream`).
     Staged,
     Query,
+    /// Only in parts of a restoring.
+    NamedIndex,
+    LastIndex,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 14] = [
+const TAGS: [Tag; 16] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -70,6 +86,8 @@ const TAGS: [Tag; 14] = [
     Tag::Staging,
     Tag::Staged,
     Tag::Query,
+    Tag::NamedIndex,
+    Tag::LastIndex,
 ];
 
 struct Writer<'a> {
@@ -80,8 +98,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, tag: Tag, row: &impl Serialize) -> io::Result<()> {
-        self.frame.push(tag as u8);
-        self.frame = postcard::to_extend(row, std::mem::take(&mut self.frame)).map_err(invalid)?;
+        append(&mut self.frame, tag, row)?;
         if self.frame.len() >= FRAME_BYTES { self.close() } else { Ok(()) }
     }
 
@@ -101,6 +118,31 @@ impl Writer<'_> {
     }
 }
 
+/// Appends a row with what stands in front of it.
+pub(crate) fn append(out: &mut Vec<u8>, tag: Tag, row: &impl Serialize) -> io::Result<()> {
+    out.push(tag as u8);
+    *out = postcard::to_extend(row, std::mem::take(out)).map_err(invalid)?;
+    Ok(())
+}
+
+/// Appends any row.
+pub(crate) fn append_row(out: &mut Vec<u8>, row: &Row) -> io::Result<()> {
+    match row {
+        Row::Entry(entry) => append(out, Tag::Entry, entry),
+        Row::Tombstone { key, modify, time } => {
+            append(out, Tag::Tombstone, &(key, Tombstone { modify: *modify, time: *time }))
+        }
+        Row::Node(node) => append(out, Tag::Node, node),
+        Row::Service(service) => append(out, Tag::Service, service),
+        Row::Check(check) => append(out, Tag::Check, check),
+        Row::Session(session) => append(out, Tag::Session, session),
+        Row::Coordinate(row) => append(out, Tag::Coordinate, row),
+        Row::VirtualAddress(name, number) => append(out, Tag::VirtualAddress, &(name, number)),
+        Row::Autopilot(row) => append(out, Tag::Autopilot, row),
+        Row::Query(query) => append(out, Tag::Query, query),
+    }
+}
+
 impl Snapshot {
     /// Writes the state, a frame at a time.
     ///
@@ -115,6 +157,23 @@ impl Snapshot {
         let mut whole = crc32fast::Hasher::new();
         whole.update(&header);
         let mut writer = Writer { out, frame: Vec::with_capacity(2 * FRAME_BYTES), whole };
+        self.put_rows(&mut writer)?;
+        if let Some(staged) = &self.staged {
+            let head = (staged.id, staged.time, staged.parts, staged.root.index);
+            writer.put(Tag::Staging, &head)?;
+            for piece in &staged.stream {
+                writer.put(Tag::Staged, piece)?;
+            }
+            staged.root.put_rows(&mut writer)?;
+        }
+        writer.close()?;
+        let sum = writer.whole.finalize();
+        out.write_all(&0u32.to_le_bytes())?;
+        out.write_all(&sum.to_le_bytes())?;
+        out.flush()
+    }
+
+    fn put_rows(&self, writer: &mut Writer<'_>) -> io::Result<()> {
         for mark in &self.marks {
             writer.put(Tag::Mark, &mark)?;
         }
@@ -151,17 +210,7 @@ impl Snapshot {
         for query in self.query_list() {
             writer.put(Tag::Query, query)?;
         }
-        if let Some(staged) = &self.staged {
-            writer.put(Tag::Staging, &(staged.id, staged.time))?;
-            for part in &staged.parts {
-                writer.put(Tag::Staged, part)?;
-            }
-        }
-        writer.close()?;
-        let sum = writer.whole.finalize();
-        out.write_all(&0u32.to_le_bytes())?;
-        out.write_all(&sum.to_le_bytes())?;
-        out.flush()
+        Ok(())
     }
 
     /// Reads what [`Snapshot::save`] wrote. Allocates no more than the bytes that are there.
@@ -207,18 +256,44 @@ impl Snapshot {
             let mut rest = &frame[..];
             while let Some((&tag, row)) = rest.split_first() {
                 rest = row;
-                root.take_row(tag, &mut rest)?;
+                let root = match &mut root.staged {
+                    Some(staged) if tag != Tag::Staged as u8 => Arc::make_mut(&mut staged.root),
+                    _ => &mut root,
+                };
+                root.take_row(tag, version, &mut rest)?;
             }
         }
     }
 
+    /// Enters the rows of a part. Keys that are the same in the state that this one takes the place
+    /// of are shared with it: for a while both are there.
+    pub(crate) fn take_part(&mut self, mut part: &[u8], current: &Self) -> io::Result<()> {
+        while let Some((&tag, mut row)) = part.split_first() {
+            if tag == Tag::Entry as u8 {
+                let entry: Entry = take(&mut row)?;
+                let same = current.kv.entries.get(entry.key()).filter(|there| **there == entry);
+                self.enter(Row::Entry(same.cloned().unwrap_or(entry)));
+            } else if tag == Tag::Staging as u8 {
+                return Err(invalid("a stray part"));
+            } else {
+                self.take_row(tag, VERSION, &mut row)?;
+            }
+            part = row;
+        }
+        Ok(())
+    }
+
     /// Enters one row, with what follows from it.
-    fn take_row(&mut self, tag: u8, rest: &mut &[u8]) -> io::Result<()> {
+    fn take_row(&mut self, tag: u8, version: u32, rest: &mut &[u8]) -> io::Result<()> {
         let tag = TAGS.into_iter().find(|known| *known as u8 == tag);
         match tag.ok_or_else(|| invalid("unknown kind of row in the snapshot"))? {
             Tag::Mark => {
                 let (mark, index) = take(rest)?;
                 self.marks.insert(mark, index);
+            }
+            Tag::Entry if version <= VERSION_WIDE => {
+                let entry = Entry::unpack_wide(take(rest)?);
+                self.enter(Row::Entry(entry.ok_or_else(|| invalid("a torn entry"))?));
             }
             Tag::Entry => self.enter(Row::Entry(take(rest)?)),
             Tag::Tombstone => {
@@ -242,11 +317,23 @@ impl Snapshot {
             Tag::Query => self.enter(Row::Query(take(rest)?)),
             Tag::Staging => {
                 let (id, time) = take(rest)?;
-                self.staged = Some(Staged { id, time, parts: Vector::new() });
+                let (parts, index) =
+                    if version <= VERSION_WIDE { (0, ModifyIndex::ZERO) } else { take(rest)? };
+                let root = Arc::new(Self { index, ..Self::default() });
+                self.staged = Some(Staged { id, time, parts, root, stream: Vector::new() });
             }
             Tag::Staged => {
+                let piece: &[u8] = take(rest)?;
                 let staged = self.staged.as_mut().ok_or_else(|| invalid("a stray part"))?;
-                staged.parts.push_back(take(rest)?);
+                staged.stream.push_back(piece.into());
+            }
+            Tag::NamedIndex => {
+                let (name, index): (&str, ModifyIndex) = take(rest)?;
+                self.enter_index(name, index);
+            }
+            Tag::LastIndex => {
+                let index = take(rest)?;
+                self.enter_last_index(index);
             }
         }
         Ok(())

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::kv::{Entry, KvVerb, KvWrite, Refused};
+use crate::kv::{KvVerb, KvWrite, Refused};
 use crate::name::{ModifyIndex, Time, Uuid};
 use crate::node::Node;
 use crate::register::{meta_valid, node_id_valid};

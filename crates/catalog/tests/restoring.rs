@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use catalog::{
-    Autopilot, AutopilotWrite, Command, KvVerb, KvWrite, ModifyIndex, Node, Register, Response,
-    RestorePart, Row, Service, Session, Snapshot, State, Time, Usage, Uuid,
+    Autopilot, AutopilotWrite, Command, Entry, Fields, KvVerb, KvWrite, ModifyIndex, Node,
+    PartWriter, Register, Response, RestorePart, Row, Service, Session, Snapshot, State, Time,
+    Usage, Uuid,
 };
 
 fn set(key: &[u8]) -> Command {
@@ -24,18 +25,23 @@ fn saved(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-/// A state whose last command had an index, in parts of a few bytes.
+/// The rows of a state whose last command had an index, one in each part.
 fn parts(id: u8, index: u64) -> Vec<Command> {
-    let mut other = State::default();
-    other.apply(ModifyIndex(index), Time(0), &[set(b"restored")]);
-    let bytes = saved(&other.snapshot());
-    let count = bytes.chunks(20).len();
-    let part = |(number, bytes): (u32, &[u8])| {
-        let last = number as usize + 1 == count;
-        let id = Uuid::from_bytes([id; 16]);
-        Command::Restore(RestorePart { id, number, last, bytes: bytes.into() })
-    };
-    (0..).zip(bytes.chunks(20)).map(part).collect()
+    let mut writer = PartWriter::new(Uuid::from_bytes([id; 16]));
+    let mut parts = Vec::new();
+    writer.put_last_index(ModifyIndex(index)).unwrap();
+    parts.push(writer.take(false));
+    writer.put_index("kvs", ModifyIndex(index)).unwrap();
+    parts.push(writer.take(false));
+    for (key, last) in [(b"old", false), (b"mid", false), (b"end", true)] {
+        let (create, modify) = (ModifyIndex(1), ModifyIndex(index));
+        let fields =
+            Fields { key, value: b"v", flags: 0, lock_index: 0, session: None, create, modify };
+        writer.put(&Row::Entry(Entry::new(fields))).unwrap();
+        assert!(writer.length() > 0);
+        parts.push(writer.take(last));
+    }
+    parts.into_iter().map(Command::Restore).collect()
 }
 
 fn apply(state: &mut State, index: u64, command: &Command) -> Response {
@@ -46,19 +52,20 @@ fn apply(state: &mut State, index: u64, command: &Command) -> Response {
 fn the_last_part_swaps_the_state_and_indexes_go_on() {
     for (there, next) in [(500, 501), (3, 10)] {
         let mut state = State::default();
-        apply(&mut state, 1, &set(b"old"));
+        apply(&mut state, 1, &set(b"before"));
         let parts = parts(1, there);
-        assert!(parts.len() > 2);
         for (index, part) in (10..).zip(&parts) {
-            assert!(state.snapshot().kv_get(b"old").is_some());
+            assert!(state.snapshot().kv_get(b"before").is_some());
             assert!(!state.take_replaced());
             assert_eq!(apply(&mut state, index, part), Response::Done);
         }
         let snapshot = state.snapshot();
         assert!(state.take_replaced() && !state.take_replaced());
-        assert!(snapshot.kv_get(b"old").is_none());
-        let restored = snapshot.kv_get(b"restored").unwrap().fields();
+        assert!(snapshot.kv_get(b"before").is_none());
+        assert_eq!(snapshot.kv_list(b"").count(), 3);
+        let restored = snapshot.kv_get(b"end").unwrap().fields();
         assert_eq!(restored.modify, ModifyIndex(there));
+        assert_eq!(snapshot.kv_index(), ModifyIndex(there));
         let last_part = 9 + parts.len() as u64;
         assert_eq!(snapshot.index(), ModifyIndex(last_part.max(next)));
         // The log knows nothing of the jump.
@@ -77,6 +84,17 @@ fn parts_survive_a_snapshot_and_end_with_another_restoring() {
     let mut state = State::new(Snapshot::restore(&mut &bytes[..]).unwrap());
     assert_eq!(saved(&state.snapshot()), bytes);
     assert_eq!(apply(&mut state, 2, &ours[1]), Response::Done);
+    assert_eq!(apply(&mut state, 3, &ours[2]), Response::Done);
+    let before = saved(&state.snapshot());
+    let restored = Snapshot::restore(&mut &before[..]).unwrap();
+    assert_eq!(saved(&restored), before);
+    // What is staged is not there.
+    assert_eq!(restored.kv_list(b"").count(), 0);
+    let mut one = State::new(restored);
+    for (index, part) in (4..).zip(&ours[3..]) {
+        assert_eq!(apply(&mut one, index, part), Response::Done);
+    }
+    assert_eq!(one.snapshot().kv_list(b"").count(), 3);
 
     let refused = |response| match response {
         Response::Refused(error) => error.to_string(),
@@ -84,7 +102,7 @@ fn parts_survive_a_snapshot_and_end_with_another_restoring() {
     };
     let began = "failed to restore: another one began in between";
     assert_eq!(apply(&mut state, 3, &theirs[0]), Response::Done);
-    assert_eq!(refused(apply(&mut state, 4, &ours[2])), began);
+    assert_eq!(refused(apply(&mut state, 4, &ours[3])), began);
     // The other one goes on, but not with a part left out.
     assert_eq!(apply(&mut state, 5, &theirs[1]), Response::Done);
     assert_eq!(refused(apply(&mut state, 6, &theirs[3])), began);
@@ -100,6 +118,12 @@ fn damage_changes_nothing_and_what_was_left_lying_is_forgotten() {
     let response = apply(&mut state, 2, &Command::Restore(part));
     assert!(matches!(response, Response::Refused(_)));
     assert!(state.snapshot().kv_get(b"old").is_some());
+    // A part is made of rows; a stream, as logs of before have it, is a whole one.
+    let bytes = saved(&state.snapshot());
+    let bytes = bytes[..bytes.len() - 1].into();
+    let part = RestorePart { id, number: 0, last: true, bytes };
+    let response = apply(&mut state, 2, &Command::Restore(part));
+    assert!(matches!(response, Response::Refused(_)));
 
     let before = saved(&state.snapshot()).len();
     apply(&mut state, 3, &parts(1, 5)[0]);

@@ -1,7 +1,7 @@
 //! What comes to a server of Consul's API: bodies of requests, and archives of the state.
 
 use api::{Agent, Answer, Failure, Handler, Method, Proposal, Query, Reader, Request};
-use archive::{Archive, Meta, Records};
+use archive::{Meta, Records};
 use catalog::{ModifyIndex, Snapshot, State, Time, Uuid};
 use local::{CheckDefinition, ServiceDefinition};
 
@@ -115,26 +115,44 @@ pub(crate) fn put(
 }
 
 pub(crate) fn archive(input: &[u8]) {
-    if let Ok(read) = Archive::read(input, LIMIT) {
-        state(&read.state);
-        assert_eq!(Archive::read(&read.write(), LIMIT).map(|again| again.state), Ok(read.state));
+    if let Some((meta, read)) = unpacked(input) {
+        state(&read);
+        assert_eq!(unpacked(&packed(&meta, &read)).map(|(_, again)| again), Some(read));
     }
     // What stands behind the sums, which nobody guesses.
     state(input);
-    let whole = Archive { meta: Meta::default(), state: input.to_vec() };
-    assert_eq!(Archive::read(&whole.write(), LIMIT).map(|read| read.state), Ok(whole.state));
+    let whole = unpacked(&packed(&Meta::default(), input));
+    assert_eq!(whole.map(|(_, read)| read), Some(input.to_vec()));
+}
+
+/// The description and the state in an archive.
+pub(crate) fn unpacked(bytes: &[u8]) -> Option<(Meta, Vec<u8>)> {
+    let (meta, state) = archive::read(bytes, LIMIT as u64, |state| {
+        let mut bytes = Vec::new();
+        state.read_to_end(&mut bytes).map(|_| bytes)
+    })
+    .ok()?;
+    Some((meta, state.ok()?))
+}
+
+fn packed(meta: &Meta, state: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    archive::write(&mut bytes, meta, |out| out.write_all(state)).expect("memory takes every byte");
+    bytes
 }
 
 fn state(bytes: &[u8]) {
-    let _ = archive::last_index(bytes);
+    let _ = Records::new(bytes, LIMIT).last_index();
     let mut length = 0;
-    for record in Records::new(bytes) {
-        match record {
-            Ok(record) => {
+    let mut records = Records::new(bytes, LIMIT);
+    loop {
+        match records.next_record() {
+            Ok(Some(record)) => {
                 length += record.length;
                 assert!(!archive::type_name(record.kind).is_empty());
                 let _ = (archive::is_known(record.kind), record.key());
             }
+            Ok(None) => break,
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

@@ -271,8 +271,8 @@ impl Maker {
     fn server_file(&mut self, path: &Path) -> io::Result<()> {
         if path.extension().is_some_and(|extension| extension == "snap") {
             let bytes = fs::read(path)?;
-            if let Ok(archive) = archive::Archive::read(&bytes, LONGEST << 10) {
-                self.add("archive", &[&archive.state]);
+            if let Some((_, state)) = consul::unpacked(&bytes) {
+                self.add("archive", &[&state]);
             }
             self.add("archive", &[&bytes]);
         }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod block;
+mod body;
 mod finished;
 mod gzip;
 mod head;
@@ -21,6 +22,7 @@ mod tls;
 
 pub(crate) use answers::Answers;
 pub(crate) use block::Wait;
+pub(crate) use body::Pieces;
 pub(crate) use listen::{Listener, Places, Service, serve};
 pub(crate) use parameters::Parameters;
 pub(crate) use reply::{ARCHIVE, Reply};

@@ -7,16 +7,25 @@ pub(crate) const BODY_BYTES: usize = 8 << 20;
 /// How long a client may be silent within a body that it sends.
 pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Longest archive of the state that is taken, packed or unpacked: all of it is in memory for a
-/// moment.
+/// Longest archive of the state that is taken, packed or unpacked. It goes through buffers; what it
+/// unpacks to is the state that somebody wants to have in memory.
 pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;
 
-/// Longest record of a restored state: all coordinates are one, of some 200 bytes a node. Once read
-/// it takes up to 32 times as much memory, which is then no more than an archive may.
-pub(crate) const RECORD_BYTES: usize = SNAPSHOT_BYTES / 32;
+/// Archives that are made or taken at a time; further callers wait. Each has a thread, a buffer,
+/// and keeps a state alive, or a file of its length.
+pub(crate) const SNAPSHOTS: usize = 4;
 
-/// How much of a restored state comes with one entry of the log, which takes 8 MiB.
-pub(crate) const RESTORE_PART_BYTES: usize = 4 << 20;
+/// How much of an archive is kept in memory before it goes to a file, and how much is written at a
+/// time.
+pub(crate) const SPOOL_BYTES: usize = 256 << 10;
+
+/// Longest record of a restored state: a row comes with one entry of the log, which takes 8 MiB;
+/// and all coordinates are one record, of some 200 bytes a node. Once read it takes up to 32
+/// times as much memory.
+pub(crate) const RECORD_BYTES: usize = 8 << 20;
+
+/// How much of a restored state comes with one entry of the log, unless a single row is longer.
+pub(crate) const RESTORE_PART_BYTES: usize = 1 << 20;
 
 /// Where the limit of a value is explained; clients know the text.
 pub(crate) const KV_LIMIT_PAGE: &str =

@@ -2,17 +2,18 @@
 //!
 //! ```text
 //!   catalog::Snapshot ── write ──▶ state.bin: {"LastIndex": n} record record …
-//!                     ◀── read ───
+//!   rows and indexes ◀── read ───
 //! ```
 //!
-//! What is read keeps its indexes. Records of what this program does not have (ACLs, configuration
-//! entries, certificate authorities …) are counted and passed over.
+//! Both go through a state record by record. What is read keeps its indexes. Records of what
+//! this program does not have (ACLs, configuration entries, certificate authorities …) are counted
+//! and passed over.
 
 mod fields;
 mod read;
 mod write;
 
-pub(crate) use read::read;
+pub(crate) use read::{Part, read};
 pub(crate) use write::write;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod snapshot;
 
 pub use about::shown_configuration;
 pub(crate) use owned::warning;
+pub(crate) use snapshot::{Spool, restore};
 
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub(crate) struct Shell {
     /// To the one who runs the process.
     pub(crate) asks: tokio::sync::mpsc::Sender<Ask>,
     pub(crate) started: std::time::SystemTime,
+    /// Where a file without a name can be.
+    pub(crate) scratch: std::path::PathBuf,
     /// The configuration as `agent/self` shows it.
     pub(crate) configuration: serde_json::Value,
 }
@@ -96,7 +99,8 @@ pub(crate) async fn call(
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),
         Call::Keyring => keyring::call(site, request).await,
-        Call::Snapshot => snapshot::call(site, request, parameters).await,
+        // Taking one in has a body that is not kept in memory: [`restore`].
+        Call::Snapshot => snapshot::save(site, parameters).await,
         Call::RaftConfiguration => Ok(operator::raft_configuration(site)),
         Call::RaftPeer => operator::raft_peer(request),
         Call::RaftTransferLeader => operator::transfer_leader(site, request),

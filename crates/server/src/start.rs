@@ -280,6 +280,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         log: log.clone(),
         started,
         asks: ask,
+        scratch: data_dir.map_or_else(std::env::temp_dir, Path::to_owned),
         configuration: options.configuration,
     };
     let manners = manners(&options.http);

@@ -10,27 +10,24 @@ use std::time::{Duration, Instant};
 use api::{
     Body, Consistency, Endpoint, Failure, Handler, Meta, Method, Query, QueryUse, Reader, Request,
 };
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use ipnet::IpNet;
-use tokio::time::timeout;
 
 use super::block::{self, Wait};
+use super::body::Pieces;
 use super::finished::Finished;
 use super::parameters::{Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
-use crate::limits::{
-    BODY_BYTES, BODY_SILENCE, CACHE_KEYS, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE,
-};
+use crate::limits::CACHE_KEYS;
 use crate::random;
 use crate::sessions::SessionTimers;
-use crate::shell::Shell;
+use crate::shell::{Shell, Spool};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -266,9 +263,22 @@ impl Site {
         let source = source(headers, peer);
         let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
         let accept = accept.unwrap_or_default().to_owned();
+        let body = match Pieces::new(endpoint, method, &self.agent, request.into_body()) {
+            Ok(body) => body,
+            Err(reply) => return reply,
+        };
+        if let (Handler::Shell(api::Call::Snapshot), Method::Put) = (&handler, method) {
+            // Rare, and more than a connection's own place has room for.
+            let taken = async {
+                let spool = Spool::take(&self.shell.scratch, body).await?;
+                self.own_datacenter(endpoint, &query)?;
+                Ok(crate::shell::restore(self, spool, parameters).await)
+            };
+            return Box::pin(taken).await.unwrap_or_else(|refused: Reply| refused);
+        }
         let body = match method {
             Method::Get => Bytes::new(),
-            _ => match Box::pin(self.body(endpoint, request.into_body())).await {
+            _ => match Box::pin(body.whole()).await {
                 Ok(body) => body,
                 Err(reply) => return reply,
             },
@@ -303,52 +313,6 @@ impl Site {
                 "unable to parse remote addr: address @: missing port in address",
             )),
         }
-    }
-
-    /// The whole body, within the endpoint's limit. What is longer is not read.
-    async fn body(&self, endpoint: &Endpoint, mut body: Incoming) -> Result<Bytes, Reply> {
-        let (limit, page) = match endpoint.path {
-            "/v1/kv/" => (self.agent.kv_value_max_bytes, KV_LIMIT_PAGE),
-            "/v1/txn" => {
-                let limit = self.agent.txn_max_bytes.max(self.agent.kv_value_max_bytes);
-                (limit, TXN_LIMIT_PAGE)
-            }
-            "/v1/snapshot" => (SNAPSHOT_BYTES, ""),
-            _ => (BODY_BYTES, ""),
-        };
-        let too_large = |size: u64| {
-            let see = if page.is_empty() { String::new() } else { format!(" See {page}.") };
-            let mut reply = Reply::text(
-                413,
-                format!("Request body({size} bytes) too large, max size: {limit} bytes.{see}"),
-            );
-            reply.close = true;
-            reply
-        };
-        if let Some(size) = body.size_hint().exact()
-            && size > limit as u64
-        {
-            return Err(too_large(size));
-        }
-        let mut bytes = BytesMut::new();
-        let silent = |_| {
-            let mut reply = Reply::text(408, "408 Request Timeout");
-            reply.close = true;
-            reply
-        };
-        while let Some(frame) = timeout(BODY_SILENCE, body.frame()).await.map_err(silent)? {
-            let frame = frame.map_err(|_| {
-                let mut reply = Reply::text(500, "invalid byte in chunk length");
-                reply.close = true;
-                reply
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > limit {
-                return Err(too_large((bytes.len() + data.len()) as u64));
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok(bytes.freeze())
     }
 
     async fn read(

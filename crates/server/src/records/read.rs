@@ -1,14 +1,14 @@
 //! From records to the catalogue.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 
 use archive::{ArchiveError, Records, kind};
 use catalog::{
     Autopilot, Behavior, CheckId, Coordinate, Entry, FailoverTarget, Fields, ModifyIndex,
     NodeCoordinate, NodeName, Pairs, PreparedQuery, QueryFailover, QueryTemplate, Row, Secret,
-    ServiceName, ServiceQuery, Session, Snapshot, Tags, Time, Uuid,
+    ServiceName, ServiceQuery, Session, Tags, Time, Uuid,
 };
-use gotext::object::ObjectError;
 use wire::msgpack::{Reader, Value};
 
 use super::fields::{as_float, bytes, float, form, list, number, signed_number, string, truth};
@@ -31,66 +31,79 @@ pub(crate) enum ReadError {
     /// A type that nobody knows, from among those that cannot be passed over.
     #[error("Unrecognized msg type: {0}")]
     Unknown(u8),
+    /// Whoever takes what was read did not.
+    #[error(transparent)]
+    Taking(#[from] io::Error),
 }
 
-/// What was read.
-#[derive(Debug)]
-pub(crate) struct Restored {
-    /// The state.
-    pub(crate) snapshot: Snapshot,
-    /// How many records of which types were passed over.
-    pub(crate) left_out: BTreeMap<String, usize>,
+/// What a state consists of here.
+pub(crate) enum Part<'a> {
+    /// The index of its last command.
+    LastIndex(ModifyIndex),
+    /// A row.
+    Row(Row),
+    /// An index by its name.
+    Index(&'a str, ModifyIndex),
 }
 
-/// Reads a state. `now` is when what was deleted is taken to have been.
-pub(crate) fn read(state: &[u8], now: Time) -> Result<Restored, ReadError> {
-    let mut snapshot = Snapshot::default();
-    snapshot.enter_last_index(ModifyIndex(archive::last_index(state)?));
+/// Who gets what is read.
+pub(crate) type Taker<'a> = &'a mut dyn FnMut(Part<'_>) -> io::Result<()>;
+
+/// Reads a state and hands out what it consists of; says how many records of which types were
+/// passed over. `now` is when what was deleted is taken to have been.
+pub(crate) fn read(
+    state: impl Read,
+    now: Time,
+    take: Taker<'_>,
+) -> Result<BTreeMap<String, usize>, ReadError> {
+    let mut records = Records::new(state, RECORD_BYTES);
+    take(Part::LastIndex(ModifyIndex(records.last_index()?)))?;
     let mut left_out = BTreeMap::new();
-    for record in Records::new(state) {
-        let record = record?;
+    while let Some(record) = records.next_record()? {
         let wrong = |why: String| ReadError::Record { name: archive::type_name(record.kind), why };
-        if record.value.len() > RECORD_BYTES {
-            return Err(wrong(format!("it is longer than {RECORD_BYTES} bytes")));
-        }
         let value = || {
             Value::read(&mut Reader::new(record.value)).map_err(|error| wrong(error.to_string()))
         };
         let entered = match record.kind {
-            kind::REGISTER => {
-                register(&mut snapshot, value()?).map_err(|error| wrong(error.to_string()))?
-            }
+            kind::REGISTER => register(value()?, take, wrong)?,
             kind::KEY => {
-                snapshot.enter(key(&value()?).map_err(wrong)?);
+                take(Part::Row(key(record.value).map_err(wrong)?))?;
                 true
             }
             kind::TOMBSTONE => {
-                snapshot.enter(tombstone(&value()?, now));
+                take(Part::Row(tombstone(&value()?, now)))?;
                 true
             }
             kind::SESSION => {
-                snapshot.enter(Row::Session(session(&value()?).map_err(wrong)?));
+                take(Part::Row(Row::Session(session(&value()?).map_err(wrong)?)))?;
                 true
             }
             kind::COORDINATES => {
-                coordinates(&mut snapshot, &value()?).map_err(wrong)?;
+                coordinates(&value()?, take, wrong)?;
                 true
             }
             kind::PREPARED_QUERY => {
-                snapshot.enter(Row::Query(Box::new(query(&value()?).map_err(wrong)?)));
+                let query = query(&value()?).map_err(wrong)?;
+                take(Part::Row(Row::Query(query.into())))?;
                 true
             }
             kind::AUTOPILOT => {
-                snapshot.enter(Row::Autopilot(autopilot(&value()?)));
+                take(Part::Row(Row::Autopilot(autopilot(&value()?))))?;
                 true
             }
             kind::INDEX => {
                 let value = value()?;
                 let index = ModifyIndex(number(&value, "Value"));
-                snapshot.enter_index(&string(&value, "Key"), index);
+                take(Part::Index(&string(&value, "Key"), index))?;
                 true
             }
-            kind::VIRTUAL_ADDRESS => virtual_address(&mut snapshot, &value()?),
+            kind::VIRTUAL_ADDRESS => match virtual_address(&value()?) {
+                Some(row) => {
+                    take(Part::Row(row))?;
+                    true
+                }
+                None => false,
+            },
             // The next address follows from those that are taken, and nothing came in part.
             kind::FREE_VIRTUAL_ADDRESS | kind::CHUNKING => true,
             unknown if unknown < kind::IGNORABLE && !archive::is_known(unknown) => {
@@ -102,41 +115,62 @@ pub(crate) fn read(state: &[u8], now: Time) -> Result<Restored, ReadError> {
             *left_out.entry(archive::type_name(record.kind)).or_default() += 1;
         }
     }
-    Ok(Restored { snapshot, left_out })
+    Ok(left_out)
 }
 
 /// A node, a service of it, or a check of it. Those of other clusters are passed over.
-fn register(snapshot: &mut Snapshot, value: Value) -> Result<bool, ObjectError> {
-    let restored = api::restored(form(value))?;
+fn register(
+    value: Value,
+    take: Taker<'_>,
+    wrong: impl Fn(String) -> ReadError,
+) -> Result<bool, ReadError> {
+    let restored = api::restored(form(value)).map_err(|error| wrong(error.to_string()))?;
     if !restored.peer.is_empty() {
         return Ok(false);
     }
     match (restored.service, restored.check) {
-        (None, None) => snapshot.enter(Row::Node(restored.node)),
+        (None, None) => take(Part::Row(Row::Node(restored.node)))?,
         (service, check) => {
             if let Some(service) = service {
-                snapshot.enter(Row::Service(service.into()));
+                take(Part::Row(Row::Service(service.into())))?;
             }
             if let Some(check) = check {
-                snapshot.enter(Row::Check(check.into()));
+                take(Part::Row(Row::Check(check.into())))?;
             }
         }
     }
     Ok(true)
 }
 
-fn key(value: &Value) -> Result<Row, String> {
-    let session = string(value, "Session");
-    let session = if session.is_empty() { None } else { Some(uuid(&session)?) };
-    Ok(Row::Entry(Entry::new(Fields {
-        key: bytes(value, "Key"),
-        value: bytes(value, "Value"),
-        flags: number(value, "Flags"),
-        lock_index: number(value, "LockIndex"),
-        session,
-        create: ModifyIndex(number(value, "CreateIndex")),
-        modify: ModifyIndex(number(value, "ModifyIndex")),
-    })))
+/// There are many of them: they are read without a value in between.
+fn key(value: &[u8]) -> Result<Row, String> {
+    let (mut key, mut content, mut session) = (&b""[..], &b""[..], None);
+    let (mut flags, mut lock_index, mut create, mut modify) = (0, 0, 0, 0);
+    let mut wrong_session = Ok(());
+    let read = Reader::new(value).read_record(&[], |reader, name| {
+        match name {
+            b"Key" => key = reader.read_bytes()?,
+            b"Value" => content = reader.read_bytes()?,
+            b"Flags" => flags = reader.read_u64()?,
+            b"LockIndex" => lock_index = reader.read_u64()?,
+            b"CreateIndex" => create = reader.read_u64()?,
+            b"ModifyIndex" => modify = reader.read_u64()?,
+            b"Session" => match reader.read_bytes()? {
+                [] => session = None,
+                text => match uuid(&String::from_utf8_lossy(text)) {
+                    Ok(id) => session = Some(id),
+                    Err(why) => wrong_session = Err(why),
+                },
+            },
+            _ => reader.skip()?,
+        }
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())?;
+    wrong_session?;
+    let (create, modify) = (ModifyIndex(create), ModifyIndex(modify));
+    let fields = Fields { key, value: content, flags, lock_index, session, create, modify };
+    Ok(Row::Entry(Entry::new(fields)))
 }
 
 fn tombstone(value: &Value, now: Time) -> Row {
@@ -177,14 +211,19 @@ fn uuid(text: &str) -> Result<Uuid, String> {
     Uuid::parse(text).ok_or_else(|| format!("{} is no UUID", gotext::quote(text)))
 }
 
-fn coordinates(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
-    let Value::Array(batch) = value else { return Err("it is no list".to_owned()) };
+fn coordinates(
+    value: &Value,
+    take: Taker<'_>,
+    wrong: impl Fn(String) -> ReadError,
+) -> Result<(), ReadError> {
+    let wrong = |why: &str| wrong(why.to_owned());
+    let Value::Array(batch) = value else { return Err(wrong("it is no list")) };
     for row in batch {
-        let place = row.get("Coord").ok_or("a coordinate is missing")?;
+        let place = row.get("Coord").ok_or_else(|| wrong("a coordinate is missing"))?;
         let vector: Vec<f64> =
             list(place, "Vec").unwrap_or_default().iter().map(as_float).collect();
-        let vector = vector.try_into().map_err(|_| "a coordinate has not 8 dimensions")?;
-        snapshot.enter(Row::Coordinate(NodeCoordinate {
+        let vector = vector.try_into().map_err(|_| wrong("a coordinate has not 8 dimensions"))?;
+        take(Part::Row(Row::Coordinate(NodeCoordinate {
             node: NodeName::from(&*string(row, "Node")),
             segment: string(row, "Segment"),
             coordinate: Coordinate {
@@ -193,7 +232,7 @@ fn coordinates(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
                 adjustment: float(place, "Adjustment"),
                 height: float(place, "Height"),
             },
-        }));
+        })))?;
     }
     Ok(())
 }
@@ -272,17 +311,14 @@ fn autopilot(value: &Value) -> Autopilot {
 }
 
 /// The address of a service of this cluster; others are passed over.
-fn virtual_address(snapshot: &mut Snapshot, value: &Value) -> bool {
-    let Some(service) = value.get("Service") else { return false };
-    let name = service.get("ServiceName").map(|name| string(name, "Name"));
-    let [.., a, b, c, d] = bytes(value, "IP") else { return false };
-    match name {
-        // A number beyond the network has no address.
-        Some(name) if bytes(service, "Peer").is_empty() && *a < 0x10 => {
-            let number = u32::from_be_bytes([*a, *b, *c, *d]);
-            snapshot.enter(Row::VirtualAddress(ServiceName::from(&*name).fold(), number));
-            true
-        }
-        _ => false,
+fn virtual_address(value: &Value) -> Option<Row> {
+    let service = value.get("Service")?;
+    let name = service.get("ServiceName").map(|name| string(name, "Name"))?;
+    let [.., a, b, c, d] = bytes(value, "IP") else { return None };
+    // A number beyond the network has no address.
+    if !bytes(service, "Peer").is_empty() || *a >= 0x10 {
+        return None;
     }
+    let number = u32::from_be_bytes([*a, *b, *c, *d]);
+    Some(Row::VirtualAddress(ServiceName::from(&*name).fold(), number))
 }

@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use archive::{Archive, Records, kind};
+use archive::{Records, kind};
 use catalog::{
     Autopilot, Coordinate, Entry, FailoverTarget, Fields, ModifyIndex, Node, NodeCoordinate,
     PreparedQuery, QueryFailover, QueryTemplate, Row, Service, ServiceQuery, Session, Snapshot,
@@ -10,7 +11,8 @@ use catalog::{
 };
 use wire::msgpack::{Reader, Value};
 
-use super::{read, write};
+use super::Part;
+use super::read::ReadError;
 
 const NOW: Time = Time(1_000);
 
@@ -21,12 +23,48 @@ fn recorded(name: &str) -> Vec<u8> {
         PathBuf::from,
     );
     let bytes = std::fs::read(shared.join("vectors/consul-catalog").join(name)).unwrap();
-    Archive::read(&bytes, 1 << 24).unwrap().state
+    let whole = |state: &mut dyn std::io::Read| {
+        let mut bytes = Vec::new();
+        state.read_to_end(&mut bytes).map(|_| bytes)
+    };
+    archive::read(&bytes[..], 1 << 24, whole).unwrap().1.unwrap()
+}
+
+/// What was read, entered into a state.
+#[derive(Debug)]
+struct Restored {
+    snapshot: Snapshot,
+    left_out: BTreeMap<String, usize>,
+}
+
+fn read(state: &[u8], now: Time) -> Result<Restored, ReadError> {
+    let mut snapshot = Snapshot::default();
+    let left_out = super::read(state, now, &mut |part| {
+        match part {
+            Part::LastIndex(index) => snapshot.enter_last_index(index),
+            Part::Row(row) => snapshot.enter(row),
+            Part::Index(name, index) => snapshot.enter_index(name, index),
+        }
+        Ok(())
+    })?;
+    Ok(Restored { snapshot, left_out })
+}
+
+fn write(snapshot: &Snapshot, datacenter: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    super::write(snapshot, datacenter, &mut bytes).unwrap();
+    bytes
 }
 
 fn values(state: &[u8], kind: u8) -> Vec<Value> {
-    let records = Records::new(state).map(Result::unwrap).filter(|record| record.kind == kind);
-    records.map(|record| Value::read(&mut Reader::new(record.value)).unwrap()).collect()
+    let mut records = Records::new(state, state.len());
+    let mut values = Vec::new();
+    while let Some(record) = records.next_record().unwrap() {
+        if record.kind == kind {
+            values.push(Value::read(&mut Reader::new(record.value)).unwrap());
+        }
+    }
+    values
 }
 
 fn saved(snapshot: &Snapshot) -> Vec<u8> {
@@ -204,9 +242,11 @@ fn a_state_that_went_out_comes_back_the_same() {
 #[test]
 fn strange_records_are_refused_or_passed_over() {
     let state = |kind, value: &Value| {
-        let mut out = archive::StateWriter::new(1);
-        out.put(kind, value);
-        out.finish()
+        let mut bytes = Vec::new();
+        let mut out = archive::StateWriter::new(&mut bytes, 1);
+        out.put(kind, value).unwrap();
+        out.finish().unwrap();
+        bytes
     };
     let refused = |kind, value: &Value| read(&state(kind, value), NOW).unwrap_err().to_string();
     assert_eq!(refused(99, &Value::Nil), "Unrecognized msg type: 99");

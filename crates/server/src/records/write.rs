@@ -1,12 +1,14 @@
 //! From the catalogue to records, in the order in which Consul writes them.
 
+use std::io::{self, Write};
+
 use archive::{StateWriter, kind};
 use catalog::{
-    Autopilot, Behavior, Check, CheckId, Entry, Node, NodeCoordinate, PreparedQuery, Service,
-    Session, Snapshot,
+    Autopilot, Behavior, Check, CheckId, Fields, ModifyIndex, Node, NodeCoordinate, PreparedQuery,
+    Service, Session, Snapshot,
 };
 use gotext::GoDuration;
-use wire::msgpack::Value;
+use wire::msgpack::{Value, Writer};
 
 use super::fields::{json, map, pairs, signed, text, texts};
 
@@ -14,53 +16,54 @@ use super::fields::{json, map, pairs, signed, text, texts};
 const DURATIONS: [&str; 3] = ["Interval", "Timeout", "DeregisterCriticalServiceAfter"];
 
 /// Writes the state of a datacenter.
-pub(crate) fn write(snapshot: &Snapshot, datacenter: &str) -> Vec<u8> {
-    let mut out = StateWriter::new(snapshot.index().0);
+pub(crate) fn write(snapshot: &Snapshot, datacenter: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = StateWriter::new(out, snapshot.index().0);
     let mut last = None;
     for (name, number) in snapshot.virtual_addresses() {
         last = last.max(Some(number));
-        out.put(kind::VIRTUAL_ADDRESS, &virtual_address(name.as_str(), number));
+        out.put(kind::VIRTUAL_ADDRESS, &virtual_address(name.as_str(), number))?;
     }
     if let Some(last) = last {
         let counter = map([("IP", address(last)), ("IsCounter", Value::Bool(true))]);
-        out.put(kind::FREE_VIRTUAL_ADDRESS, &counter);
+        out.put(kind::FREE_VIRTUAL_ADDRESS, &counter)?;
     }
     for node in snapshot.node_list() {
-        let put = |out: &mut StateWriter, service, check| {
-            out.put(kind::REGISTER, &registration(node, datacenter, service, check));
+        let put = |out: &mut StateWriter<'_>, service, check| {
+            out.put(kind::REGISTER, &registration(node, datacenter, service, check))
         };
-        put(&mut out, Value::Nil, Value::Nil);
+        put(&mut out, Value::Nil, Value::Nil)?;
         for row in snapshot.services_of(&node.name) {
-            put(&mut out, service(row), Value::Nil);
+            put(&mut out, service(row), Value::Nil)?;
         }
         for row in snapshot.node_checks(&node.name) {
-            put(&mut out, Value::Nil, check(row));
+            put(&mut out, Value::Nil, check(row))?;
         }
     }
     let places: Vec<_> = snapshot.coordinates().map(coordinate).collect();
     if !places.is_empty() {
-        out.put(kind::COORDINATES, &Value::Array(places));
+        out.put(kind::COORDINATES, &Value::Array(places))?;
     }
     for row in snapshot.session_list() {
-        out.put(kind::SESSION, &session(row));
+        out.put(kind::SESSION, &session(row))?;
     }
     for entry in snapshot.kv_list(b"") {
-        out.put(kind::KEY, &key(entry));
+        out.put_with(kind::KEY, |writer| key(writer, entry.fields()))?;
     }
-    for (key, modify) in snapshot.tombstones() {
-        out.put(kind::TOMBSTONE, &tombstone(key, modify.0));
+    for (name, modify) in snapshot.tombstones() {
+        let buried = Fields { key: name, modify, ..NOTHING };
+        out.put_with(kind::TOMBSTONE, |writer| key(writer, buried))?;
     }
     for row in snapshot.query_list() {
-        out.put(kind::PREPARED_QUERY, &query(row));
+        out.put(kind::PREPARED_QUERY, &query(row))?;
     }
     if let Some(row) = snapshot.autopilot() {
-        out.put(kind::AUTOPILOT, &autopilot(row));
+        out.put(kind::AUTOPILOT, &autopilot(row))?;
     }
     for (name, index) in snapshot.index_table() {
         let row = map([("Key", text(&name)), ("Value", Value::Unsigned(index.0))]);
-        out.put(kind::INDEX, &row);
+        out.put(kind::INDEX, &row)?;
     }
-    out.put(kind::CHUNKING, &map([("ChunkMap", Value::Map(Vec::new()))]));
+    out.put(kind::CHUNKING, &map([("ChunkMap", Value::Map(Vec::new()))]))?;
     out.finish()
 }
 
@@ -215,34 +218,37 @@ fn session(row: &Session) -> Value {
     ])
 }
 
-fn key(entry: &Entry) -> Value {
-    let fields = entry.fields();
-    let session = fields.session.map(|id| id.to_string()).unwrap_or_default();
-    let value = match fields.value {
-        [] => Value::Nil,
-        value => Value::Raw(value.to_vec()),
-    };
-    map([
-        ("CreateIndex", Value::Unsigned(fields.create.0)),
-        ("Flags", Value::Unsigned(fields.flags)),
-        ("Key", Value::Raw(fields.key.to_vec())),
-        ("LockIndex", Value::Unsigned(fields.lock_index)),
-        ("ModifyIndex", Value::Unsigned(fields.modify.0)),
-        ("Session", text(&session)),
-        ("Value", value),
-    ])
-}
+/// A key that was never written.
+const NOTHING: Fields<'static> = Fields {
+    key: b"",
+    value: b"",
+    flags: 0,
+    lock_index: 0,
+    session: None,
+    create: ModifyIndex::ZERO,
+    modify: ModifyIndex::ZERO,
+};
 
-fn tombstone(key: &[u8], modify: u64) -> Value {
-    map([
-        ("CreateIndex", Value::Unsigned(0)),
-        ("Flags", Value::Unsigned(0)),
-        ("Key", Value::Raw(key.to_vec())),
-        ("LockIndex", Value::Unsigned(0)),
-        ("ModifyIndex", Value::Unsigned(modify)),
-        ("Session", text("")),
-        ("Value", Value::Nil),
-    ])
+/// There are many of them: they are written as they stand, in the order of [`map`].
+fn key(writer: &mut Writer<'_>, fields: Fields<'_>) {
+    writer.write_map(7);
+    for (name, number) in [("CreateIndex", fields.create.0), ("Flags", fields.flags)] {
+        writer.write_text(name);
+        writer.write_u64(number);
+    }
+    writer.write_text("Key");
+    writer.write_raw(fields.key);
+    for (name, number) in [("LockIndex", fields.lock_index), ("ModifyIndex", fields.modify.0)] {
+        writer.write_text(name);
+        writer.write_u64(number);
+    }
+    writer.write_text("Session");
+    writer.write_text(&fields.session.map(|id| id.to_string()).unwrap_or_default());
+    writer.write_text("Value");
+    match fields.value {
+        [] => writer.write_nil(),
+        value => writer.write_raw(value),
+    }
 }
 
 fn query(row: &PreparedQuery) -> Value {

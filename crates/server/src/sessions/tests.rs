@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use catalog::{Node, Register, Response, RestorePart, Uuid};
+use catalog::{Node, PartWriter, Register, Response, Row, Uuid};
 
 use super::*;
 use crate::store::with_store;
@@ -64,14 +64,14 @@ fn the_times_of_the_sessions_in_the_catalogue_are_kept_and_no_others() {
         follow();
         assert_eq!(timers.ends().first(), end, "nothing came or went");
 
-        let mut bytes = Vec::new();
-        store.catalogue().read().save(&mut bytes).unwrap();
+        let mut writer = PartWriter::new(id(9));
+        for session in store.catalogue().read().session_list() {
+            writer.put(&Row::Session(session.clone())).unwrap();
+        }
         apply(&store, Command::SessionDestroy(id(1))).await;
         follow();
         assert_eq!(known(&timers), [id(2)]);
-        let bytes = bytes.into();
-        let part = RestorePart { id: id(9), number: 0, last: true, bytes };
-        apply(&store, Command::Restore(part)).await;
+        apply(&store, Command::Restore(writer.take(true))).await;
         follow();
         assert_eq!(known(&timers), [id(1), id(2)], "another state");
         assert!(timers.ends().by_session.values().all(|at| *at > end.unwrap().0), "from now on");

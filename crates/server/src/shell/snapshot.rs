@@ -1,29 +1,43 @@
 //! `snapshot`: the whole state as an archive, and back (consul-http, "Snapshot").
+//!
+//! ```text
+//!   GET   Snapshot ─▶ records ─▶ archive ─▶ pieces of 64 KiB ─▶ body       (twice: length and sum
+//!                                                                          stand before the state)
+//!   PUT   body ─▶ Spool ─▶ archive ─▶ records: is all of it good?
+//!                   └────▶ archive ─▶ records ─▶ parts of 1 MiB ─▶ log; the last swaps the state
+//! ```
+//!
+//! Neither way holds more than buffers and the states themselves.
 
+mod pieces;
+mod spool;
+
+pub(crate) use spool::Spool;
+
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use agent::log::Level;
-use api::{Body, Consistency, Failure, Method, Request};
-use archive::{Archive, Meta};
-use bytes::Bytes;
-use catalog::{Command, Response, RestorePart, Time};
+use api::{Body, Consistency, Failure};
+use archive::Meta;
+use catalog::{Command, PartWriter, Response, RestorePart, Snapshot, Time};
 use local::Input;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
+use self::pieces::Sender;
 use super::{Outcome, empty};
 use crate::http::{ARCHIVE, Parameters, Reply, Site};
-use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES};
-use crate::{random, reconcile, records};
+use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOTS};
+use crate::records::{self, Part};
+use crate::{random, reconcile};
 
-/// Hands out an archive, or takes one in.
-pub(super) async fn call(site: &Arc<Site>, request: &Request, parameters: Parameters) -> Outcome {
-    match request.method {
-        Method::Get => save(site, parameters).await,
-        _ if parameters.consistency == Consistency::Stale => {
-            Err(Failure::internal("stale not allowed for restore"))
-        }
-        _ => restore(site, request.body.clone()).await,
-    }
+/// What is going on at a time.
+static PLACES: Semaphore = Semaphore::const_new(SNAPSHOTS);
+
+/// A place, once there is one.
+pub(super) async fn place() -> SemaphorePermit<'static> {
+    PLACES.acquire().await.expect("nobody closes it")
 }
 
 /// Work that takes long goes to a thread of its own, so that nobody waits for it.
@@ -35,16 +49,21 @@ async fn aside<T: Send + 'static>(
         .unwrap_or_else(|_| Err(Failure::internal("the work on the snapshot broke off")))
 }
 
+fn refused(error: &dyn std::fmt::Display) -> Failure {
+    Failure::internal(error.to_string())
+}
+
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
+/// Hands out an archive, as it is made.
+pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
     if parameters.consistency != Consistency::Stale {
-        let unsure = |error: crate::store::WriteError| Failure::internal(error.to_string());
-        site.store.confirm().await.map_err(unsure)?;
+        site.store.confirm().await.map_err(|error| refused(&error))?;
     }
-    let snapshot = site.catalogue().read().clone();
+    let place = place().await;
+    let snapshot: Arc<Snapshot> = site.catalogue().read().clone();
     let identity = &site.shell.identity;
     let (index, term) = (snapshot.index().0, site.store.status().term);
     let meta = Meta {
@@ -60,11 +79,22 @@ async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
         ..Meta::default()
     };
     let datacenter = identity.datacenter.clone();
-    let bytes = aside(move || {
-        let state = records::write(&snapshot, &datacenter);
-        Ok(Bytes::from(Archive { meta, state }.write()))
+    let (sender, pieces) = pieces::pair();
+    let work = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        save_to(sender, &meta, &snapshot, &datacenter)
     });
-    let reply = Reply::new(200, Body::Bytes(ARCHIVE, bytes.await?));
+    // What fails, fails before the first piece: from there on the client can only be gone.
+    let Some(pieces) = pieces.begin().await else {
+        let why = match work.await {
+            Ok(Ok(())) => "the archive is empty".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the work on the snapshot broke off".to_owned(),
+        };
+        return Err(Failure::internal(why));
+    };
+    let mut reply = Reply::streamed(pieces);
+    reply.body = Body::Bytes(ARCHIVE, bytes::Bytes::new());
     Ok(reply
         .with("X-Consul-Index", index.to_string())
         .with("X-Consul-Knownleader", "true")
@@ -72,29 +102,43 @@ async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
         .with("X-Consul-Query-Backend", "blocking-query"))
 }
 
-/// Nothing changes before the whole archive is known to be good.
-async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
+fn save_to(sender: Sender, meta: &Meta, snapshot: &Snapshot, datacenter: &str) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(pieces::PIECE_BYTES, sender);
+    archive::write(&mut out, meta, |out| records::write(snapshot, datacenter, out))?;
+    out.flush()
+}
+
+/// Takes an archive. Nothing changes before all of it is known to be good.
+pub(crate) async fn restore(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Reply {
+    take(site, spool, parameters).await.unwrap_or_else(Reply::from)
+}
+
+async fn take(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Outcome {
+    if parameters.consistency == Consistency::Stale {
+        return Err(Failure::internal("stale not allowed for restore"));
+    }
     let now = Time(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX));
-    let (image, left_out) = aside(move || {
-        let refused = |error: &dyn std::fmt::Display| Failure::internal(error.to_string());
-        let archive = Archive::read(&body, SNAPSHOT_BYTES).map_err(|error| refused(&error))?;
-        let restored = records::read(&archive.state, now).map_err(|error| refused(&error))?;
-        let mut image = Vec::new();
-        restored.snapshot.save(&mut image).map_err(|error| refused(&error))?;
-        Ok((image, restored.left_out))
+    let (mut spool, left_out) = aside(move || {
+        let mut spool = spool;
+        let left_out = read(&mut spool, now, &mut |_| Ok(()))?;
+        Ok((spool, left_out))
     })
     .await?;
-    let id = random::uuid();
-    let parts = image.chunks(RESTORE_PART_BYTES);
-    let last = parts.len() - 1;
-    for (number, bytes) in (0..).zip(parts) {
-        let part = RestorePart { id, number, last: number as usize == last, bytes: bytes.into() };
-        let done = site.store.write(&Command::Restore(part)).await;
-        let response = done.map_err(|error| Failure::internal(error.to_string()))?;
-        if let Response::Refused(error) = response {
-            return Err(Failure::internal(error.to_string()));
+    let (parts, mut incoming) = mpsc::channel(1);
+    let making = aside(move || send_parts(&mut spool, now, &parts));
+    let writing = async move {
+        while let Some(part) = incoming.recv().await {
+            let done = site.store.write(&Command::Restore(part)).await;
+            let response = done.map_err(|error| refused(&error))?;
+            if let Response::Refused(error) = response {
+                return Err(refused(&error));
+            }
         }
-    }
+        Ok(())
+    };
+    // Why a part was not taken says more than that the next one could not be handed over.
+    let (made, written) = tokio::join!(making, writing);
+    written.and(made)?;
     let left_out = left_out.iter().map(|(name, count)| format!("{count} {name}"));
     let left_out = left_out.collect::<Vec<_>>().join(", ");
     let left_out = if left_out.is_empty() { "nothing".to_owned() } else { left_out };
@@ -104,4 +148,42 @@ async fn restore(site: &Arc<Site>, body: Bytes) -> Outcome {
     reconcile::own(&site.shell.identity, &site.store, log).await;
     site.shell.keeper.tell(Input::ServerJoined).await;
     Ok(empty())
+}
+
+type LeftOut = std::collections::BTreeMap<String, usize>;
+
+/// Reads the whole archive once.
+fn read(
+    spool: &mut Spool,
+    now: Time,
+    take: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
+) -> Result<LeftOut, Failure> {
+    let archive = spool.reader().map_err(|error| refused(&error))?;
+    let read = archive::read(archive, SNAPSHOT_BYTES as u64, |state| {
+        records::read(state, now, &mut *take)
+    });
+    let (_, records) = read.map_err(|error| refused(&error))?;
+    records.map_err(|error| refused(&error))
+}
+
+/// Makes the parts of a restoring of what was found to be good.
+fn send_parts(
+    spool: &mut Spool,
+    now: Time,
+    parts: &mpsc::Sender<RestorePart>,
+) -> Result<(), Failure> {
+    let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+    let mut writer = PartWriter::new(random::uuid());
+    read(spool, now, &mut |part| {
+        match part {
+            Part::LastIndex(index) => writer.put_last_index(index)?,
+            Part::Row(row) => writer.put(&row)?,
+            Part::Index(name, index) => writer.put_index(name, index)?,
+        }
+        if writer.length() < RESTORE_PART_BYTES {
+            return Ok(());
+        }
+        parts.blocking_send(writer.take(false)).map_err(gone)
+    })?;
+    parts.blocking_send(writer.take(true)).map_err(|error| refused(&error))
 }

@@ -1,12 +1,13 @@
 //! `consul snapshot inspect`.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
-use archive::{Archive, ArchiveError, Meta, Records, type_name};
+use archive::{ArchiveError, Meta, Records, type_name};
 use gotext::Json;
 
 use super::Failure;
-use super::snapshot::{LARGEST, file, read};
+use super::snapshot::{LARGEST, file, open};
 use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::say;
@@ -16,6 +17,9 @@ const PADDING: usize = 6;
 
 /// The type of records that hold keys.
 const KEYS: u8 = 2;
+
+/// Longest record that is looked at.
+const RECORD_BYTES: usize = 1 << 30;
 
 /// How often something is in a snapshot, and how many bytes it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,12 @@ struct Statistic {
 #[derive(Debug)]
 struct Statistics {
     meta: Meta,
+    counted: Counted,
+}
+
+/// What the state consists of.
+#[derive(Debug)]
+struct Counted {
     types: Vec<Statistic>,
     /// Of keys by the beginnings of their paths, if that is asked for.
     keys: Option<Vec<Statistic>>,
@@ -40,15 +50,15 @@ struct KeyDetails {
 }
 
 pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
-    let bytes = read(&file(parsed)?)?;
+    let file = open(&file(parsed)?)?;
     let details = parsed.on("kvdetails").then(|| KeyDetails {
         depth: usize::try_from(parsed.int("kvdepth")).unwrap_or_default(),
         filter: parsed.text("kvfilter"),
     });
-    let archive = Archive::read(&bytes, LARGEST)
-        .map_err(|error| Failure::of("Error reading snapshot", error))?;
-    let statistics = Statistics::count(&archive, details.as_ref())
-        .map_err(|error| Failure::of("Error extracting snapshot data", error))?;
+    let read = archive::read(file, LARGEST, |state| Counted::count(state, details.as_ref()));
+    let (meta, counted) = read.map_err(|error| Failure::of("Error reading snapshot", error))?;
+    let counted = counted.map_err(|error| Failure::of("Error extracting snapshot data", error))?;
+    let statistics = Statistics { meta, counted };
     match parsed.text("format").as_str() {
         "pretty" => say(statistics.pretty()),
         "json" => say(statistics.json().indented_by("   ")),
@@ -60,8 +70,8 @@ pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Statistics {
-    fn count(archive: &Archive, details: Option<&KeyDetails>) -> Result<Self, ArchiveError> {
+impl Counted {
+    fn count(state: &mut dyn Read, details: Option<&KeyDetails>) -> Result<Self, ArchiveError> {
         let mut types: BTreeMap<String, Statistic> = BTreeMap::new();
         let mut keys: BTreeMap<String, Statistic> = BTreeMap::new();
         let add = |to: &mut BTreeMap<String, Statistic>, name: String, size: usize| {
@@ -69,8 +79,8 @@ impl Statistics {
             statistic.size += size as u64;
             statistic.count += 1;
         };
-        for record in Records::new(&archive.state) {
-            let record = record?;
+        let mut records = Records::new(state, RECORD_BYTES);
+        while let Some(record) = records.next_record()? {
             add(&mut types, type_name(record.kind), record.length);
             let (Some(details), KEYS) = (details, record.kind) else { continue };
             let Some(key) = record.key().filter(|key| key.starts_with(&details.filter)) else {
@@ -79,13 +89,11 @@ impl Statistics {
             let parts: Vec<_> = key.split('/').take(details.depth).collect();
             add(&mut keys, parts.join("/"), record.length);
         }
-        Ok(Statistics {
-            meta: archive.meta.clone(),
-            types: sorted(types),
-            keys: details.map(|_| sorted(keys)),
-        })
+        Ok(Counted { types: sorted(types), keys: details.map(|_| sorted(keys)) })
     }
+}
 
+impl Statistics {
     fn pretty(&self) -> String {
         let meta = [
             ("ID", self.meta.id.clone()),
@@ -98,8 +106,8 @@ impl Statistics {
             meta.into_iter().map(|(label, value)| [format!(" {label}"), value]).collect();
         let mut text = laid_out(&rows);
         text.push('\n');
-        text.push_str(&table("Type", &self.types));
-        if let Some(keys) = self.keys.as_ref().filter(|keys| !keys.is_empty()) {
+        text.push_str(&table("Type", &self.counted.types));
+        if let Some(keys) = self.counted.keys.as_ref().filter(|keys| !keys.is_empty()) {
             text.push('\n');
             text.push_str(&table("Key Name", keys));
         }
@@ -119,7 +127,7 @@ impl Statistics {
             };
             Json::list_or_null(statistics.iter().map(record).collect())
         };
-        let keys = self.keys.as_deref().unwrap_or_default();
+        let keys = self.counted.keys.as_deref().unwrap_or_default();
         Json::record([
             (
                 "Meta",
@@ -131,9 +139,9 @@ impl Statistics {
                     ("Version", number(self.meta.version)),
                 ]),
             ),
-            ("Stats", list(&self.types)),
+            ("Stats", list(&self.counted.types)),
             ("StatsKV", list(keys)),
-            ("TotalSize", number(total(&self.types))),
+            ("TotalSize", number(total(&self.counted.types))),
             ("TotalSizeKV", number(total(keys))),
         ])
     }
@@ -216,12 +224,14 @@ mod tests {
                 term: 2,
                 ..Meta::default()
             },
-            types: vec![
-                statistic("Register", 3, 2244),
-                statistic("ConnectCAProviderState", 1, 1169),
-                statistic("KVS", 2, 2699),
-            ],
-            keys: Some(vec![statistic("a/b", 1, 77), statistic("a/d", 1, 71)]),
+            counted: Counted {
+                types: vec![
+                    statistic("Register", 3, 2244),
+                    statistic("ConnectCAProviderState", 1, 1169),
+                    statistic("KVS", 2, 2699),
+                ],
+                keys: Some(vec![statistic("a/b", 1, 77), statistic("a/d", 1, 71)]),
+            },
         }
     }
 
@@ -250,7 +260,7 @@ mod tests {
     #[test]
     fn json_has_null_for_keys_that_nobody_asked_for() {
         let mut statistics = recorded();
-        statistics.keys = None;
+        statistics.counted.keys = None;
         let text = statistics.json().compact();
         assert!(text.ends_with(r#""StatsKV":null,"TotalSize":6112,"TotalSizeKV":0}"#), "{text}");
         assert!(text.contains(r#""Stats":[{"Name":"Register","Sum":2244,"Count":3},"#), "{text}");

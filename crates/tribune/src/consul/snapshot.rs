@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use archive::Archive;
 use client::http::{HttpError, Request, Response};
 use gotext::object::Object;
 
@@ -15,8 +14,8 @@ use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::say;
 
-/// Largest snapshot, packed and unpacked. All of it is in memory while it is looked at.
-pub(super) const LARGEST: usize = 4 << 30;
+/// Largest snapshot, packed and unpacked.
+pub(super) const LARGEST: u64 = 4 << 30;
 
 /// The only argument: a file.
 pub(super) fn file(parsed: &Parsed) -> Result<String, Failure> {
@@ -24,15 +23,14 @@ pub(super) fn file(parsed: &Parsed) -> Result<String, Failure> {
     parsed.words().pop().ok_or_else(|| Failure::said("Missing FILE argument"))
 }
 
-/// The contents of a snapshot's file.
-pub(super) fn read(path: &str) -> Result<Vec<u8>, Failure> {
-    let failed = |error| {
-        Failure::of("Error opening snapshot file", gotext::path_error("open", path, &error))
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(LARGEST as u64).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+fn failed(path: &str, error: &io::Error) -> Failure {
+    Failure::of("Error opening snapshot file", gotext::path_error("open", path, error))
+}
+
+/// A snapshot's file.
+pub(super) fn open(path: &str) -> Result<impl Read + use<>, Failure> {
+    let file = File::open(path).map_err(|error| failed(path, &error))?;
+    Ok(file.take(LARGEST))
 }
 
 pub(super) fn save(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
@@ -110,7 +108,7 @@ fn sync_folder(file: &str) {
 }
 
 fn verify(path: &str) -> Result<(), Failure> {
-    Archive::read(&read(path)?, LARGEST)
+    archive::read(open(path)?, LARGEST, |_| ())
         .map_err(|error| Failure::of("Error verifying snapshot file", error))?;
     Ok(())
 }
@@ -146,7 +144,9 @@ fn named_after(file: &str, wanted: &str, mut told: Object) -> Result<String, Htt
 }
 
 pub(super) fn restore(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
-    let archive = read(&file(parsed)?)?;
+    let path = file(parsed)?;
+    let mut archive = Vec::new();
+    open(&path)?.read_to_end(&mut archive).map_err(|error| failed(&path, &error))?;
     let agent = Agent::connect(parsed)?;
     agent
         .read(Request::put("/v1/snapshot").body(archive))

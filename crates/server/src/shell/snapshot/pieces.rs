@@ -1,0 +1,129 @@
+//! A body that a thread writes while a client reads it.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::limits::BODY_SILENCE;
+
+/// Bytes of a piece.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+
+/// Pieces that wait for the client.
+const WAITING: usize = 4;
+
+/// The thread's end: each write is a piece. It fails when the client is gone, or has read nothing
+/// for as long as it may be silent when it writes.
+pub(super) struct Sender {
+    pieces: mpsc::Sender<Bytes>,
+    runtime: Handle,
+}
+
+/// The client's end, before anything was written.
+pub(super) struct Unbegun(mpsc::Receiver<Bytes>);
+
+/// The client's end.
+pub(super) struct Pieces {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<Bytes>,
+}
+
+/// Both ends. To be called on the runtime.
+pub(super) fn pair() -> (Sender, Unbegun) {
+    let (pieces, receiver) = mpsc::channel(WAITING);
+    (Sender { pieces, runtime: Handle::current() }, Unbegun(receiver))
+}
+
+impl Write for Sender {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = Bytes::copy_from_slice(bytes);
+        let sending = async { timeout(BODY_SILENCE, self.pieces.send(piece)).await };
+        match self.runtime.block_on(sending) {
+            Ok(Ok(())) => Ok(bytes.len()),
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Unbegun {
+    /// The body, as soon as there is something of it. Nothing if the thread ended without a word.
+    pub(super) async fn begin(mut self) -> Option<Pieces> {
+        let first = self.0.recv().await?;
+        Some(Pieces { first: Some(first), rest: self.0 })
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        this.rest.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_thread_writes_is_read_and_it_is_told_when_nobody_reads() {
+        let (mut sender, unbegun) = pair();
+        let thread = tokio::task::spawn_blocking(move || {
+            for number in 0..20_u8 {
+                sender.write_all(&[number; 3])?;
+            }
+            Ok::<_, io::Error>(sender)
+        });
+        let mut body = unbegun.begin().await.unwrap();
+        for number in 0..20 {
+            let frame = body.frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap()[..], [number; 3]);
+        }
+        let mut sender = thread.await.unwrap().unwrap();
+        drop(body);
+        let thread = tokio::task::spawn_blocking(move || sender.write_all(b"x"));
+        assert_eq!(thread.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+
+        let (sender, unbegun) = pair();
+        drop(sender);
+        assert!(unbegun.begin().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_holds_the_thread_for_a_while_only() {
+        let (mut sender, unbegun) = pair();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let written = (0..WAITING + 2).try_for_each(|_| sender.write_all(b"x"));
+            let _ = done.send(written);
+        });
+        // One is taken, and as many as may wait: with one more the clock runs.
+        let body = unbegun.begin().await;
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(body);
+    }
+}

@@ -1,0 +1,125 @@
+//! An archive that came, until it has been looked at: short ones in memory, others in a file that
+//! has no name.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use api::Failure;
+use tokio::sync::SemaphorePermit;
+
+use crate::http::{Pieces, Reply};
+use crate::limits::SPOOL_BYTES;
+use crate::random;
+
+/// What came.
+pub(crate) struct Spool {
+    /// What is not in the file.
+    memory: Vec<u8>,
+    file: Option<File>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Spool {
+    /// Takes a body to its end. Files are made in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// The answer for who sent a body that is too long, broken or too slow, or that no room is for.
+    pub(crate) async fn take(directory: &Path, mut body: Pieces) -> Result<Self, Reply> {
+        let mut spool = Self { memory: Vec::new(), file: None, _place: super::place().await };
+        while let Some(piece) = body.next().await? {
+            spool.memory.extend_from_slice(&piece);
+            if spool.memory.len() >= SPOOL_BYTES {
+                spool = spool.write_down(directory).await?;
+            }
+        }
+        if spool.file.is_some() {
+            spool = spool.write_down(directory).await?;
+        }
+        Ok(spool)
+    }
+
+    /// Moves what is in memory to the file, on a thread that may wait for the disk.
+    async fn write_down(mut self, directory: &Path) -> Result<Self, Reply> {
+        let directory = directory.to_owned();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut file = match self.file.take() {
+                Some(file) => file,
+                None => nameless(&directory)?,
+            };
+            file.write_all(&self.memory)?;
+            self.memory.clear();
+            self.file = Some(file);
+            Ok::<_, io::Error>(self)
+        });
+        let written = written.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+        written.map_err(|error| {
+            let why = gotext::errno_text(&error);
+            Failure::internal(format!("the snapshot cannot be kept while it is read: {why}")).into()
+        })
+    }
+
+    /// All of it, from its start.
+    pub(super) fn reader(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match &mut self.file {
+            None => Box::new(Cursor::new(&self.memory)),
+            Some(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                Box::new(file)
+            }
+        })
+    }
+}
+
+/// A file that is gone when it is closed, however the process ends.
+fn nameless(directory: &Path) -> io::Result<File> {
+    let path = directory.join(format!("restore-{}.tmp", random::uuid()));
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn spool(memory: &[u8]) -> Spool {
+        let _place = super::super::PLACES.try_acquire().unwrap();
+        Spool { memory: memory.to_vec(), file: None, _place }
+    }
+
+    fn content(spool: &mut Spool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        spool.reader().unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn what_came_is_read_as_often_as_wanted_and_its_file_has_no_name() {
+        let mut short = spool(b"short");
+        assert_eq!((content(&mut short), content(&mut short)), (b"short".into(), b"short".into()));
+        drop(short);
+
+        let directory = std::env::temp_dir().join(format!("tribune-spool-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut long = spool(b"one ").write_down(&directory).await.ok().unwrap();
+        long.memory.extend_from_slice(b"two");
+        let mut long = long.write_down(&directory).await.ok().unwrap();
+        assert!(long.memory.is_empty());
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        assert_eq!(
+            (content(&mut long), content(&mut long)),
+            (b"one two".into(), b"one two".into())
+        );
+        drop(long);
+
+        std::fs::remove_dir(&directory).unwrap();
+        let refused = spool(b"x").write_down(&directory).await.err().unwrap();
+        assert_eq!(refused.status, 500);
+    }
+}
