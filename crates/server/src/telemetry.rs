@@ -4,12 +4,14 @@
 //!   route ──▶ answered ─┐
 //!   store ──▶ written ──┼─▶ agent::telemetry::Metrics ─▶ agent/metrics, statsd, statsite
 //!   replica ▶ applied ──┤                  ▲
+//!   dns ──▶ answered ───┤                  │
 //!   pools ──▶ render ───┘        gauges ───┘ read when somebody asks
 //! ```
 //!
 //! Everything on the way of a request was entered when the server started: counting it takes one
 //! uncontended lock and no allocation.
 
+mod dns;
 mod gauges;
 mod requests;
 mod writes;
@@ -17,6 +19,7 @@ mod writes;
 use agent::telemetry::{Kind, Metrics, Naming, Series, Sinks};
 use settings::Settings;
 
+use dns::Questions;
 pub(crate) use gauges::gauges;
 use requests::Requests;
 pub(crate) use writes::Applied;
@@ -60,6 +63,7 @@ pub(crate) struct Telemetry {
     metrics: Metrics,
     requests: Requests,
     writes: Writes,
+    questions: Questions,
     txn_read: Series,
 }
 
@@ -70,6 +74,7 @@ impl Telemetry {
         Self {
             requests: Requests::new(&metrics, node),
             writes: Writes::new(&metrics),
+            questions: Questions::new(&metrics, node),
             txn_read: metrics.enter(Kind::Sample, "txn.read", &[]),
             metrics,
         }

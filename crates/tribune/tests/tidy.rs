@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
+            "tribune-dns",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",
