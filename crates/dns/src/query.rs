@@ -146,6 +146,7 @@ pub(crate) fn about(reply: &[u8]) -> Option<Query> {
 }
 
 /// What is taken of other servers' answers.
+#[allow(clippy::large_enum_variant)] // One at a time, on the stack, so that none allocates.
 pub(crate) enum Foreign {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
