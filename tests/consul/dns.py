@@ -31,6 +31,13 @@ LEFT_OUT = {
     "two-datacenters": "there is one datacenter yet",
     "two-datacenters-translate": "there is one datacenter yet",
 }
+# Single cases of that kind, by scenario; what their set-up cannot do stands among them.
+CASES_LEFT_OUT = {
+    "addr-virtual-connect-ingress": (
+        "there are no configuration entries yet",
+        ("set-up PUT /v1/config", "ingress-a", "ingress-srv", "ingress-dc", "ingress-labels"),
+    ),
+}
 
 
 def folder():
@@ -70,6 +77,14 @@ def play(name, program):
 def judge(name, passed, failed, failures):
     """Passed and failed cases once deviations are taken into account; what failed is printed."""
     known = deviations(name)
+    why, without = CASES_LEFT_OUT.get(name, ("", ()))
+    for case in without:
+        # As many as fail, and none that passes.
+        gone = [each for each in failures if each[0] == case]
+        failures = [each for each in failures if each[0] != case]
+        failed -= len(gone)
+        print(f"left out: {name}/{case}: {why}" if gone else f"FAIL {name}/{case}: it is left out, and passes")
+        failed += not gone
     expected = [case for case, text in failures if known.get(case) == text]
     passed, failed = passed + len(expected), failed - len(expected)
     for case, text in failures:
