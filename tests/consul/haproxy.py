@@ -34,6 +34,7 @@ READY_SECONDS = 20
 # What an operator is told to wait before the process is stopped, and until a failure is over.
 GRACE_SECONDS = 5
 CONNECTIONS = 16
+INSTANCE_PORT = 9000
 PROXY = "http://127.0.0.1:8080/"
 # A server is asked for every half second; one that is no longer in the answer is not used from then on.
 CONFIGURATION = """
@@ -70,18 +71,18 @@ class Backend:
     """One instance: a process that answers every request with its name."""
 
     def __init__(self, number):
-        self.name, self.port = f"web-{number}", 9000 + number
-        words = [sys.executable, os.path.abspath(__file__), "--instance", str(self.port), self.name]
+        self.name, self.address = f"web-{number}", f"127.0.1.{number}"
+        words = [sys.executable, os.path.abspath(__file__), "--instance", self.address, self.name]
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         until(self.is_open, READY_SECONDS, f"{self.name} does not listen")
 
     def is_open(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, INSTANCE_PORT)) == 0
 
     def definition(self):
-        check = {"HTTP": f"http://127.0.0.1:{self.port}/", "Interval": "1s", "Timeout": "1s", "Status": "passing"}
-        return {"ID": self.name, "Name": "web", "Address": "127.0.0.1", "Port": self.port, "Check": check}
+        check = {"HTTP": f"http://{self.address}:{INSTANCE_PORT}/", "Interval": "1s", "Timeout": "1s", "Status": "passing"}
+        return {"ID": self.name, "Name": "web", "Address": self.address, "Port": INSTANCE_PORT, "Check": check}
 
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
@@ -89,7 +90,7 @@ class Backend:
             self.process.wait()
 
 
-def instance(port, name):
+def instance(address, name):
     """Answers requests, several on a connection, until it is ended."""
     import asyncio  # pylint: disable=import-outside-toplevel
     answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(name)}\r\n\r\n{name}".encode()
@@ -104,7 +105,7 @@ def instance(port, name):
             writer.close()
 
     async def run():
-        listener = await asyncio.start_server(serve, "127.0.0.1", port)
+        listener = await asyncio.start_server(serve, address, INSTANCE_PORT)
         await listener.serve_forever()
 
     asyncio.run(run())
@@ -219,7 +220,7 @@ def play(job, program, directory):
 
 def main():
     if sys.argv[1:2] == ["--instance"]:
-        instance(int(sys.argv[2]), sys.argv[3])
+        instance(*sys.argv[2:])
         return 0
     parser = report.arguments(__doc__.split("\n", 1)[0])
     options = parser.parse_args()
