@@ -7,8 +7,8 @@
 //!              └─ a Moment: catalogue, settings and time, the same for what is read in one go
 //! ```
 //!
-//! What waits to be answered over UDP waits in the system's queue of the socket, which is short: who
-//! asks more than can be answered loses questions at once instead of getting old answers.
+//! What waits to be answered over UDP waits in the system's queue of the socket, which is short:
+//! who asks more than can be answered loses questions at once instead of getting old answers.
 
 mod connections;
 mod explain;

@@ -58,8 +58,8 @@ pub(crate) fn question(name: &str, record_type: u16) -> Option<Vec<u8>> {
 }
 
 impl Dns {
-    /// Every step on the way to the answer to `query`. Recursors are asked for names that the answer
-    /// leads to, but not for the question itself. None: too many questions are being asked of them.
+    /// Every step on the way to the answer to `query`. Recursors are asked for names that the
+    /// answer leads to, but not for the question itself. None: they are asked too much already.
     pub(crate) async fn explain(
         &self,
         query: &[u8],

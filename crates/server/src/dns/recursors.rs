@@ -1,7 +1,7 @@
 //! Other servers that questions are passed to.
 //!
-//! Each question goes out from a socket of its own, with an identity of its own, both by chance, and
-//! only an answer from where it was sent, with that identity and that question, is believed.
+//! Each question goes out from a socket of its own, with an identity of its own, both by chance,
+//! and only an answer from where it was sent, with that identity and that question, is believed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -17,7 +17,8 @@ pub(super) async fn name(site: &Site, request: &Request) -> Outcome {
     explain(site, &request.tail_text(), record_type, transport).await
 }
 
-/// Explains which instances of a service are given: those of the SRV answer, which all fit over TCP.
+/// Explains which instances of a service are given: those of the SRV answer over TCP, where all
+/// fit.
 pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
     let name = format!("{}.service.{}", request.tail_text(), site.shell.dns.zone());
     explain(site, &name, "SRV", "tcp").await
