@@ -108,23 +108,25 @@ def untouched(machine):
         assert machine.read(name) == text, "%s was changed" % name
 
 
-def package_of(folder, binary, version=None):
-    """Builds the package, with another version number if one is given, and returns its path."""
+def package_of(folder, binary):
+    """Builds the package and returns its path."""
     os.makedirs(folder)
     run(os.path.join(ROOT, "packaging", "build-deb.sh"), binary, cwd=folder)
     (name,) = os.listdir(folder)
-    path = os.path.join(folder, name)
-    if version is None:
-        return path
-    tree = os.path.join(folder, "tree")
-    run("dpkg-deb", "--raw-extract", path, tree)
+    return os.path.join(folder, name)
+
+
+def newer_than(package):
+    """The same package with a later version, not compressed; returns its path."""
+    tree = os.path.join(os.path.dirname(package), "newer")
+    run("dpkg-deb", "--raw-extract", package, tree)
     control = os.path.join(tree, "DEBIAN", "control")
     with open(control) as file:
-        lines = ["Version: %s\n" % version if line.startswith("Version:") else line for line in file]
+        lines = ["Version: 999.0\n" if line.startswith("Version:") else line for line in file]
     with open(control, "w") as file:
         file.writelines(lines)
-    run("dpkg-deb", "--root-owner-group", "--build", tree, path)
-    return path
+    run("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, tree + ".deb")
+    return tree + ".deb"
 
 
 def real_consul(folder):
@@ -368,8 +370,8 @@ def removed(machine):
 
 
 def play(binary, folder):
-    package = package_of(os.path.join(folder, "first"), binary)
-    newer = package_of(os.path.join(folder, "second"), binary, "999.0")
+    package = package_of(os.path.join(folder, "built"), binary)
+    newer = newer_than(package)
     check("refuses a binary that wants shared libraries", lambda: refuses_dynamic(folder))
     check("contents", lambda: contents(package))
     machine = Machine(folder)

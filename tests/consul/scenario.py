@@ -24,7 +24,8 @@ import replay_tables
 READY_SECONDS = 60
 SLACK_SECONDS = 0.02
 WAIT = re.compile(r"[?&]wait=(\d+)ms")
-FIRST_TIER = "1"
+# The store and its API, and prepared queries.
+TIERS = frozenset("1q")
 
 
 class Options:
@@ -51,10 +52,10 @@ def is_played(recording):
 
 
 def steps(recording):
-    """[(position in the file, step)] of the first tier: what needs no ACLs, configuration entries or prepared queries."""
+    """[(position in the file, step)] of the tiers that are played: what needs no ACLs, configuration entries or mesh."""
     left_out, kept = set(), []
     for position, step in enumerate(recording["steps"]):
-        if "request" in step and replay.tier(step) != FIRST_TIER:
+        if "request" in step and replay.tier(step) not in TIERS:
             left_out.add(step.get("start"))
         elif not {step.get("join"), step.get("pending")} & (left_out - {None}):
             kept.append((position, step))
@@ -168,7 +169,7 @@ def describe(step, problems):
 
 def play_table(file, entry, program):
     """Plays a table; the same result as `play`, with a verdict for each row."""
-    table = first_tier(deviations.applied(entry, load(file), {"agent"}) or load(file))
+    table = played(deviations.applied(entry, load(file), {"agent"}) or load(file))
     variables = replay.base_vars(False)
     options = Options(program)
     agent = replay.Agent([program], table["agent"], variables, False)
@@ -192,10 +193,10 @@ def play_table(file, entry, program):
     return verdicts, {}
 
 
-def first_tier(table):
-    """A table without the endpoints and writes of later tiers."""
+def played(table):
+    """A table without the endpoints and writes of tiers that are not played."""
     def wanted(path):
-        return replay.tier({"request": {"path": path}}) == FIRST_TIER
+        return replay.tier({"request": {"path": path}}) in TIERS
 
     table["setup"] = [request for request in table["setup"] if wanted(request[1])]
     if "endpoints" in table:

@@ -1,5 +1,6 @@
 """A Docker engine of our own, and what the suites that use one have in common."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -97,9 +98,22 @@ def check(name, action):
         print(f"ok {name}", flush=True)
 
 
+def load_base():
+    """The base image tribune/base: made by the first suite of a checkout, kept for the others."""
+    script = f"{ROOT}/docker/base.sh"
+    with open(script, "rb") as file:
+        kept = f"{ROOT}/target/docker-base-{hashlib.sha256(file.read()).hexdigest()[:16]}.tar"
+    if os.path.exists(kept):
+        docker("load", "--input", kept)
+        return
+    run(script, "tribune/base")
+    docker("save", "--output", f"{kept}.new", "tribune/base")
+    os.replace(f"{kept}.new", kept)
+
+
 def build(name, binary):
     """The image tribune/NAME of docker/NAME, from a base of our own and a binary built outside."""
-    run(f"{ROOT}/docker/base.sh", "tribune/base")
+    load_base()
     relative = os.path.relpath(binary, ROOT)
     run("docker", "build", "-q", "-t", f"tribune/{name}", "-f", f"docker/{name}/Dockerfile",
         "--build-arg", "BASE=tribune/base", "--build-arg", "BUILDER=tribune/base",

@@ -69,6 +69,8 @@ struct Entered {
     kind: Kind,
     key: Key,
     kept: bool,
+    /// Whether a sample is told before its first value.
+    is_announced: bool,
     total: Total,
 }
 
@@ -152,8 +154,19 @@ impl Metrics {
         let mut inner = self.inner();
         let key = Key { name: clean(name), labels: labels.into() };
         let kept = inner.naming.keeps(&key.name);
-        inner.entered.push(Entered { kind, key, kept, total: Total::default() });
+        let total = Total::default();
+        inner.entered.push(Entered { kind, key, kept, is_announced: false, total });
         Series(u32::try_from(inner.entered.len() - 1).expect("the program enters few metrics"))
+    }
+
+    /// Enters a sample that Prometheus is told of before its first value, for dashboards that would
+    /// otherwise miss it: without quantiles, and with a sum and a count of 0.
+    pub fn announce(&self, name: &str, labels: &[Label]) -> Series {
+        let series = self.enter(Kind::Sample, name, labels);
+        if let Some(entered) = self.inner().entered.get_mut(series.0 as usize) {
+            entered.is_announced = true;
+        }
+        series
     }
 
     /// Counts what was entered, all in one go: amounts of counters, values of samples.

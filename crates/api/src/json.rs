@@ -1,33 +1,14 @@
 //! JSON as Consul's API writes it: compact, `<`, `>`, `&` and the two line separators escaped.
 
-use std::io;
+mod writer;
 
 use bytes::Bytes;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
-use serde_json::ser::{CompactFormatter, Formatter};
+use serde_json::value::RawValue;
 
 use crate::answer::Body;
-
-/// Go escapes what could end a script in a page.
-struct GoFormatter;
-
-impl Formatter for GoFormatter {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut done = 0;
-        for (at, character) in fragment.char_indices() {
-            if matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') {
-                CompactFormatter.write_string_fragment(writer, &fragment[done..at])?;
-                write!(writer, "\\u{:04x}", u32::from(character))?;
-                done = at + character.len_utf8();
-            }
-        }
-        CompactFormatter.write_string_fragment(writer, &fragment[done..])
-    }
-}
+use writer::Writer;
 
 /// A value as the body of an answer.
 #[must_use]
@@ -38,11 +19,9 @@ pub fn body<T: Serialize + ?Sized>(value: &T) -> Body {
 /// A value in compact form.
 #[must_use]
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    value
-        .serialize(&mut serde_json::Serializer::with_formatter(&mut out, GoFormatter))
-        .expect("memory takes every byte, and the keys of our maps are texts");
-    out
+    let mut writer = Writer::new();
+    value.serialize(&mut writer).expect("memory takes every byte, and what we show shows itself");
+    writer.finish()
 }
 
 /// Compact JSON over several lines, with an indent of four spaces and a newline at the end.
@@ -94,6 +73,31 @@ pub fn indent(compact: &[u8]) -> Vec<u8> {
     }
     out.push(b'\n');
     out
+}
+
+/// JSON that is kept as it came.
+pub(crate) struct Kept<'a>(pub(crate) &'a str);
+
+impl Kept<'_> {
+    /// Of a check that nobody defined.
+    pub(crate) const NO_DEFINITION: &'static str = "{}";
+    /// Of a service that is no proxy.
+    pub(crate) const NO_PROXY: &'static str = r#"{"Mode":"","MeshGateway":{},"Expose":{}}"#;
+}
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // What almost every row has need not be looked at a thousand times.
+        if matches!(self.0, Self::NO_DEFINITION | Self::NO_PROXY) {
+            let mut raw = serializer.serialize_struct(writer::RAW, 1)?;
+            raw.serialize_field(writer::RAW, self.0)?;
+            return raw.end();
+        }
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => serializer.serialize_none(),
+        }
+    }
 }
 
 /// Bytes that may not be UTF-8, shown as Go shows them: each stray byte as U+FFFD.

@@ -31,31 +31,11 @@ fn none() -> Answer {
     Answer::new(json::body::<[()]>(&[]))
 }
 
-pub(crate) fn list(_: &Request, _: &Reader<'_>) -> Result<Answer, Failure> {
-    Ok(none())
-}
-
 pub(crate) fn of_gateway(request: &Request, _: &Reader<'_>) -> Result<Answer, Failure> {
     if request.tail.is_empty() {
         return Err(Failure::bad("Missing gateway name"));
     }
     Ok(none())
-}
-
-pub(crate) fn query(request: &Request, _: &Reader<'_>) -> Result<Answer, Failure> {
-    let tail = request.tail_text();
-    let runs = tail.ends_with("/execute") || tail.ends_with("/explain");
-    if !runs && tail.chars().count() != 36 {
-        return Err(Failure::internal(
-            "failed prepared query lookup: index error: UUID must be 36 characters",
-        ));
-    }
-    Err(Failure::new(404, "Query not found"))
-}
-
-pub(crate) fn change_query(request: &Request, _: &Reader<'_>) -> Result<Proposal, Failure> {
-    let id = request.tail_text();
-    Err(Failure::internal(format!("Cannot modify non-existent prepared query: '{id}'")))
 }
 
 pub(crate) fn config(request: &Request, _: &Reader<'_>) -> Result<Answer, Failure> {

@@ -22,6 +22,7 @@
 
 mod answer;
 mod catalog;
+mod consistency;
 mod coordinate;
 mod endpoint;
 mod health;
@@ -31,6 +32,7 @@ mod later;
 mod local;
 mod near;
 mod operator;
+mod query;
 mod register;
 mod request;
 mod restored;
@@ -42,11 +44,13 @@ mod table;
 mod txn;
 
 pub use answer::{Answer, Body, Failure};
+pub use consistency::Consistency;
 pub use endpoint::{
     Agent, Endpoint, Enterprise, Handler, Meta, Parameters, Proposal, Reader, Then,
 };
 pub use health::streams;
 pub use local::{AgentCheck, AgentHealth, AgentService};
+pub use query::QueryUse;
 pub use request::{Method, Query, Request, percent_decode};
 pub use restored::{Restored, restored};
 pub use select::{CheckView, ServiceView};

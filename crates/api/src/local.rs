@@ -4,7 +4,8 @@ use catalog::{Check, Service, Usage};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, Kept, TagList, WeightsRow};
+use crate::json::Kept;
+use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, TagList, WeightsRow};
 
 fn is_zero(number: &u64) -> bool {
     *number == 0

@@ -22,8 +22,7 @@ fn place(snapshot: &Snapshot, node: &NodeName) -> Option<Coordinate> {
     })
 }
 
-/// Sorts rows by the distance of their nodes from the one that the request names. Rows of nodes
-/// without a place come last; without a place of the named one, all stay as they are.
+/// Sorts rows by the distance of their nodes from the one that the request names.
 pub(crate) fn sort<T>(
     request: &Request,
     reader: &Reader<'_>,
@@ -32,9 +31,20 @@ pub(crate) fn sort<T>(
 ) {
     let Some(near) = request.query.filled("near") else { return };
     let near = if near == OWN { &reader.agent.node } else { near };
-    let Some(origin) = place(reader.snapshot, &NodeName::from(near)) else { return };
+    sort_from(reader.snapshot, &NodeName::from(near), rows, node);
+}
+
+/// Sorts rows by the distance of their nodes from `near`. Rows of nodes without a place come last;
+/// without a place of `near`, all stay as they are.
+pub(crate) fn sort_from<T>(
+    snapshot: &Snapshot,
+    near: &NodeName,
+    rows: &mut [T],
+    node: impl Fn(&T) -> &NodeName,
+) {
+    let Some(origin) = place(snapshot, near) else { return };
     rows.sort_by_cached_key(|row| {
-        let place = place(reader.snapshot, node(row));
+        let place = place(snapshot, node(row));
         place.map_or(Duration::MAX, |place| serf::distance(&origin, &place))
     });
 }

@@ -1,5 +1,7 @@
 //! What a handler is asked, whatever carried it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 /// What is to be done with a path.
@@ -41,7 +43,7 @@ impl Method {
 }
 
 /// The parameters of a request, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -153,6 +155,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who asks: the secret of a token, empty for nobody.
     pub token: Box<str>,
+    /// The address of who asks, or of whom it was passed on for.
+    pub source: Option<IpAddr>,
 }
 
 impl Request {

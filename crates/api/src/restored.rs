@@ -5,8 +5,8 @@ use catalog::{Check, Node, Service};
 use gotext::decode::Value;
 use gotext::object::{FromValue, Object, ObjectError};
 
+use crate::json::Kept;
 use crate::register;
-use crate::rows::NO_PROXY;
 
 /// Every name that is read of a registration. What others there are is passed over.
 #[rustfmt::skip]
@@ -66,7 +66,7 @@ pub fn restored(record: Value) -> Result<Restored, ObjectError> {
     let service = record.optional("Service")?.map(register::service).transpose()?;
     let service = service.map(|described| described.service).map(|service| Service {
         node: node.name.fold(),
-        proxy: service.proxy.filter(|form| &**form != NO_PROXY),
+        proxy: service.proxy.filter(|form| &**form != Kept::NO_PROXY),
         ..service
     });
     let check = record.optional("Check")?.map(register::check).transpose()?;

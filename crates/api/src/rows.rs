@@ -5,9 +5,8 @@ use std::fmt;
 use catalog::{Check, Entry, Node, NodeCoordinate, Pairs, Service, ServiceAddress, Session, Tags};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use crate::json::{Base64, Lossy};
+use crate::json::{Base64, Kept, Lossy};
 
 /// Texts by name; `null` for none.
 pub(crate) struct Map<'a>(pub(crate) &'a Pairs);
@@ -76,24 +75,9 @@ impl Serialize for Addresses<'_> {
     }
 }
 
-/// JSON that is kept as it came.
-pub(crate) struct Kept<'a>(pub(crate) &'a str);
-
-impl Serialize for Kept<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match serde_json::from_str::<&RawValue>(self.0) {
-            Ok(raw) => raw.serialize(serializer),
-            Err(_) => serializer.serialize_none(),
-        }
-    }
-}
-
 fn kept(text: &Option<Box<str>>) -> Option<Kept<'_>> {
     text.as_deref().map(Kept)
 }
-
-/// What a service that is no proxy shows as its proxy.
-pub(crate) const NO_PROXY: &str = r#"{"Mode":"","MeshGateway":{},"Expose":{}}"#;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -203,7 +187,7 @@ impl<'a> ServiceNodeRow<'a> {
             service_port: service.port,
             service_socket_path: &service.socket_path,
             service_enable_tag_override: service.enable_tag_override,
-            service_proxy: Kept(service.proxy.as_deref().unwrap_or(NO_PROXY)),
+            service_proxy: Kept(service.proxy.as_deref().unwrap_or(Kept::NO_PROXY)),
             service_connect: ConnectRow { native: service.native },
             service_locality: kept(&service.locality),
             create_index: service.create.0,
@@ -274,7 +258,7 @@ impl<'a> ServiceRow<'a> {
             weights: WeightsRow::of(service),
             enable_tag_override: service.enable_tag_override,
             locality: kept(&service.locality),
-            proxy: Kept(service.proxy.as_deref().unwrap_or(NO_PROXY)),
+            proxy: Kept(service.proxy.as_deref().unwrap_or(Kept::NO_PROXY)),
             connect: ConnectRow { native: service.native },
             peer_name: "",
             create_index: service.create.0,
@@ -323,7 +307,7 @@ impl<'a> CheckRow<'a> {
             interval: &check.interval,
             timeout: &check.timeout,
             exposed_port: check.exposed_port,
-            definition: Kept(check.definition.as_deref().unwrap_or("{}")),
+            definition: Kept(check.definition.as_deref().unwrap_or(Kept::NO_DEFINITION)),
             create_index: check.create.0,
             modify_index: check.modify.0,
         }

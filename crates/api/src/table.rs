@@ -6,7 +6,7 @@ use Method::{Delete, Get, Post, Put};
 use crate::endpoint::{Endpoint, Enterprise, Handler, Meta, Parameters};
 use crate::request::Method;
 use crate::shell::Call;
-use crate::{catalog, coordinate, health, kv, later, operator, register, session, txn};
+use crate::{catalog, coordinate, health, kv, later, operator, query, register, session, txn};
 
 /// What is known of a path.
 #[derive(Clone, Copy)]
@@ -19,16 +19,19 @@ pub struct Found {
     pub tail: usize,
 }
 
+/// How many slashes a row has at most. A key may have any number of them.
+const SLASHES: usize = 8;
+
 /// Looks a decoded path up: exactly, or below the longest row that ends in a slash.
 #[must_use]
 pub fn find(path: &str) -> Option<Found> {
-    let fits = |(_, endpoint): &(usize, &Endpoint)| {
-        let known = endpoint.path;
-        path == known || (known.ends_with('/') && path.starts_with(known))
+    let row = |known: &str| {
+        let index = ENDPOINTS.binary_search_by(|endpoint| endpoint.path.cmp(known)).ok()?;
+        let endpoint = ENDPOINTS.get(index)?;
+        Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
     };
-    let fitting = ENDPOINTS.iter().enumerate().filter(fits);
-    let (index, endpoint) = fitting.max_by_key(|(_, endpoint)| endpoint.path.len())?;
-    Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
+    let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').take(SLASHES);
+    row(path).or_else(|| slashes.filter_map(|(at, _)| row(&path[..=at])).last())
 }
 
 const ACL_OFF: Handler = Off(401, "ACL support disabled");
@@ -162,8 +165,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/peering/establish", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peering/token", &[(Post, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/peerings", &[(Get, PEERING_OFF)], Meta::None, Parameters::All, Enterprise::Refuse, false),
-    row("/v1/query", &[(Get, Read(later::list)), (Post, LATER)], Meta::Catalog, Parameters::All, Enterprise::Ignore, false),
-    row("/v1/query/", &[(Get, Read(later::query)), (Put, Write(later::change_query)), (Delete, Write(later::change_query))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),
+    row("/v1/query", &[(Get, Read(query::list)), (Post, Write(query::create))], Meta::Catalog, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/query/", &[(Get, Read(query::read)), (Put, Write(query::update)), (Delete, Write(query::remove))], Meta::Catalog, Parameters::All, Enterprise::Ignore, true),
     row("/v1/session/create", &[(Put, Write(session::create))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/destroy/", &[(Put, Write(session::destroy))], Meta::None, Parameters::All, Enterprise::Refuse, false),
     row("/v1/session/info/", &[(Get, Read(session::info))], Meta::Deferred, Parameters::All, Enterprise::Refuse, false),

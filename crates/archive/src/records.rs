@@ -16,6 +16,8 @@ pub mod kind {
     pub const TOMBSTONE: u8 = 5;
     /// Coordinates.
     pub const COORDINATES: u8 = 6;
+    /// A prepared query.
+    pub const PREPARED_QUERY: u8 = 7;
     /// How servers are kept in order.
     pub const AUTOPILOT: u8 = 9;
     /// The index of a table.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{CheckId, NodeId, NodeName, ServiceId};
+use crate::name::{CheckId, NodeId, NodeName, ServiceId, Uuid};
 
 /// A refused write. Nothing of it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -104,4 +104,25 @@ pub enum Error {
     /// What an operation of a transaction asked for does not hold.
     #[error("{0}")]
     Txn(Box<str>),
+    /// A change of a prepared query that is not there.
+    #[error("Cannot modify non-existent prepared query: '{0}'")]
+    MissingQuery(Uuid),
+    /// A prepared query with the name of another.
+    #[error("name '{0}' aliases an existing query name")]
+    QueryName(Box<str>),
+    /// A prepared query with another's ID as its name.
+    #[error("name '{0}' aliases an existing query ID")]
+    QueryNameIsId(Box<str>),
+    /// A second template for every name.
+    #[error("a query template with an empty name already exists")]
+    EmptyTemplateName,
+    /// A template that cannot be read.
+    #[error("failed compiling template: {0}")]
+    Template(Box<str>),
+    /// A template that is asked for by its ID.
+    #[error("prepared query templates can only be resolved up by name, not by ID")]
+    TemplateById,
+    /// A template without a value for a name.
+    #[error("{0}")]
+    Query(Box<str>),
 }

@@ -10,7 +10,7 @@ const NODE: &str = "node.";
 const SERVICE: &str = "service.";
 
 /// Names of marks that have one.
-const NAMES: [(&str, Mark); 11] = [
+const NAMES: [(&str, Mark); 12] = [
     ("kvs", Mark::Kv),
     ("nodes", Mark::Nodes),
     ("peer.~:nodes", Mark::Nodes),
@@ -20,6 +20,7 @@ const NAMES: [(&str, Mark); 11] = [
     ("peer.~:checks", Mark::Checks),
     ("sessions", Mark::Sessions),
     ("coordinates", Mark::Coordinates),
+    ("prepared-queries", Mark::Queries),
     ("peer.~:node_last_extinction", Mark::NodeExtinction),
     ("peer.~:service_last_extinction", Mark::ServiceExtinction),
 ];

@@ -1,6 +1,6 @@
 //! The catalogue: what the servers of a datacenter agree on. Nodes, services, checks, keys,
-//! sessions and coordinates, transactions over them, and who waits for which change. Pure: no I/O,
-//! no clock, no chance.
+//! sessions, coordinates and prepared queries, transactions over them, and who waits for which
+//! change. Pure: no I/O, no clock, no chance.
 //!
 //! ```text
 //!                 one log entry: index, clock, commands
@@ -46,6 +46,7 @@ mod kv;
 mod lookup;
 mod name;
 mod node;
+mod query;
 mod register;
 mod restore;
 mod row;
@@ -69,7 +70,11 @@ pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };
 pub use node::Node;
-pub use register::{Register, pairs_valid, uuid_valid};
+pub use query::{
+    FailoverTarget, NAME_PREFIX_MATCH, PreparedQuery, QueryFailover, QueryId, QueryRun,
+    QueryTemplate, QueryWrite, Secret, ServiceQuery, promote_near,
+};
+pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
 pub use restore::RestorePart;
 pub use row::Row;
 pub use service::{Service, ServiceAddress, ServiceKey, Tags, Weights};

@@ -153,6 +153,20 @@ pub(crate) fn meta_valid(service: &Service) -> Result<(), Error> {
 ///
 /// Which pair is wrong and why, in the words that every answer about metadata ends with.
 pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
+    pairs_allowed(meta, |key| gateway && key == FEDERATES)
+}
+
+/// Whether the metadata that a prepared query asks nodes for keeps to its limits; reserved names
+/// are as good as others there.
+///
+/// # Errors
+///
+/// As of [`pairs_valid`].
+pub fn query_meta_valid(meta: &Pairs) -> Result<(), String> {
+    pairs_allowed(meta, |_| true)
+}
+
+fn pairs_allowed(meta: &Pairs, reserved: impl Fn(&str) -> bool) -> Result<(), String> {
     let pairs = meta.as_deref().unwrap_or_default();
     if pairs.len() > META_PAIRS {
         return Err("Node metadata cannot contain more than 64 key/value pairs".to_owned());
@@ -165,7 +179,7 @@ pub fn pairs_valid(meta: &Pairs, gateway: bool) -> Result<(), String> {
             "Key contains invalid characters".to_owned()
         } else if key.len() > META_KEY_BYTES {
             format!("Key is too long (limit: {META_KEY_BYTES} characters)")
-        } else if key.starts_with(META_RESERVED) && !(gateway && **key == *FEDERATES) {
+        } else if key.starts_with(META_RESERVED) && !reserved(key) {
             format!("Key prefix '{META_RESERVED}' is reserved for internal use")
         } else if value.len() > META_VALUE_BYTES {
             format!("Value is too long (limit: {META_VALUE_BYTES} characters)")

@@ -9,6 +9,7 @@ use crate::coordinate::NodeCoordinate;
 use crate::kv::{Entry, Tombstone};
 use crate::name::{ModifyIndex, ServiceName, Time};
 use crate::node::Node;
+use crate::query::PreparedQuery;
 use crate::service::Service;
 use crate::session::Session;
 use crate::state::Snapshot;
@@ -41,6 +42,8 @@ pub enum Row {
     VirtualAddress(ServiceName, u32),
     /// How servers are kept in order.
     Autopilot(Autopilot),
+    /// A prepared query.
+    Query(Box<PreparedQuery>),
 }
 
 impl Snapshot {
@@ -86,6 +89,7 @@ impl Snapshot {
             }
             Row::VirtualAddress(name, number) => self.link_virtual(name, number),
             Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
+            Row::Query(query) => self.query_enter(*query),
         }
     }
 

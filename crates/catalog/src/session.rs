@@ -115,6 +115,7 @@ impl Write<'_> {
         let until = Time(self.now.0.saturating_add(delay_ms.min(LOCK_DELAY_MAX_MS)));
         let delete = session.behavior == Behavior::Delete;
         self.kv_invalidate(id, delete, (delay_ms > 0).then_some(until));
+        self.queries_of_session(id);
         self.session_changed(id);
     }
 

@@ -22,7 +22,9 @@ use crate::row::Row;
 use crate::state::Snapshot;
 
 const MAGIC: &[u8; 8] = b"TRIBUNEC";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest that is read: it has no prepared queries.
+const VERSION_MIN: u32 = 1;
 const HEADER: usize = 8 + 4 + 8;
 
 /// A frame is closed as soon as it has this many bytes: what a writer keeps in memory.
@@ -49,10 +51,11 @@ enum Tag {
     Autopilot,
     Staging,
     Staged,
+    Query,
 }
 
 /// All of them, in the order of their numbers.
-const TAGS: [Tag; 13] = [
+const TAGS: [Tag; 14] = [
     Tag::Mark,
     Tag::Entry,
     Tag::Tombstone,
@@ -66,6 +69,7 @@ const TAGS: [Tag; 13] = [
     Tag::Autopilot,
     Tag::Staging,
     Tag::Staged,
+    Tag::Query,
 ];
 
 struct Writer<'a> {
@@ -144,6 +148,9 @@ impl Snapshot {
         if let Some(row) = &self.autopilot {
             writer.put(Tag::Autopilot, &**row)?;
         }
+        for query in self.query_list() {
+            writer.put(Tag::Query, query)?;
+        }
         if let Some(staged) = &self.staged {
             writer.put(Tag::Staging, &(staged.id, staged.time))?;
             for part in &staged.parts {
@@ -170,7 +177,7 @@ impl Snapshot {
             return Err(invalid("this is no snapshot of the catalogue"));
         }
         let version = word(&header[8..12]);
-        if version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&version) {
             return Err(invalid(format!("version {version} of the snapshot is not known here")));
         }
         let index = u64::from(word(&header[12..16])) | u64::from(word(&header[16..])) << 32;
@@ -232,6 +239,7 @@ impl Snapshot {
                 self.enter(Row::VirtualAddress(name, number));
             }
             Tag::Autopilot => self.enter(Row::Autopilot(take(rest)?)),
+            Tag::Query => self.enter(Row::Query(take(rest)?)),
             Tag::Staging => {
                 let (id, time) = take(rest)?;
                 self.staged = Some(Staged { id, time, parts: Vector::new() });

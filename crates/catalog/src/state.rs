@@ -14,6 +14,7 @@ use crate::name::{
     CheckId, ModifyIndex, NodeId, NodeName, ServiceId, ServiceName, SessionId, Time,
 };
 use crate::node::Node;
+use crate::query::{Queries, QueryWrite};
 use crate::register::Register;
 use crate::restore::{RestorePart, Staged};
 use crate::service::{Service, ServiceKey, Tags};
@@ -45,6 +46,8 @@ pub(crate) enum Mark {
     NodeExtinction,
     /// When a service lost its last instance.
     ServiceExtinction,
+    /// The prepared queries.
+    Queries,
 }
 
 /// The state at one moment. Cloning is a handful of reference counts; a clone never changes.
@@ -67,6 +70,7 @@ pub struct Snapshot {
     pub(crate) checks: Table<CheckKey, Check>,
     pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
     pub(crate) autopilot: Option<Arc<Autopilot>>,
+    pub(crate) queries: Queries,
     /// What is to take the place of all this, as far as it has come.
     pub(crate) staged: Option<Staged>,
 }
@@ -119,6 +123,8 @@ pub enum Command {
     Autopilot(Box<AutopilotWrite>),
     /// Brings a part of a state that takes the place of this one.
     Restore(RestorePart),
+    /// Writes a prepared query.
+    Query(Box<QueryWrite>),
 }
 
 /// The answer to a command.
@@ -232,6 +238,7 @@ impl Write<'_> {
             }
             Command::Autopilot(write) => return Response::Written(self.autopilot_set(write)),
             Command::Restore(part) => self.restore(part),
+            Command::Query(write) => self.query_write(write),
             Command::SessionCreate(session) => self.session_create(session),
             Command::SessionDestroy(id) => {
                 self.session_destroy(*id);

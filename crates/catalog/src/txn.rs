@@ -11,8 +11,8 @@ use crate::register::{meta_valid, node_id_valid};
 use crate::service::Service;
 use crate::state::{Snapshot, Write};
 
-/// Most bytes of entries that the prefixes of one transaction may find: a hundred operations of a few
-/// bytes each could name all keys a hundred times.
+/// Most bytes of entries that the prefixes of one transaction may find: a hundred operations of a
+/// few bytes each could name all keys a hundred times.
 const TREES_BYTES: usize = 64 << 20;
 
 /// What an operation does with keys.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::check::CheckKey;
 use crate::name::{NodeName, ServiceName, SessionId};
+use crate::query::QueryId;
 
 /// What a write changed. All names are folded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub enum Key {
     Session(SessionId),
     /// The coordinates of a node.
     Coordinate(NodeName),
+    /// One prepared query.
+    Query(QueryId),
 }
 
 /// What a reader waits for.
@@ -60,6 +63,8 @@ pub enum Kind {
     Sessions,
     /// Coordinates.
     Coordinates,
+    /// Prepared queries.
+    Queries,
 }
 
 impl Key {
@@ -70,6 +75,7 @@ impl Key {
             Self::Check(_) => Some(Kind::Checks),
             Self::Session(_) => Some(Kind::Sessions),
             Self::Coordinate(_) => Some(Kind::Coordinates),
+            Self::Query(_) => Some(Kind::Queries),
             _ => None,
         }
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use catalog::{
-    Behavior, Check, Command, Error, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Pairs, Register,
-    Response, Service, ServiceName, Session, SessionId, Snapshot, State, Time, TxnOp, TxnVerb,
-    Uuid, Weights,
+    Behavior, Check, Command, Error, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Pairs,
+    PreparedQuery, QueryWrite, Register, Response, Service, ServiceName, ServiceQuery, Session,
+    SessionId, Snapshot, State, Time, TxnOp, TxnVerb, Uuid, Weights,
 };
 use serde_json::Value;
 
@@ -145,6 +145,15 @@ fn command(request: &Value) -> Option<Command> {
             "Service": {"Service": body["Name"], "Port": body["Port"]},
         }))
         .unwrap(),
+        "/v1/query" => Command::Query(Box::new(QueryWrite::Create(PreparedQuery {
+            id: Uuid::from_bytes([1; 16]),
+            name: text(&body["Name"]),
+            service: ServiceQuery {
+                service: (&*text(&body["Service"]["Service"])).into(),
+                ..ServiceQuery::default()
+            },
+            ..PreparedQuery::default()
+        }))),
         path => {
             let key = path.strip_prefix("/v1/kv/")?;
             Command::Kv(kv(KvVerb::Set, key, ""))
@@ -184,6 +193,7 @@ fn indexes(state: &Snapshot) -> BTreeMap<&'static str, ModifyIndex> {
         ("kv", state.kv_list_index(b"")),
         ("sessions", state.session_index()),
         ("coordinates", state.coordinate_index()),
+        ("queries", state.query_index()),
     ])
 }
 
@@ -215,7 +225,7 @@ fn indexes_move_as_recorded() {
             assert_eq!(moved, recorded, "{}: {endpoint}", change["change"]);
         }
     }
-    assert_eq!(played, 28);
+    assert_eq!(played, 29);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`run`] looks once at one [`Target`] (a script, a URL, a port, a container) and says how it is
 //! and what it said, in the words in which Consul's agent says it: operators match on them. A
-//! [`Ticker`] says when to look again. What a result means (thresholds, the catalogue, checks that
+//! [`Ticker`] says when to look again. ([`tell`] runs a program that is not asked but told
+//! something: the handler of a watch.) What a result means (thresholds, the catalogue, checks that
 //! report by themselves or mirror others) is not decided here.
 //!
 //! ```text
@@ -63,6 +64,7 @@ mod verifier;
 pub use environment::Environment;
 pub use limits::Limits;
 pub use outcome::{Outcome, Status};
+pub use script::{Ended, ScriptError, Told, tell};
 pub use target::{HttpTarget, Target, Tls};
 pub use ticker::Ticker;
 pub use trust::Trust;

@@ -4,13 +4,14 @@
 //! the result any more. A run is over when the program has ended *and* nobody holds its output:
 //! what it leaves behind in the background counts for it, unless that lets go of the output.
 
+use std::convert::Infallible;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gotext::GoDuration;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout_at;
 
 use crate::capture::Capture;
@@ -20,7 +21,7 @@ use crate::platform;
 
 /// Why a program did not run, in Go's words.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ScriptError {
+pub enum ScriptError {
     /// There is not even a name.
     #[error("exec: no command")]
     NoCommand,
@@ -30,7 +31,9 @@ pub(crate) enum ScriptError {
     /// A path.
     #[error("{}", gotext::path_error("fork/exec", program, error))]
     NotStarted {
+        /// The path.
         program: String,
+        /// What the system said.
         #[source]
         error: io::Error,
     },
@@ -73,15 +76,63 @@ pub(crate) fn timed_out(timeout: Duration, output: &Capture) -> Outcome {
     Outcome { status: Status::Critical, output: text }
 }
 
+/// What a program is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Variables over those that are inherited.
+    pub environment: Vec<(String, String)>,
+    /// Standard input; the program sees its end.
+    pub input: Vec<u8>,
+}
+
+/// How a program ended that was told something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// None: it succeeded; else `exit status 3` or `signal: killed`.
+    pub failure: Option<String>,
+    /// The last bytes that it printed, and how many are missing.
+    pub output: String,
+}
+
+/// Runs a program that is told something, for as long as it takes. Dropping the future kills it
+/// with all that it started in its process group.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub async fn tell(
+    args: &[String],
+    told: Told,
+    output_max_bytes: usize,
+) -> Result<Ended, ScriptError> {
+    let limits = Limits { timeout: Duration::MAX, output_max_bytes };
+    let (end, output) = run_told(args, Some(told), limits).await?;
+    let failure = match end {
+        End::Exited(status) => gotext::exit_failure(status),
+        End::TimedOut => Some("signal: killed".to_owned()),
+    };
+    Ok(Ended { failure, output: output.report() })
+}
+
 /// Runs a program to its end or the limit.
 pub(crate) async fn run(args: &[String], limits: Limits) -> Result<(End, Capture), ScriptError> {
+    run_told(args, None, limits).await
+}
+
+async fn run_told(
+    args: &[String],
+    told: Option<Told>,
+    limits: Limits,
+) -> Result<(End, Capture), ScriptError> {
     let Some((program, arguments)) = args.split_first().filter(|(name, _)| !name.is_empty()) else {
         return Err(ScriptError::NoCommand);
     };
     // One pipe for both, so that what is printed to either stays in order.
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
+    let stdin = if told.is_some() { Stdio::piped() } else { Stdio::null() };
+    let Told { environment, input } = told.unwrap_or_default();
+    command.args(arguments).envs(environment).stdin(stdin);
     command.stdout(writer.try_clone()?).stderr(writer);
     let (mut child, group) =
         platform::spawn_group(&mut command).map_err(|error| not_started(program, error))?;
@@ -89,10 +140,17 @@ pub(crate) async fn run(args: &[String], limits: Limits) -> Result<(End, Capture
     drop(command);
     let mut reader = platform::pipe_reader(reader)?;
     let mut output = Capture::new(limits.output_max_bytes);
+    let fed = feed(child.stdin.take(), input);
     let end = async {
         read_to_end(&mut reader, &mut output).await?;
         // Not before: the group's number is its own as long as nobody has waited for the leader.
         child.wait().await
+    };
+    let end = async {
+        tokio::select! {
+            status = end => status,
+            never = fed => match never {},
+        }
     };
     match timeout_at(limits.deadline(), end).await {
         Ok(status) => {
@@ -103,6 +161,15 @@ pub(crate) async fn run(args: &[String], limits: Limits) -> Result<(End, Capture
         // Dropping the group kills it; the runtime buries the leader.
         Err(_) => Ok((End::TimedOut, output)),
     }
+}
+
+/// Gives a program its input, which it need not read; then there is nothing to wait for.
+async fn feed(stdin: Option<ChildStdin>, input: Vec<u8>) -> Infallible {
+    if let Some(mut stdin) = stdin {
+        // It may end before it has read everything.
+        let _ = stdin.write_all(&input).await;
+    }
+    std::future::pending().await
 }
 
 async fn read_to_end(

@@ -34,6 +34,7 @@ mod calls;
 mod connect;
 mod error;
 pub mod http;
+pub mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};

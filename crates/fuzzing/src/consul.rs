@@ -82,6 +82,7 @@ fn put(state: &mut State, index: u64, path: &str, body: &[u8]) -> Result<Answer,
         query: Query::default(),
         body: body.to_vec().into(),
         token: Box::default(),
+        source: None,
     };
     let agent = Agent {
         datacenter: "dc1".into(),

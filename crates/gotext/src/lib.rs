@@ -19,6 +19,7 @@ pub mod json;
 mod network;
 mod number;
 pub mod object;
+mod process;
 mod quote;
 
 pub use base64::{Base64Error, decode_base64};
@@ -29,4 +30,5 @@ pub use network::{
     path_error, split_host_port,
 };
 pub use number::{NumberError, parse_bool, parse_int, parse_unsigned};
+pub use process::exit_failure;
 pub use quote::{is_printable, quote, quote_bytes};

@@ -52,12 +52,25 @@ impl Pattern {
     ///
     /// Where Go refuses the text, and where it costs too much.
     pub fn new(text: &str, limit: usize) -> Result<Pattern, PatternError> {
+        Self::compile(text, limit, false)
+    }
+
+    /// The same for [`Self::captures`], which costs more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::new`].
+    pub fn with_groups(text: &str, limit: usize) -> Result<Pattern, PatternError> {
+        Self::compile(text, limit, true)
+    }
+
+    fn compile(text: &str, limit: usize, groups: bool) -> Result<Pattern, PatternError> {
         if text.len() > limit / BYTES_PER_CHARACTER {
             return Err(PatternError::TooLarge);
         }
-        let (expression, read) = parse::parse(text, limit)?;
+        let (expression, read) = parse::parse(text, limit, groups)?;
         let config = Config::new()
-            .which_captures(WhichCaptures::None)
+            .which_captures(if groups { WhichCaptures::All } else { WhichCaptures::None })
             .nfa_size_limit(Some(limit.saturating_sub(read)));
         let program = Compiler::new().configure(config).build_from_hir(&expression);
         let program = program.map_err(|_| PatternError::TooLarge)?;
@@ -69,6 +82,16 @@ impl Pattern {
     /// Whether the text matches.
     pub fn is_match(&self, text: &str) -> bool {
         self.machine.is_match(&mut self.machine.create_cache(), text)
+    }
+
+    /// The first match and what each group of it matched, an empty text for one that took no part.
+    /// Without groups, unless it was compiled with them, nothing.
+    pub fn captures<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
+        let mut captures = self.machine.create_captures();
+        self.machine.captures(&mut self.machine.create_cache(), text, &mut captures);
+        captures.get_match()?;
+        let group = |index| captures.get_group(index).and_then(|span| text.get(span.range()));
+        Some((0..captures.group_len()).map(|index| group(index).unwrap_or_default()).collect())
     }
 
     /// What it took to compile: the bytes of its program, and about as many for the work to read

@@ -1,6 +1,6 @@
 //! The reader of Go's syntax: a text becomes an expression for the compiler.
 
-use regex_syntax::hir::{Class, ClassUnicode, Hir, Look, Repetition};
+use regex_syntax::hir::{Capture, Class, ClassUnicode, Hir, Look, Repetition};
 
 use super::PatternError;
 use super::class::{self, Budget};
@@ -19,11 +19,17 @@ const BAD_PERL: &str = "invalid or unsupported Perl syntax";
 /// Longest part of a pattern that an error shows, in characters.
 const SHOWN: usize = 64;
 
-/// Reads a pattern. Beside the expression: what it cost.
-pub(super) fn parse(text: &str, limit: usize) -> Result<(Hir, usize), PatternError> {
+/// Reads a pattern, with or without what its groups match. Beside the expression: what it cost.
+pub(super) fn parse(
+    text: &str,
+    limit: usize,
+    captures: bool,
+) -> Result<(Hir, usize), PatternError> {
     let mut parser = Parser {
         text,
         rest: text,
+        captures,
+        groups: 0,
         flags: Flags::default(),
         outer: Vec::new(),
         group: Group::default(),
@@ -41,10 +47,11 @@ fn wrong(rule: &'static str, place: &str) -> PatternError {
     PatternError::Syntax { rule, place: place.chars().take(SHOWN).map(plain).collect() }
 }
 
-/// What `(?i)` and its like have set. Greed does not change whether a text matches.
+/// What `(?i)` and its like have set.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flags {
     fold: bool,
+    lazy: bool,
     lines: bool,
     dot_is_all: bool,
 }
@@ -62,6 +69,8 @@ struct Group {
     alternatives: Vec<Hir>,
     run: Vec<Piece>,
     repeats: u64,
+    /// Its number, if what it matches is asked for.
+    number: Option<u32>,
     /// Those that hold again behind the group.
     flags: Flags,
 }
@@ -75,13 +84,21 @@ impl Group {
 
     fn finished(mut self) -> Piece {
         self.end_alternative();
-        Piece { hir: Hir::alternation(self.alternatives), repeats: self.repeats }
+        let hir = Hir::alternation(self.alternatives);
+        let hir = match self.number {
+            Some(index) => Hir::capture(Capture { index, name: None, sub: Box::new(hir) }),
+            None => hir,
+        };
+        Piece { hir, repeats: self.repeats }
     }
 }
 
 struct Parser<'t> {
     text: &'t str,
     rest: &'t str,
+    captures: bool,
+    /// How many groups with a number were opened.
+    groups: u32,
     flags: Flags,
     outer: Vec<Group>,
     group: Group,
@@ -124,7 +141,7 @@ impl<'t> Parser<'t> {
     fn atom(&mut self, next: char, here: &'t str) -> Result<(), PatternError> {
         match next {
             '(' if here.starts_with("(?") => self.perl_group(here)?,
-            '(' => self.open()?,
+            '(' => self.open(true)?,
             '|' => self.group.end_alternative(),
             ')' => {
                 let Some(outer) = self.outer.pop() else {
@@ -201,7 +218,9 @@ impl<'t> Parser<'t> {
         last: Option<&'t str>,
         (min, max): (u32, Option<u32>),
     ) -> Result<(), PatternError> {
-        self.rest = self.rest.strip_prefix('?').unwrap_or(self.rest);
+        let other_way = self.rest.strip_prefix('?');
+        let greedy = other_way.is_some() == self.flags.lazy;
+        self.rest = other_way.unwrap_or(self.rest);
         let end = self.rest.len();
         if let Some(last) = last {
             let place = &last[..last.len() - end];
@@ -211,16 +230,20 @@ impl<'t> Parser<'t> {
             let place = &here[..here.len() - end];
             return Err(wrong("missing argument to repetition operator", place));
         };
-        let hir = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(hir) });
+        let hir = Hir::repetition(Repetition { min, max, greedy, sub: Box::new(hir) });
         self.group.run.push(Piece { hir, repeats });
         Ok(())
     }
 
-    fn open(&mut self) -> Result<(), PatternError> {
+    fn open(&mut self, numbered: bool) -> Result<(), PatternError> {
         if self.outer.len() >= DEPTH {
             return Err(wrong("expression nests too deeply", self.text));
         }
-        let inner = Group { flags: self.flags, ..Group::default() };
+        let mut inner = Group { flags: self.flags, ..Group::default() };
+        if numbered && self.captures {
+            self.groups += 1;
+            inner.number = Some(self.groups);
+        }
         self.outer.push(std::mem::replace(&mut self.group, inner));
         Ok(())
     }
@@ -239,7 +262,7 @@ impl<'t> Parser<'t> {
                 return Err(wrong(BAD_NAME, &here[..here.len() - after.len()]));
             }
             self.rest = after;
-            return self.open();
+            return self.open(true);
         }
         let mut flags = self.flags;
         let (mut on, mut some) = (true, false);
@@ -249,12 +272,12 @@ impl<'t> Parser<'t> {
                 'i' => (flags.fold, some) = (on, true),
                 'm' => (flags.lines, some) = (on, true),
                 's' => (flags.dot_is_all, some) = (on, true),
-                'U' => some = true,
+                'U' => (flags.lazy, some) = (on, true),
                 '-' if on => (on, some) = (false, false),
                 ':' | ')' if on || some => {
                     self.rest = after.as_str();
                     if letter == ':' {
-                        self.open()?;
+                        self.open(false)?;
                     }
                     self.flags = flags;
                     return Ok(());

@@ -181,3 +181,21 @@ fn what_one_pattern_may_cost_is_bounded() {
         assert!(cost <= LIMIT, "{pattern}: {cost}");
     }
 }
+
+#[test]
+fn groups_say_what_they_matched_as_in_go() {
+    let cases: [(&str, &str, Option<&[&str]>); 8] = [
+        ("^geo-(.*?)-([^\\-]+?)$", "geo-a-b-c", Some(&["geo-a-b-c", "a-b", "c"])),
+        ("(a+?)(a*)", "aaa", Some(&["aaa", "a", "aa"])),
+        ("(?U)(a+)(a*?)", "aaa", Some(&["aaa", "a", "aa"])),
+        ("(a)|(b)", "b", Some(&["b", "", "b"])),
+        ("(?:a)(?P<name>b)", "xab", Some(&["ab", "b"])),
+        ("(a){0}(b)", "b", Some(&["b", "", "b"])),
+        ("(?i)WEB-(\\d+)", "web-12", Some(&["web-12", "12"])),
+        ("(x)", "y", None),
+    ];
+    for (pattern, text, wanted) in cases {
+        let found = Pattern::with_groups(pattern, LIMIT).unwrap().captures(text);
+        assert_eq!(found.as_deref(), wanted, "{pattern}");
+    }
+}

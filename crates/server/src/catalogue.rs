@@ -12,6 +12,7 @@ use catalog::{
 };
 use tokio::sync::Notify;
 
+use crate::http::Answers;
 use crate::telemetry::{Applied, Telemetry};
 
 /// What readers of the catalogue share. Cloning shares it.
@@ -27,6 +28,7 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// How often the whole state was replaced.
     replaced: AtomicU64,
+    answers: Answers,
 }
 
 #[derive(Default)]
@@ -41,6 +43,11 @@ impl Catalogue {
     /// The state now.
     pub(crate) fn read(&self) -> Guard<Arc<Snapshot>> {
         self.shared.published.load()
+    }
+
+    /// Answers that several want.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.shared.answers
     }
 
     /// How often the whole state was replaced by another one, so far.
@@ -75,6 +82,7 @@ impl Catalogue {
 
     fn publish(&self, snapshot: Snapshot, touched: &[Key]) {
         self.shared.published.store(Arc::new(snapshot));
+        self.shared.answers.clear();
         let mut waiting = self.waiting();
         waiting.sessions.extend(touched.iter().filter_map(|key| match key {
             Key::Session(id) => Some(*id),
@@ -90,6 +98,7 @@ impl Catalogue {
     /// Publishes a state that has nothing to do with the one before, and wakes everybody.
     fn replace(&self, snapshot: Snapshot) {
         self.shared.published.store(Arc::new(snapshot));
+        self.shared.answers.clear();
         self.shared.replaced.fetch_add(1, Ordering::Release);
         for reader in self.waiting().readers.values() {
             reader.notify_one();

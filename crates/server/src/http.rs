@@ -7,6 +7,7 @@
 //!                                                 block, until it differs ─▶ reply ───┘
 //! ```
 
+mod answers;
 mod block;
 mod finished;
 mod gzip;
@@ -18,9 +19,10 @@ mod reply;
 mod route;
 mod tls;
 
+pub(crate) use answers::Answers;
 pub(crate) use block::Wait;
 pub(crate) use listen::{Listener, Places, Service, serve};
-pub(crate) use parameters::{Consistency, Parameters};
+pub(crate) use parameters::Parameters;
 pub(crate) use reply::{ARCHIVE, Reply};
 pub(crate) use route::{Manners, Site};
-pub(crate) use tls::{Tls, TlsError};
+pub(crate) use tls::{Tls, TlsError, check_files as check_tls_files};

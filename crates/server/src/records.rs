@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What is read keeps its indexes. Records of what this program does not have (ACLs, configuration
-//! entries, certificate authorities, prepared queries …) are counted and passed over.
+//! entries, certificate authorities …) are counted and passed over.
 
 mod fields;
 mod read;

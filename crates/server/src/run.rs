@@ -19,6 +19,7 @@ mod options;
 mod pid_file;
 mod process;
 mod reload;
+mod watches;
 
 use agent::log::Level;
 use agent::output::Output;
@@ -26,6 +27,7 @@ use catalog::Uuid;
 use settings::{Disk, Failure, FlagSetting, Host, Settings};
 use tokio::runtime::Builder;
 
+use crate::http::check_tls_files;
 use definitions::Definitions;
 use logging::Logging;
 
@@ -81,9 +83,19 @@ fn this_machine() -> Host {
 fn prepare(flags: &[FlagSetting], output: &Output) -> Result<Prepared, Failure> {
     let (settings, definitions) = read(flags)?;
     settings.check_start()?;
+    check_files(&settings)?;
     let node_id = node_id::node_id(&settings)?;
     let logging = Logging::open(&settings.log, output)?;
     Ok(Prepared { settings, definitions, node_id, logging })
+}
+
+/// Whether the certificates and keys can be had that the settings name.
+fn check_files(settings: &Settings) -> Result<(), Failure> {
+    let tls = &settings.tls;
+    [&tls.internal_rpc, &tls.https, &tls.grpc].into_iter().try_for_each(|listener| {
+        let failed = |why: crate::http::TlsError| Failure { message: why.to_string(), hint: None };
+        check_tls_files(listener).map_err(failed)
+    })
 }
 
 /// What is refused before the banner; what to do about it stands below.

@@ -10,11 +10,13 @@ mod members;
 mod metrics;
 mod monitor;
 mod operator;
+mod owned;
 mod process;
 mod services;
 mod snapshot;
 
 pub use about::shown_configuration;
+pub(crate) use owned::warning;
 
 use std::sync::Arc;
 

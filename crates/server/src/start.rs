@@ -245,6 +245,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let telemetry = Arc::new(Telemetry::new(naming, &identity.node));
     let data_dir = options.data_dir.as_deref();
     let store = open_store(&identity, data_dir, options.durable, &telemetry).await?;
+    telemetry.leads();
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
     let (lan, wan) = start_pools(&identity, options.lan, options.wan, data_dir, &telemetry, &log)?;
     reconcile::own(&identity, &store, &log).await;

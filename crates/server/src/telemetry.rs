@@ -65,19 +65,32 @@ pub(crate) struct Telemetry {
     writes: Writes,
     questions: Questions,
     txn_read: Series,
+    states: [Series; STATES.len()],
 }
+
+/// How often this server became what: a follower at its start, then a candidate, then the leader.
+const STATES: [&str; 3] = ["raft.state.follower", "raft.state.candidate", "raft.state.leader"];
 
 impl Telemetry {
     /// Enters everything. `node` is the name of the agent's node.
     pub(crate) fn new(naming: Naming, node: &str) -> Self {
         let metrics = Metrics::named(naming);
+        // Other servers would be heard of and heard; there are none.
+        metrics.announce("raft.leader.lastContact", &[]);
+        metrics.enter(Kind::Counter, "rpc.accept_conn", &[]);
         Self {
+            states: STATES.map(|state| metrics.enter(Kind::Counter, state, &[])),
             requests: Requests::new(&metrics, node),
             writes: Writes::new(&metrics),
             questions: Questions::new(&metrics, node),
-            txn_read: metrics.enter(Kind::Sample, "txn.read", &[]),
+            txn_read: metrics.announce("txn.read", &[]),
             metrics,
         }
+    }
+
+    /// Counts that this server leads.
+    pub(crate) fn leads(&self) {
+        self.metrics.record(self.states.map(|state| (state, 1.0)));
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

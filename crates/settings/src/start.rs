@@ -87,18 +87,21 @@ impl Settings {
                 .hint(format!("leave '{key}' out, and set 'encrypt' (-encrypt) or a firewall")));
             }
         }
+        if self.acl.enabled && self.acl.default_policy == "deny" {
+            return Err(Failure::new(
+                "acl.default_policy cannot be deny: there is no access control yet, whoever \
+                 reaches this agent may do everything",
+            )
+            .hint(
+                "leave 'acl' out, and keep others away with 'client_addr' (-client), \
+                 'http_config.allow_write_http_from' or a firewall",
+            ));
+        }
         if self.given.text("limits.request_limits.mode") == "enforcing" {
             return Err(Failure::new(
                 "limits.request_limits.mode cannot be enforcing: rates are not limited yet",
             )
             .hint("leave 'limits.request_limits' out, or set its mode to \"disabled\""));
-        }
-        if let Some(watch) = self.watches.first() {
-            return Err(Failure::new(format!(
-                "{}: watches cannot be run by the agent yet",
-                watch.file
-            ))
-            .hint("leave 'watches' out, and run 'consul watch' beside the agent"));
         }
         Ok(())
     }

@@ -240,7 +240,6 @@ const AGENT_DIFFERENT: &[(&str, &str)] = &[
     ("bind-any-no-private", "no client agents yet"),
     ("retry-join-max", "no client agents yet"),
     ("retry-join-provider", "no clouds; refused at once instead of tried for ever"),
-    ("watch-bad", "no watches yet; refused before the banner"),
 ];
 
 #[test]

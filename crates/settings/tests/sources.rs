@@ -390,15 +390,24 @@ fn what_is_yet_to_come_is_refused_at_the_start() {
         (&["dev", "serf-lan-allowed-cidrs=10.0.0.0/8"], "serf_lan_allowed_cidrs cannot keep"),
         (&["dev", "serf-wan-allowed-cidrs=10.0.0.0/8"], "serf_wan_allowed_cidrs cannot keep"),
         (&["dev", "hcl=limits { request_limits { mode = \"enforcing\" } }"], "not limited yet"),
-        (&["dev", "hcl=watches { type = \"nodes\" }"], "flags-0.hcl: watches cannot be run"),
+        (&["dev", "hcl=acl { enabled = true default_policy = \"deny\" }"], "no access control"),
     ] {
         let failure = run(flags, &[]).unwrap().check_start().unwrap_err();
         assert!(failure.to_string().contains(words) && failure.hint.is_some(), "{failure}");
     }
     let old = dev("hcl", "").unwrap();
-    let new = dev("hcl", "serf_lan_allowed_cidrs = [\"10.0.0.0/8\"]").unwrap();
-    assert!(old.check_reload(&new).is_err(), "a reload does not take what no start would");
-    for taken in ["limits { request_limits { mode = \"permissive\" } }", "watches = []"] {
+    for new in [
+        "serf_lan_allowed_cidrs = [\"10.0.0.0/8\"]",
+        "acl { enabled = true default_policy = \"deny\" }",
+    ] {
+        let new = dev("hcl", new).unwrap();
+        assert!(old.check_reload(&new).is_err(), "a reload does not take what no start would");
+    }
+    for taken in [
+        "limits { request_limits { mode = \"permissive\" } }",
+        "acl { enabled = true }",
+        "acl { default_policy = \"deny\" }",
+    ] {
         assert_eq!(dev("hcl", taken).unwrap().check_start(), Ok(()));
     }
 }

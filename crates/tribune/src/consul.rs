@@ -28,14 +28,12 @@ mod rtt;
 mod script;
 mod semaphore;
 mod services;
-mod shape;
 mod signals;
 mod snapshot;
 mod table;
 mod validate;
 mod version;
 mod watch;
-mod watch_plan;
 
 use std::ffi::OsString;
 

@@ -12,7 +12,7 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
-    ("tribune-catalog", &[]),
+    ("tribune-catalog", &["tribune-pattern"]),
     ("tribune-dns", &["tribune-catalog"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-archive",
             "tribune-catalog",
             "tribune-checks",
+            "tribune-client",
             "tribune-dns",
             "tribune-filter",
             "tribune-gossip",

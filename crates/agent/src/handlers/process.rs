@@ -1,7 +1,7 @@
 //! One script's life: start, input, output, end.
 
 use std::io::{self, PipeReader};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +37,7 @@ pub(super) async fn run(script: &str, invocation: Invocation, log: &Log) -> io::
     let feeder = feed(child.stdin.take(), input);
     let finish = async {
         let (output, status) = tokio::join!(collect(reader), child.wait());
-        Ok(Finished { output: output?, failure: failure(status?) })
+        Ok(Finished { output: output?, failure: gotext::exit_failure(status?) })
     };
     tokio::pin!(finish, feeder);
     let slow = tokio::time::sleep(limits::HANDLER_SLOW);
@@ -94,40 +94,6 @@ async fn keep_last(mut reader: impl AsyncRead + Unpin, limit: usize) -> io::Resu
     }
     kept.drain(..kept.len().saturating_sub(limit));
     Ok(kept)
-}
-
-fn failure(status: ExitStatus) -> Option<String> {
-    if status.success() {
-        return None;
-    }
-    if let Some((signal, core)) = platform::ending_signal(status) {
-        let suffix = if core { " (core dumped)" } else { "" };
-        return Some(format!("signal: {}{suffix}", signal_text(signal)));
-    }
-    Some(format!("exit status {}", status.code().unwrap_or(-1)))
-}
-
-/// Go's words for the signals that end processes.
-fn signal_text(signal: i32) -> String {
-    let words = match signal {
-        1 => "hangup",
-        2 => "interrupt",
-        3 => "quit",
-        4 => "illegal instruction",
-        5 => "trace/breakpoint trap",
-        6 => "aborted",
-        7 => "bus error",
-        8 => "floating point exception",
-        9 => "killed",
-        10 => "user defined signal 1",
-        11 => "segmentation fault",
-        12 => "user defined signal 2",
-        13 => "broken pipe",
-        14 => "alarm clock",
-        15 => "terminated",
-        other => return format!("signal {other}"),
-    };
-    words.to_owned()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, PipeReader, Write};
 use std::os::windows::io::OwnedHandle;
-use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -85,11 +84,6 @@ pub(crate) fn time_awake_or_not() -> Duration {
 /// A pipe's end for the asynchronous reader.
 pub(crate) fn pipe_reader(reader: PipeReader) -> io::Result<impl AsyncRead + Unpin> {
     Ok(tokio::fs::File::from_std(File::from(OwnedHandle::from(reader))))
-}
-
-/// Signals end nobody here.
-pub(crate) fn ending_signal(_status: ExitStatus) -> Option<(i32, bool)> {
-    None
 }
 
 /// Files have no modes here.

@@ -5,8 +5,6 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, PipeReader};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -141,11 +139,6 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<usize> {
 /// A pipe's end for the asynchronous reader.
 pub(crate) fn pipe_reader(reader: PipeReader) -> io::Result<impl AsyncRead + Unpin> {
     pipe::Receiver::from_owned_fd(reader.into())
-}
-
-/// The signal that ended a process, if one did, and whether there is a core dump.
-pub(crate) fn ending_signal(status: ExitStatus) -> Option<(i32, bool)> {
-    status.signal().map(|signal| (signal, status.core_dumped()))
 }
 
 /// The mode of a file that is made with these options.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::aggregate::Spread;
 use super::key::{Key, Labels};
-use super::{Gauge, INTERVAL, Inner, Kind, interval_start};
+use super::{Entered, Gauge, INTERVAL, Inner, Kind, interval_start};
 
 /// The quantiles that are shown of samples.
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
@@ -55,13 +55,16 @@ pub(super) fn text(inner: &mut Inner, gauges: &[Gauge]) -> String {
         let lines = family(&mut families, &gauge.name, "gauge");
         line(lines, &name(&gauge.name), &gauge.labels, None, gauge.value);
     }
-    let entered = inner.entered.iter().filter(|entered| entered.kept);
+    // A sample that never was has nothing to tell, unless it was announced; a counter is at 0.
+    let tells = |entered: &&Entered| {
+        entered.kept
+            && (entered.kind == Kind::Counter || entered.is_announced || entered.total.count > 0)
+    };
+    let entered = inner.entered.iter().filter(tells);
     let entered = entered.map(|entered| (entered.kind, &entered.key, entered.total));
     let named = inner.totals.iter().map(|((kind, key), total)| (*kind, key, *total));
     for (kind, key, total) in entered.chain(named) {
-        // A sample that never was has nothing to tell; a counter is at 0.
-        let shown = total.is_fresh(now, retention);
-        if !shown || (kind == Kind::Sample && total.count == 0) {
+        if !total.is_fresh(now, retention) {
             continue;
         }
         let whole = format!("{}.{}", inner.naming.prefix, key.name);

@@ -23,6 +23,7 @@ fn answer(snapshot: &Snapshot, name: &str) -> Answer {
         query: Query::default(),
         body: bytes::Bytes::new(),
         token: "".into(),
+        source: None,
     };
     let reader = Reader { snapshot, agent: &agent, fresh: Uuid::default() };
     service_checks(&request, &reader).unwrap()

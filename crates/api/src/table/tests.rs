@@ -8,6 +8,7 @@ fn every_row_is_sorted_and_found_by_its_own_path() {
     for (index, endpoint) in ENDPOINTS.iter().enumerate() {
         let found = find(endpoint.path).unwrap();
         assert_eq!((found.index, found.tail), (index, 0), "{}", endpoint.path);
+        assert!(endpoint.path.matches('/').count() <= SLASHES, "{}", endpoint.path);
     }
 }
 

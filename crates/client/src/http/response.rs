@@ -18,6 +18,7 @@ const LARGEST_REFUSAL: usize = 1 << 20;
 pub struct Response {
     status: u16,
     index: Option<u64>,
+    content_hash: Option<String>,
     body: Incoming,
 }
 
@@ -25,7 +26,10 @@ impl Response {
     pub(crate) fn new(answer: hyper::Response<Incoming>) -> Response {
         let index = answer.headers().get("x-consul-index");
         let index = index.and_then(|index| index.to_str().ok()?.parse().ok());
-        Response { status: answer.status().as_u16(), index, body: answer.into_body() }
+        let content_hash = answer.headers().get("x-consul-contenthash");
+        let content_hash = content_hash.and_then(|hash| Some(hash.to_str().ok()?.to_owned()));
+        let status = answer.status().as_u16();
+        Response { status, index, content_hash, body: answer.into_body() }
     }
 
     /// The status code.
@@ -36,6 +40,11 @@ impl Response {
     /// The index of what was read, for a read that waits for it to change.
     pub fn index(&self) -> Option<u64> {
         self.index
+    }
+
+    /// The hash of what was read, for a read of the agent's own that waits for another one.
+    pub fn content_hash(&self) -> Option<&str> {
+        self.content_hash.as_deref()
     }
 
     /// This answer if it is a success, else the refusal that it is.

@@ -37,6 +37,7 @@ impl World {
             query: Query::default(),
             body: body.as_bytes().to_vec().into(),
             token: Box::default(),
+            source: None,
         };
         let agent = Agent {
             datacenter: "dc1".into(),

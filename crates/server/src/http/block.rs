@@ -1,13 +1,14 @@
 //! Reads that wait (consul-http, "Blocking queries"). A client that has seen an index is answered
 //! when the answer is another one, not when somebody wrote something near it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Agent, Answer, Body, Failure, Reader, Request};
+use api::{Agent, Answer, Failure, Reader, Request};
 use catalog::{ModifyIndex, Uuid};
 use tokio::time::{Instant, timeout_at};
 
+use super::answers::Evaluated;
 use crate::catalogue::Catalogue;
 use crate::random;
 
@@ -30,59 +31,80 @@ impl Wait {
     }
 }
 
+/// A read of somebody's.
+struct Asked<'a> {
+    catalogue: &'a Catalogue,
+    agent: &'a Agent,
+    /// Where the answer has an order by chance, which is for one asker alone.
+    fresh: Option<Uuid>,
+    read: Read,
+    request: &'a Request,
+}
+
 /// Evaluates once, and again while nothing is new for who waits.
 pub(crate) async fn read(
     catalogue: &Catalogue,
     agent: &Agent,
+    fresh: Option<Uuid>,
     read: Read,
     request: &Request,
     wait: Option<Wait>,
 ) -> Result<Answer, Failure> {
-    let evaluate = || {
-        let snapshot = catalogue.read();
-        let reader = Reader { snapshot: &snapshot, agent, fresh: Uuid::from_bytes([0; 16]) };
-        read(request, &reader).map(|answer| (answer, snapshot.index()))
-    };
+    let asked = Asked { catalogue, agent, fresh, read, request };
     let replaced = catalogue.replaced();
-    let (answer, mut seen) = evaluate()?;
-    let Some(wait) = wait else { return Ok(answer) };
-    if answer.index.0.max(1) > wait.index {
-        return Ok(answer);
-    }
-    let (mut index, first) = (answer.index, fingerprint(&answer));
-    let mut watching = catalogue.watch(answer.watches);
-    loop {
-        // What was written before this one watched woke nobody.
-        let in_time = catalogue.read().index() != seen
-            || timeout_at(wait.until, watching.woken()).await.is_ok();
-        let (answer, now) = evaluate()?;
-        seen = now;
-        // Another state has indexes of its own: who waited for one of the old is answered.
-        if catalogue.replaced() != replaced {
-            return Ok(answer);
-        }
-        if !in_time {
-            return Ok(Answer { index, ..answer });
-        }
-        if fingerprint(&answer) != first {
-            let index = ModifyIndex(answer.index.0.max(index.0));
-            return Ok(Answer { index, ..answer });
-        }
-        index = answer.index;
-        watching = catalogue.watch(answer.watches);
+    let first = asked.evaluate(false)?;
+    match wait.filter(|wait| first.answer.index.0.max(1) <= wait.index) {
+        // Most do not, and need no room for it.
+        Some(wait) => Box::pin(asked.changed(wait, first, replaced)).await,
+        None => Ok(first.into_answer()),
     }
 }
 
-/// What two equal answers share.
-fn fingerprint(answer: &Answer) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    answer.status.hash(&mut hasher);
-    match &answer.body {
-        Body::Empty => {}
-        Body::Json(bytes) | Body::Bytes(_, bytes) => bytes.hash(&mut hasher),
-        Body::Text(text) => text.hash(&mut hasher),
+impl Asked<'_> {
+    /// Evaluates, unless somebody did it for the same state. `waited`: others may have, too.
+    fn evaluate(&self, waited: bool) -> Result<Arc<Evaluated>, Failure> {
+        let state = self.catalogue.read();
+        let make = || {
+            let fresh = self.fresh.unwrap_or_default();
+            let reader = Reader { snapshot: &state, agent: self.agent, fresh };
+            let answer = (self.read)(self.request, &reader)?;
+            Ok(Evaluated::new(answer, state.index().0))
+        };
+        if self.fresh.is_some() {
+            return make().map(Arc::new);
+        }
+        self.catalogue.answers().get(&state, self.read, self.request, waited, make)
     }
-    hasher.finish()
+
+    /// Waits until the answer is another one than the first.
+    async fn changed(
+        self,
+        wait: Wait,
+        first: Arc<Evaluated>,
+        replaced: u64,
+    ) -> Result<Answer, Failure> {
+        let (mut index, mut seen, print) = (first.answer.index, first.seen, first.print());
+        let mut watching = self.catalogue.watch(first.into_answer().watches);
+        loop {
+            // What was written before this one watched woke nobody.
+            let in_time = self.catalogue.read().index().0 != seen
+                || timeout_at(wait.until, watching.woken()).await.is_ok();
+            let now = self.evaluate(true)?;
+            // Another state has indexes of its own: who waited for one of the old is answered.
+            if self.catalogue.replaced() != replaced {
+                return Ok(now.into_answer());
+            }
+            if !in_time {
+                return Ok(Answer { index, ..now.into_answer() });
+            }
+            if now.print() != print {
+                let index = ModifyIndex(now.answer.index.0.max(index.0));
+                return Ok(Answer { index, ..now.into_answer() });
+            }
+            (index, seen) = (now.answer.index, now.seen);
+            watching = self.catalogue.watch(now.into_answer().watches);
+        }
+    }
 }
 
 #[cfg(test)]

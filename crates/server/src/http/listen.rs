@@ -133,9 +133,11 @@ impl Service {
         let peer = Peer::Address(from);
         match &self.tls {
             None => self.connection(stream, peer).await,
+            // In a place of its own: who has no TLS need not make room for it.
             Some(tls) => {
-                if let Some(stream) = tls.accept_tcp(stream).await {
-                    self.secure(stream, peer).await;
+                let accepted = Box::pin(tls.accept_tcp(stream)).await;
+                if let Some(stream) = accepted {
+                    Box::pin(self.secure(stream, peer)).await;
                 }
             }
         }
@@ -145,8 +147,8 @@ impl Service {
         match &self.tls {
             None => self.connection(stream, Peer::Local).await,
             Some(tls) => {
-                if let Some(stream) = tls.accept(stream).await {
-                    self.secure(stream, Peer::Local).await;
+                if let Some(stream) = Box::pin(tls.accept(stream)).await {
+                    Box::pin(self.secure(stream, Peer::Local)).await;
                 }
             }
         }

@@ -2,30 +2,9 @@
 
 use std::time::Duration;
 
-use api::{Endpoint, Enterprise, Failure, Query};
+use api::{Consistency, Endpoint, Enterprise, Failure, Query};
 use gotext::GoDuration;
-
-/// How sure a read must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Consistency {
-    /// The leader's state.
-    #[default]
-    Leader,
-    /// The leader's state, and it is known to lead.
-    Consistent,
-    /// Any server's state.
-    Stale,
-}
-
-impl Consistency {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Leader => "leader",
-            Self::Consistent => "consistent",
-            Self::Stale => "stale",
-        }
-    }
-}
+use hyper::header::HeaderName;
 
 /// What a request says besides what it asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,11 +25,11 @@ impl Parameters {
             api::Parameters::None => return Ok(parameters),
             api::Parameters::Wait => {}
             api::Parameters::Consistency => {
-                parameters.consistency = consistency(query)?;
+                parameters.consistency = Consistency::read(query)?;
                 return Ok(parameters);
             }
             api::Parameters::All | api::Parameters::Body => {
-                parameters.consistency = consistency(query)?;
+                parameters.consistency = Consistency::read(query)?;
             }
         }
         if let Some(text) = query.filled("wait") {
@@ -64,31 +43,6 @@ impl Parameters {
         }
         Ok(parameters)
     }
-}
-
-fn consistency(query: &Query) -> Result<Consistency, Failure> {
-    let conflict = |other: &str| {
-        Err(Failure::bad(format!(
-            "Cannot specify ?{other} with ?consistent, conflicting semantics."
-        )))
-    };
-    let mut stale = query.has("stale");
-    if let Some(text) = query.filled("max_stale") {
-        let invalid = |_| Failure::bad(format!("Invalid max_stale value {}", gotext::quote(text)));
-        stale |= GoDuration::parse(text).map_err(invalid)?.as_nanoseconds() > 0;
-    }
-    let consistent = query.has("consistent");
-    if stale && consistent {
-        return conflict("stale");
-    }
-    if query.has("cached") && consistent {
-        return conflict("cached");
-    }
-    Ok(match (stale, consistent) {
-        (true, _) => Consistency::Stale,
-        (_, true) => Consistency::Consistent,
-        _ => Consistency::Leader,
-    })
 }
 
 /// Looks at what a client asks of a cache that is not there: at its numbers alone.
@@ -108,22 +62,26 @@ pub(crate) fn check_cache_control(text: &str) -> Result<(), Failure> {
 pub(crate) fn refuse_enterprise(
     endpoint: &Endpoint,
     query: &Query,
-    header: impl Fn(&str) -> bool,
+    header: impl Fn(&HeaderName) -> bool,
 ) -> Result<(), Failure> {
     const NAMESPACES: &str = "Namespaces are a Consul Enterprise feature";
     const PARTITIONS: &str = "Partitions are a Consul Enterprise feature";
-    let refused =
-        [("ns", "X-Consul-Namespace", NAMESPACES), ("partition", "X-Consul-Partition", PARTITIONS)];
+    const NAMESPACE: HeaderName = HeaderName::from_static("x-consul-namespace");
+    const PARTITION: HeaderName = HeaderName::from_static("x-consul-partition");
+    let refused = [
+        ("ns", "X-Consul-Namespace", NAMESPACE, NAMESPACES),
+        ("partition", "X-Consul-Partition", PARTITION, PARTITIONS),
+    ];
     let refused = match endpoint.enterprise {
         Enterprise::Ignore => return Ok(()),
         Enterprise::AllowNamespace => &refused[1..],
         Enterprise::Refuse => &refused[..],
     };
-    for (name, header_name, why) in refused {
+    for (name, header_name, key, why) in refused {
         if query.filled(name).is_some() {
             return Err(Failure::bad(format!("Invalid query parameter: \"{name}\" - {why}")));
         }
-        if header(header_name) {
+        if header(key) {
             return Err(Failure::bad(format!("Invalid header: \"{header_name}\" - {why}")));
         }
     }

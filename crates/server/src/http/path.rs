@@ -15,6 +15,9 @@ pub(crate) enum Path {
 
 /// Decodes a path and looks at what is in it.
 pub(crate) fn read(raw: &str, unprintable_allowed: bool) -> Path {
+    if is_straight(raw) {
+        return Path::Clean(raw.into());
+    }
     let Some(decoded) = api::percent_decode(raw) else { return Path::Broken };
     let text = String::from_utf8_lossy(&decoded);
     if !unprintable_allowed && !text.chars().all(gotext::is_printable) {
@@ -22,6 +25,17 @@ pub(crate) fn read(raw: &str, unprintable_allowed: bool) -> Path {
     }
     let clean = clean(&decoded);
     if clean == decoded { Path::Clean(decoded) } else { Path::Roundabout(clean) }
+}
+
+/// Whether nothing is to be decoded, cleaned or hidden, as with almost every path.
+fn is_straight(raw: &str) -> bool {
+    let mut before = 0;
+    let fits = |byte| {
+        let follows = before != b'/' || !matches!(byte, b'/' | b'.');
+        before = byte;
+        follows && byte.is_ascii_graphic() && byte != b'%'
+    };
+    raw.starts_with('/') && raw.bytes().all(fits)
 }
 
 /// Without empty parts, `.` and `..`; a slash at the end stays.
@@ -79,9 +93,14 @@ mod tests {
             ("/./", "/"),
             ("/.", "/"),
             ("/v1/kv/a/..", "/v1/kv"),
+            ("/v1/kv/a./.b/...", "/v1/kv/a./.b/..."),
+            ("/v1/kv/a~!$&'()*+,;=:@", "/v1/kv/a~!$&'()*+,;=:@"),
+            ("v1/kv", "/v1/kv"),
             ("/../../x", "/x"),
         ] {
             assert_eq!(straight(from), to, "{from}");
+            let is_clean = read(from, false) == Path::Clean(to.into());
+            assert_eq!(is_clean, from == to, "{from}");
         }
     }
 

@@ -24,6 +24,9 @@ pub(crate) type Streamed = UnsyncBoxBody<Bytes, Infallible>;
 /// Shorter bodies are not worth compressing.
 const GZIP_MIN: usize = 1400;
 
+/// Type, encoding, length and date.
+const MORE_HEADERS: usize = 4;
+
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What is compressed already.
 pub(crate) const ARCHIVE: &str = "application/x-gzip";
@@ -32,7 +35,7 @@ const JSON: &str = "application/json";
 /// What is sent, before it is bytes.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: api::Body,
     /// Sent instead of the body, as it comes.
     pub(crate) stream: Option<Streamed>,
@@ -57,9 +60,18 @@ impl Reply {
         Self::new(status, api::Body::Text(text.into()))
     }
 
-    /// The same with a header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    /// The same with a header; one that cannot be sent is left out.
+    pub(crate) fn with(self, name: &str, value: impl AsRef<str>) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        match (name, HeaderValue::from_str(value.as_ref())) {
+            (Ok(name), Ok(value)) => self.set(name, value),
+            _ => self,
+        }
+    }
+
+    /// The same with a header that is known to be one.
+    pub(crate) fn set(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -77,14 +89,12 @@ impl Reply {
         let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
         *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();
         let headers = response.headers_mut();
+        headers.reserve(self.headers.len() + MORE_HEADERS);
         if let Some(kind) = kind.filter(|kind| !kind.is_empty()) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        for (name, value) in &self.headers {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
+        for (name, value) in self.headers {
+            headers.insert(name, value);
         }
         if self.close {
             headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
@@ -128,7 +138,7 @@ impl From<Failure> for Reply {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        let headers = answer.headers;
-        Self { headers, ..Self::new(answer.status, answer.body) }
+        let reply = Self::new(answer.status, answer.body);
+        answer.headers.iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 }

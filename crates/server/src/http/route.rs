@@ -3,21 +3,25 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Body, Endpoint, Failure, Handler, Meta, Method, Query, Reader, Request};
+use api::{
+    Body, Consistency, Endpoint, Failure, Handler, Meta, Method, Query, QueryUse, Reader, Request,
+};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY,
+};
 use settings::Cidr;
 use tokio::time::timeout;
 
 use super::block::{self, Wait};
 use super::finished::Finished;
-use super::parameters::{Consistency, Parameters, check_cache_control, refuse_enterprise};
+use super::parameters::{Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
 use super::reply::{Content, Reply};
 use crate::catalogue::Catalogue;
@@ -29,6 +33,16 @@ use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+/// What every answer of an endpoint may have.
+const ACL_POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
+const BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
+const CONSISTENCY: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
+const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
+const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
+const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
+/// What a request may have.
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 
 /// How a site behaves, from the configuration.
 #[derive(Clone, Debug)]
@@ -92,12 +106,13 @@ impl Site {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
             Outcome::Api(reply) => {
-                reply.with("Vary", "Accept-Encoding").with("X-Consul-Default-Acl-Policy", "allow")
+                let allow = HeaderValue::from_static("allow");
+                reply.set(VARY, HeaderValue::from_static("Accept-Encoding")).set(ACL_POLICY, allow)
             }
         };
         let mut response = reply.respond(pretty, gzip);
         for (name, value) in &self.manners.response_headers {
-            let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+            let name = HeaderName::from_bytes(name.as_bytes());
             if let (Ok(name), Ok(value)) = (name, value.parse()) {
                 response.headers_mut().insert(name, value);
             }
@@ -117,8 +132,7 @@ impl Site {
         if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
             return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
-        let url = request.uri().clone();
-        let raw_query = url.query().unwrap_or_default();
+        let raw_query = request.uri().query().unwrap_or_default();
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
         let path = match path::read(request.uri().path(), self.manners.unprintable) {
@@ -143,6 +157,9 @@ impl Site {
         // Cut from the bytes, which may not be text.
         let tail = path.get(found.endpoint.path.len()..).unwrap_or_default();
         let (started, method) = (Instant::now(), request.method().clone());
+        // A copy: the original is a part of the buffer that the request was read into.
+        let url = request.uri().path_and_query().map_or("", |url| url.as_str());
+        let url: Box<str> = url.into();
         let reply = self.endpoint(found.endpoint, tail.into(), &text, request, query, peer).await;
         let took = started.elapsed();
         if let Some(method) = Method::parse(method.as_str()) {
@@ -201,17 +218,24 @@ impl Site {
             return Reply::text(403, "Endpoint is blocked by agent configuration");
         }
         let method = request.method().as_str();
+        let own = QueryUse::of(endpoint, &tail).map(QueryUse::methods);
         if method == "OPTIONS" {
-            return Reply::new(200, Body::Empty).with("Allow", endpoint.allow());
+            return match own {
+                None => Reply::new(200, Body::Empty).with("Allow", endpoint.allow()),
+                Some(methods) => Reply::new(200, Body::Json(Bytes::from_static(b"{}")))
+                    .with("Allow", format!("OPTIONS,{methods}")),
+            };
         }
         if let Some(reply) = self.refused_writer(method, peer) {
             return reply;
         }
-        let handler =
-            Method::parse(method).and_then(|method| Some((method, endpoint.handler(method)?)));
+        let is_allowed =
+            own.is_none_or(|methods| methods.split(',').any(|allowed| allowed == method));
+        let handler = Method::parse(method).filter(|_| is_allowed);
+        let handler = handler.and_then(|method| Some((method, endpoint.handler(method)?)));
         let Some((method, handler)) = handler else {
             return Reply::text(405, format!("method {method} not allowed"))
-                .with("Allow", endpoint.allow());
+                .with("Allow", own.map_or_else(|| endpoint.allow(), str::to_owned));
         };
         let Some(mut query) = query else {
             return Reply::new(500, Body::Empty);
@@ -224,11 +248,11 @@ impl Site {
             return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
         }
         let headers = request.headers();
-        let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
+        let has = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
         if let Err(failure) = refuse_enterprise(endpoint, &query, has) {
             return failure.into();
         }
-        let cache = headers.get("cache-control").and_then(|value| value.to_str().ok());
+        let cache = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
         let looks =
             matches!(endpoint.parameters, api::Parameters::All | api::Parameters::Consistency);
         let cache = cache.filter(|_| looks).unwrap_or_default().to_owned();
@@ -239,18 +263,24 @@ impl Site {
             Err(failure) => return failure.into(),
         };
         let token = token(headers, &query);
-        let accept = headers.get("accept").and_then(|value| value.to_str().ok());
+        let source = source(headers, peer);
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
         let accept = accept.unwrap_or_default().to_owned();
-        let body = match self.body(endpoint, method, request).await {
-            Ok(body) => body,
-            Err(reply) => return reply,
+        let body = match method {
+            Method::Get => Bytes::new(),
+            _ => match Box::pin(self.body(endpoint, request.into_body())).await {
+                Ok(body) => body,
+                Err(reply) => return reply,
+            },
         };
-        let request = Request { method, tail, query, body, token };
+        let request = Request { method, tail, query, body, token, source };
         match handler {
-            Handler::Read(read) => self.read(endpoint, read, &request, parameters).await,
-            Handler::Write(write) => self.write(endpoint, write, &request).await,
+            Handler::Read(read) => self.read(endpoint, read, &request, parameters, &cache).await,
+            // What is no read has a place of its own: each connection has room for one request.
+            Handler::Write(write) => Box::pin(self.write(endpoint, write, &request)).await,
             Handler::Shell(call) => {
-                let reply = self.call(endpoint, call, &request, parameters, &accept).await;
+                let call = self.call(endpoint, call, &request, parameters, &accept);
+                let reply = Box::pin(call).await;
                 let cached = endpoint.cached && request.query.has("cached");
                 if cached { self.cache_said(endpoint, &request, &cache, reply) } else { reply }
             }
@@ -275,15 +305,7 @@ impl Site {
     }
 
     /// The whole body, within the endpoint's limit. What is longer is not read.
-    async fn body(
-        &self,
-        endpoint: &Endpoint,
-        method: Method,
-        request: hyper::Request<Incoming>,
-    ) -> Result<Bytes, Reply> {
-        if method == Method::Get {
-            return Ok(Bytes::new());
-        }
+    async fn body(&self, endpoint: &Endpoint, mut body: Incoming) -> Result<Bytes, Reply> {
         let (limit, page) = match endpoint.path {
             "/v1/kv/" => (self.agent.kv_value_max_bytes, KV_LIMIT_PAGE),
             "/v1/txn" => {
@@ -302,7 +324,6 @@ impl Site {
             reply.close = true;
             reply
         };
-        let mut body = request.into_body();
         if let Some(size) = body.size_hint().exact()
             && size > limit as u64
         {
@@ -335,35 +356,45 @@ impl Site {
         read: block::Read,
         request: &Request,
         parameters: Parameters,
+        cache: &str,
     ) -> Reply {
         let outcome = self.evaluate(endpoint, read, request, parameters).await;
         let mut shows_meta = endpoint.meta != Meta::None;
         let streams = endpoint.meta == Meta::Health && api::streams(request);
         let mut reply = match outcome {
             Ok(answer) => {
-                let mut headers = Vec::new();
                 shows_meta &= answer.meta;
-                if shows_meta {
-                    headers.push(("X-Consul-Index", answer.index.0.max(1).to_string()));
-                    headers.push(("X-Consul-Knownleader", (!streams).to_string()));
-                    headers.push(("X-Consul-Lastcontact", "0".into()));
-                }
+                let index = answer.index.0.max(1);
                 let mut reply = Reply::from(answer);
-                reply.headers.extend(headers);
-                if matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
-                    let used = parameters.consistency.as_str();
-                    reply = reply.with("X-Consul-Effective-Consistency", used);
+                if shows_meta {
+                    let known = if streams { "false" } else { "true" };
+                    reply = reply
+                        .set(INDEX, index.into())
+                        .set(KNOWN_LEADER, HeaderValue::from_static(known))
+                        .set(LAST_CONTACT, HeaderValue::from_static("0"));
                 }
-                if endpoint.cached && request.query.has("cached") {
-                    // A read that waits is never an old one.
-                    let cache = if parameters.index > 0 { "max-age=0" } else { "" };
+                if shows_meta && matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
+                    let used = parameters.consistency.as_str();
+                    reply = reply.set(CONSISTENCY, HeaderValue::from_static(used));
+                }
+                let of_query = QueryUse::of(endpoint, &request.tail);
+                let is_cached = of_query.is_none_or(|of| of == QueryUse::Execute) && shows_meta;
+                if endpoint.cached && is_cached && request.query.has("cached") {
+                    let cache = match (of_query, parameters.index) {
+                        (Some(_), _) => cache,
+                        // A read that waits is never an old one.
+                        (None, 1..) => "max-age=0",
+                        (None, 0) => "",
+                    };
                     reply = self.cache_said(endpoint, request, cache, reply);
                 }
                 reply
             }
             Err(failure) => {
                 let deferred = matches!(endpoint.meta, Meta::Deferred | Meta::Catalog);
-                let deferred = deferred && failure.status == 500;
+                // That a prepared query is not there is found out late, too.
+                let late = failure.status == 404 && endpoint.path.starts_with("/v1/query");
+                let deferred = deferred && (failure.status == 500 || late);
                 let reply = Reply::from(failure);
                 if !deferred {
                     return reply;
@@ -373,7 +404,7 @@ impl Site {
         };
         if shows_meta {
             let backend = if streams { "streaming" } else { "blocking-query" };
-            reply = reply.with("X-Consul-Query-Backend", backend);
+            reply = reply.set(BACKEND, HeaderValue::from_static(backend));
         }
         reply
     }
@@ -404,7 +435,8 @@ impl Site {
         match age.filter(|age| may_be_old(cache, *age)) {
             // Entries that nobody bounds are refreshed behind the scenes.
             Some(age) => {
-                let age = if endpoint.meta == Meta::None { age.as_secs() } else { 0 };
+                let bounded = endpoint.meta == Meta::None || endpoint.path == "/v1/query/";
+                let age = if bounded { age.as_secs() } else { 0 };
                 reply.with("X-Cache", "HIT").with("Age", age.to_string())
             }
             None => {
@@ -426,12 +458,15 @@ impl Site {
             let unsure = |error: crate::store::WriteError| Failure::internal(error.to_string());
             self.store.confirm().await.map_err(unsure)?;
         }
-        let waits = parameters.index > 0 && endpoint.meta != Meta::None;
+        // What a query finds comes in an order by chance, and nobody waits for it.
+        let runs = QueryUse::of(endpoint, &request.tail).is_some_and(|of| of != QueryUse::Row);
+        let fresh = runs.then(random::uuid);
+        let waits = parameters.index > 0 && endpoint.meta != Meta::None && !runs;
         let wait = waits.then(|| {
             let wait = parameters.wait.unwrap_or(self.manners.wait).min(self.manners.wait_max);
             Wait::new(parameters.index, wait)
         });
-        block::read(self.catalogue(), &self.agent, read, request, wait).await
+        block::read(self.catalogue(), &self.agent, fresh, read, request, wait).await
     }
 
     /// There is one datacenter.
@@ -481,8 +516,12 @@ impl Site {
                 Ok(answer)
             }
             api::Proposal::Command(command, then) => {
+                let warning = crate::shell::warning(self, &command).await;
                 let response = self.store.write(&command).await;
-                then(response.map_err(|error| Failure::internal(error.to_string()))?)
+                let mut answer =
+                    then(response.map_err(|error| Failure::internal(error.to_string()))?)?;
+                answer.headers.extend(warning);
+                Ok(answer)
             }
         }
     }
@@ -550,10 +589,10 @@ fn is_subtree(path: &str) -> bool {
 /// The headers of a read that failed before it read anything.
 fn unread(reply: Reply) -> Reply {
     reply
-        .with("X-Consul-Index", "1")
-        .with("X-Consul-Knownleader", "false")
-        .with("X-Consul-Lastcontact", "0")
-        .with("X-Consul-Query-Backend", "blocking-query")
+        .set(INDEX, 1.into())
+        .set(KNOWN_LEADER, HeaderValue::from_static("false"))
+        .set(LAST_CONTACT, HeaderValue::from_static("0"))
+        .set(BACKEND, HeaderValue::from_static("blocking-query"))
 }
 
 /// What makes no other entry of a cache.
@@ -609,16 +648,26 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The address of who asks: the first that a proxy names, else the peer's.
+fn source(headers: &HeaderMap, peer: Peer) -> Option<IpAddr> {
+    let passed_on = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    match (passed_on.and_then(|list| list.split(',').next()), peer) {
+        (Some(first), _) => first.trim().parse().ok(),
+        (None, Peer::Address(address)) => Some(address.ip()),
+        (None, Peer::Local) => None,
+    }
+}
+
 /// The secret that a request carries, wherever it does.
 fn token(headers: &HeaderMap, query: &Query) -> Box<str> {
     if let Some(token) = query.filled("token") {
         return token.into();
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(token) = text("X-Consul-Token").filter(|token| !token.is_empty()) {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(token) = text(TOKEN).filter(|token| !token.is_empty()) {
         return token.into();
     }
-    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
+    let bearer = text(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.trim_start().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| rest.split_whitespace().next())?
     });

@@ -38,8 +38,11 @@ pub(crate) enum TlsError {
     #[error("Failed to load cert/key pair: {0}")]
     Certificate(String),
     /// Whom to trust is not known.
-    #[error("Error loading CA File: {0}")]
+    #[error("Error loading from {0}")]
     Authority(String),
+    /// Nobody can be let in.
+    #[error("tls: {0}")]
+    Verifier(String),
     /// The library does not take it.
     #[error("tls: {0}")]
     Settings(#[from] rustls::Error),
@@ -115,7 +118,7 @@ fn config(settings: &TlsListener) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = if settings.verify_incoming {
         let roots = Arc::new(authorities(settings)?);
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-        let verifier = verifier.build().map_err(|why| TlsError::Authority(why.to_string()))?;
+        let verifier = verifier.build().map_err(|why| TlsError::Verifier(why.to_string()))?;
         builder.with_client_cert_verifier(verifier)
     } else {
         builder.with_no_client_auth()
@@ -129,6 +132,18 @@ fn config(settings: &TlsListener) -> Result<Arc<ServerConfig>, TlsError> {
 /// The names choose among the suites of TLS 1.2; those of 1.3 are always there.
 fn is_chosen(suite: &SupportedCipherSuite, names: &[String]) -> bool {
     suite.tls13().is_some() || names.contains(&format!("{:?}", suite.suite()))
+}
+
+/// Whether the files that settings name can be read and are what they should be, needed or not.
+pub(crate) fn check_files(settings: &TlsListener) -> Result<(), TlsError> {
+    authorities(settings)?;
+    if settings.cert_file.is_some() && settings.key_file.is_some() {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let (chain, key) = identity(settings)?;
+        rustls::sign::CertifiedKey::from_der(chain, key, &provider)
+            .map_err(|why| TlsError::Certificate(format!("tls: {why}")))?;
+    }
+    Ok(())
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -150,7 +165,7 @@ fn identity(settings: &TlsListener) -> Result<Identity, TlsError> {
     Ok((chain, key))
 }
 
-fn read(path: &Path, failure: fn(String) -> TlsError) -> Result<Vec<u8>, TlsError> {
+fn read(path: &Path, failure: impl Fn(String) -> TlsError) -> Result<Vec<u8>, TlsError> {
     let failed = |error| failure(gotext::path_error("open", &path.to_string_lossy(), &error));
     fs::read(path).map_err(failed)
 }
@@ -163,7 +178,7 @@ fn authorities(settings: &TlsListener) -> Result<RootCertStore, TlsError> {
     } else if let Some(folder) = &settings.ca_path {
         let failed = |error| {
             let shown = folder.to_string_lossy();
-            TlsError::Authority(gotext::path_error("open", &shown, &error))
+            TlsError::Authority(format!("{shown}: {}", gotext::path_error("open", &shown, &error)))
         };
         for entry in fs::read_dir(folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
@@ -174,11 +189,11 @@ fn authorities(settings: &TlsListener) -> Result<RootCertStore, TlsError> {
     }
     let mut store = RootCertStore::empty();
     for file in files {
-        let text = read(&file, TlsError::Authority)?;
+        let failed = |why| TlsError::Authority(format!("{}: {why}", file.display()));
+        let text = read(&file, failed)?;
         let certificates = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok);
         if store.add_parsable_certificates(certificates).0 == 0 {
-            let why = format!("Couldn't parse PEM in: {}", file.display());
-            return Err(TlsError::Authority(why));
+            return Err(failed(format!("Couldn't parse PEM in: {}", file.display())));
         }
     }
     Ok(store)

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use archive::{ArchiveError, Records, kind};
 use catalog::{
-    Autopilot, Behavior, CheckId, Coordinate, Entry, Fields, ModifyIndex, NodeCoordinate, NodeName,
-    Row, ServiceName, Session, Snapshot, Time, Uuid,
+    Autopilot, Behavior, CheckId, Coordinate, Entry, FailoverTarget, Fields, ModifyIndex,
+    NodeCoordinate, NodeName, Pairs, PreparedQuery, QueryFailover, QueryTemplate, Row, Secret,
+    ServiceName, ServiceQuery, Session, Snapshot, Tags, Time, Uuid,
 };
 use gotext::object::ObjectError;
 use wire::msgpack::{Reader, Value};
@@ -73,6 +74,10 @@ pub(crate) fn read(state: &[u8], now: Time) -> Result<Restored, ReadError> {
             }
             kind::COORDINATES => {
                 coordinates(&mut snapshot, &value()?).map_err(wrong)?;
+                true
+            }
+            kind::PREPARED_QUERY => {
+                snapshot.enter(Row::Query(Box::new(query(&value()?).map_err(wrong)?)));
                 true
             }
             kind::AUTOPILOT => {
@@ -191,6 +196,61 @@ fn coordinates(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
         }));
     }
     Ok(())
+}
+
+fn query(value: &Value) -> Result<PreparedQuery, String> {
+    let nothing = Value::Nil;
+    let part = |value: &'_ Value, name| value.get(name).unwrap_or(&nothing).clone();
+    let (template, service) = (part(value, "Template"), part(value, "Service"));
+    let failover = part(&service, "Failover");
+    let target = |value: &Value| FailoverTarget {
+        peer: string(value, "Peer"),
+        datacenter: string(value, "Datacenter"),
+    };
+    let session = string(value, "Session");
+    Ok(PreparedQuery {
+        id: uuid(&string(value, "ID"))?,
+        name: string(value, "Name"),
+        session: if session.is_empty() { None } else { Some(uuid(&session)?) },
+        token: Secret::from(&*string(value, "Token")),
+        template: QueryTemplate {
+            kind: string(&template, "Type"),
+            regexp: string(&template, "Regexp"),
+            remove_empty_tags: truth(&template, "RemoveEmptyTags"),
+        },
+        service: ServiceQuery {
+            service: ServiceName::from(&*string(&service, "Service")),
+            failover: QueryFailover {
+                nearest_n: signed_number(&failover, "NearestN"),
+                datacenters: texts(&failover, "Datacenters"),
+                targets: list(&failover, "Targets").map(|list| list.iter().map(target).collect()),
+            },
+            only_passing: truth(&service, "OnlyPassing"),
+            ignore_check_ids: texts(&service, "IgnoreCheckIDs"),
+            near: string(&service, "Near"),
+            tags: texts(&service, "Tags"),
+            node_meta: pairs(&service, "NodeMeta"),
+            service_meta: pairs(&service, "ServiceMeta"),
+            connect: truth(&service, "Connect"),
+            peer: string(&service, "Peer"),
+        },
+        dns_ttl: string(&part(value, "DNS"), "TTL"),
+        create: ModifyIndex(number(value, "CreateIndex")),
+        modify: ModifyIndex(number(value, "ModifyIndex")),
+    })
+}
+
+/// The list of texts in a field; none for nil.
+fn texts(record: &Value, name: &str) -> Tags {
+    list(record, name).map(|list| list.iter().map(|text| lossy(text).into()).collect())
+}
+
+/// The texts by name in a field, sorted; none for nil.
+fn pairs(record: &Value, name: &str) -> Pairs {
+    let Some(Value::Map(fields)) = record.get(name) else { return None };
+    let pair = |(name, value): &(Value, Value)| (lossy(name).into(), lossy(value).into());
+    let sorted: BTreeMap<Box<str>, Box<str>> = fields.iter().map(pair).collect();
+    Some(sorted.into_iter().collect())
 }
 
 fn autopilot(value: &Value) -> Autopilot {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use archive::{Archive, Records, kind};
 use catalog::{
-    Autopilot, Coordinate, Entry, Fields, ModifyIndex, Node, NodeCoordinate, Row, Service, Session,
-    Snapshot, Time, Uuid,
+    Autopilot, Coordinate, Entry, FailoverTarget, Fields, ModifyIndex, Node, NodeCoordinate,
+    PreparedQuery, QueryFailover, QueryTemplate, Row, Service, ServiceQuery, Session, Snapshot,
+    Time, Uuid,
 };
 use wire::msgpack::{Reader, Value};
 
@@ -53,7 +54,12 @@ fn recorded_states_are_read_and_what_is_not_here_is_counted() {
     assert_eq!(snapshot.session_list().count(), 2);
     assert_eq!(snapshot.autopilot().unwrap().max_trailing_logs, 300);
     assert_eq!(snapshot.virtual_addresses().count(), 3);
-    assert_eq!(restored.left_out["PreparedQuery"], 2);
+    let geo = snapshot.query_lookup("GEO-x").unwrap().unwrap();
+    assert_eq!((geo.service.service.as_str(), geo.modify), ("", ModifyIndex(43)));
+    let geo = snapshot.query_lookup("geo-x").unwrap().unwrap();
+    assert_eq!(geo.service.service.as_str(), "x");
+    assert_eq!((snapshot.query_list().count(), snapshot.query_index()), (2, ModifyIndex(43)));
+    assert!(!restored.left_out.contains_key("PreparedQuery"));
     assert_eq!(restored.left_out["ConfigEntry"], 4);
     assert!(!restored.left_out.contains_key("Register"));
 
@@ -104,6 +110,7 @@ fn what_is_written_is_what_consul_wrote() {
         (kind::KEY, "Key"),
         (kind::SESSION, "ID"),
         (kind::TOMBSTONE, "Key"),
+        (kind::PREPARED_QUERY, "ID"),
         (kind::COORDINATES, "Node"),
         (kind::AUTOPILOT, ""),
         (kind::FREE_VIRTUAL_ADDRESS, ""),
@@ -147,6 +154,34 @@ fn a_state_that_went_out_comes_back_the_same() {
     let session =
         Session { id: uuid(9), node: "Zeta".into(), ttl: "10s".into(), ..Default::default() };
     snapshot.enter(Row::Session(session));
+    let pairs = || Some([("a".into(), "b".into())].into());
+    let target = FailoverTarget { peer: "p".into(), datacenter: "dc2".into() };
+    snapshot.enter(Row::Query(Box::new(PreparedQuery {
+        id: uuid(3),
+        name: "all".into(),
+        session: Some(uuid(9)),
+        token: "secret".into(),
+        template: QueryTemplate { kind: "".into(), regexp: "(".into(), remove_empty_tags: true },
+        service: ServiceQuery {
+            service: "web".into(),
+            failover: QueryFailover {
+                nearest_n: -1,
+                datacenters: Some(["dc2".into()].into()),
+                targets: Some([target].into()),
+            },
+            only_passing: true,
+            ignore_check_ids: Some(Box::default()),
+            near: "_agent".into(),
+            tags: Some(["!x".into()].into()),
+            node_meta: pairs(),
+            service_meta: pairs(),
+            connect: true,
+            peer: "p".into(),
+        },
+        dns_ttl: "10s".into(),
+        create: ModifyIndex(4),
+        modify: ModifyIndex(69_000),
+    })));
     snapshot.enter(Row::Coordinate(NodeCoordinate {
         node: "zeta".into(),
         segment: "".into(),

@@ -2,7 +2,8 @@
 
 use archive::{StateWriter, kind};
 use catalog::{
-    Autopilot, Behavior, Check, CheckId, Entry, Node, NodeCoordinate, Service, Session, Snapshot,
+    Autopilot, Behavior, Check, CheckId, Entry, Node, NodeCoordinate, PreparedQuery, Service,
+    Session, Snapshot,
 };
 use gotext::GoDuration;
 use wire::msgpack::Value;
@@ -48,6 +49,9 @@ pub(crate) fn write(snapshot: &Snapshot, datacenter: &str) -> Vec<u8> {
     }
     for (key, modify) in snapshot.tombstones() {
         out.put(kind::TOMBSTONE, &tombstone(key, modify.0));
+    }
+    for row in snapshot.query_list() {
+        out.put(kind::PREPARED_QUERY, &query(row));
     }
     if let Some(row) = snapshot.autopilot() {
         out.put(kind::AUTOPILOT, &autopilot(row));
@@ -238,6 +242,48 @@ fn tombstone(key: &[u8], modify: u64) -> Value {
         ("ModifyIndex", Value::Unsigned(modify)),
         ("Session", text("")),
         ("Value", Value::Nil),
+    ])
+}
+
+fn query(row: &PreparedQuery) -> Value {
+    let (template, service) = (&row.template, &row.service);
+    let target = |target: &catalog::FailoverTarget| {
+        map([("Datacenter", text(&target.datacenter)), ("Peer", text(&target.peer))])
+    };
+    let targets = service.failover.targets.as_ref();
+    let failover = map([
+        ("Datacenters", tags(&service.failover.datacenters)),
+        ("NearestN", signed(service.failover.nearest_n)),
+        ("Targets", targets.map_or(Value::Nil, |l| Value::Array(l.iter().map(target).collect()))),
+    ]);
+    let service = map([
+        ("Connect", Value::Bool(service.connect)),
+        ("Failover", failover),
+        ("IgnoreCheckIDs", tags(&service.ignore_check_ids)),
+        ("Near", text(&service.near)),
+        ("NodeMeta", pairs(&service.node_meta)),
+        ("OnlyPassing", Value::Bool(service.only_passing)),
+        ("Peer", text(&service.peer)),
+        ("SamenessGroup", text("")),
+        ("Service", text(service.service.as_str())),
+        ("ServiceMeta", pairs(&service.service_meta)),
+        ("Tags", tags(&service.tags)),
+    ]);
+    let template = map([
+        ("Regexp", text(&template.regexp)),
+        ("RemoveEmptyTags", Value::Bool(template.remove_empty_tags)),
+        ("Type", text(&template.kind)),
+    ]);
+    map([
+        ("CreateIndex", Value::Unsigned(row.create.0)),
+        ("DNS", map([("TTL", text(&row.dns_ttl))])),
+        ("ID", text(&row.id.to_string())),
+        ("ModifyIndex", Value::Unsigned(row.modify.0)),
+        ("Name", text(&row.name)),
+        ("Service", service),
+        ("Session", text(&row.session.map(|id| id.to_string()).unwrap_or_default())),
+        ("Template", template),
+        ("Token", text(row.token.reveal())),
     ])
 }
 

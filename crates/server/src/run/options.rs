@@ -1,6 +1,7 @@
 //! From settings to what a server is started with.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use agent::log::Log;
 use catalog::Uuid;
@@ -38,10 +39,12 @@ pub(super) fn options(
     let configuration = shown_configuration(settings, &identity);
     let lan = ports.serf_lan.ok_or("the port of the LAN pool cannot be switched off")?;
     let gossip = &settings.gossip;
-    let lan = pool(settings, "local", (network.serf_lan_bind, lan), gossip.lan)?;
-    let wan = ports
-        .serf_wan
-        .map(|port| pool(settings, "remote", (network.serf_wan_bind, port), gossip.wan));
+    let bind = (network.serf_lan_bind, lan);
+    let lan = pool(settings, "local", bind, gossip.lan, settings.cluster.reconnect_timeout)?;
+    let wan_timeout = settings.given.duration("reconnect_timeout_wan").saturating_std();
+    let wan = ports.serf_wan.map(|port| {
+        pool(settings, "remote", (network.serf_wan_bind, port), gossip.wan, wan_timeout)
+    });
     Ok(Options {
         identity,
         data_dir: settings.data_dir.clone(),
@@ -71,6 +74,7 @@ fn pool(
     name: &str,
     bind: (IpAddr, u16),
     timing: GossipTiming,
+    reconnect_timeout: Duration,
 ) -> Result<PoolOptions, String> {
     let keys = Keys::of(settings, name)?;
     Ok(PoolOptions {
@@ -81,7 +85,7 @@ fn pool(
         verify_outgoing: settings.gossip.encrypt_verify_outgoing,
         timing,
         rejoin_after_leave: settings.cluster.rejoin_after_leave,
-        reconnect_timeout: settings.cluster.reconnect_timeout,
+        reconnect_timeout,
     })
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use super::definitions::Definitions;
 use super::join::Join;
 use super::pid_file::PidFile;
+use super::watches::{self, Watches};
 use super::{last_seen, options, reload};
 use crate::ask::Ask;
 use crate::start::{self, Running};
@@ -29,6 +30,7 @@ pub(super) struct Process {
     pub(super) definitions: Definitions,
     pub(super) log: Log,
     pub(super) running: Running,
+    pub(super) watches: Watches,
     rules: LeaveRules,
     signals: Signals,
     pid_file: Option<PidFile>,
@@ -69,16 +71,19 @@ pub(super) async fn start(
     let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
     let pid_file = pid_file.map_err(failure)?;
     may_come_back(&settings, &mut signals, log).await.map_err(failure)?;
+    let watched = watches::read(&settings, log)?;
     let options = options::options(&settings, definitions.clone(), node_id, log.clone());
     let options = options.map_err(failure)?;
     let running = start::start(options).await.map_err(|error| failure(error.to_string()))?;
+    let mut watches = Watches::default();
+    watches.replace(watched, log);
     log.line(Level::Info, "agent", "Consul agent running!");
     let rules = LeaveRules {
         leave_on_terminate: settings.cluster.leave_on_terminate,
         skip_on_interrupt: settings.cluster.skip_leave_on_interrupt,
     };
     let (flags, log) = (flags.to_vec(), log.clone());
-    Ok(Process { flags, settings, definitions, log, running, rules, signals, pid_file })
+    Ok(Process { flags, settings, definitions, log, running, watches, rules, signals, pid_file })
 }
 
 /// Whether the server was not away for too long; one that was says so for a while first.
@@ -124,6 +129,7 @@ impl Process {
         };
         notify(State::Stopping);
         self.log.line(Level::Info, "agent", "Requesting shutdown");
+        drop(self.watches);
         self.running.stop().await;
         self.log.line(Level::Info, "agent", "shutdown complete");
         drop(self.pid_file);

@@ -7,13 +7,15 @@ use agent::log::{Level, Value};
 
 use super::definitions::Definitions;
 use super::process::Process;
-use super::{logging, options, read};
+use super::{check_files, logging, options, read, watches};
 
 /// Takes the configuration into use as far as that is possible without a restart.
 pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
     let (settings, definitions) = read(&process.flags).map_err(|failure| failure.message)?;
     let ignored = process.settings.check_reload(&settings).map_err(|failure| failure.message)?;
     let level = settings.log.level().map_err(|failure| failure.message)?;
+    check_files(&settings).map_err(|failure| failure.message)?;
+    let watched = watches::read(&settings, &process.log).map_err(|failure| failure.message)?;
     process.running.reload_certificates().map_err(|error| error.to_string())?;
     let Definitions { services, checks } = definitions.clone();
     if let Err(why) = process.running.define(services, checks).await {
@@ -23,6 +25,7 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
         return Err(why);
     }
     process.definitions = definitions;
+    process.watches.replace(watched, &process.log);
     let is_new = |warning: &&String| !process.settings.warnings.contains(warning);
     for warning in settings.warnings.iter().filter(is_new) {
         process.log.line(Level::Warn, "agent", warning);

@@ -137,3 +137,128 @@ async fn an_address_has_its_places_and_gets_them_back() {
     drop(silent);
     process.running.stop().await;
 }
+
+/// What a handler has written, once this is in it.
+async fn written(file: &std::path::Path, part: &str) -> String {
+    let look = async {
+        loop {
+            match std::fs::read_to_string(file) {
+                Ok(text) if text.contains(part) => return text,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, look).await.unwrap()
+}
+
+async fn put(address: Ipv4Addr, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
+    let length = body.len();
+    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
+    stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    answer
+}
+
+#[tokio::test]
+async fn who_deregisters_what_an_agent_owns_is_warned() {
+    let address = address(6);
+    let process = started(address, "node_name = \"n\u{e4}\"").await;
+    put(address, "/v1/agent/service/register", r#"{"Name": "web", "Check": {"TTL": "1h"}}"#).await;
+    let node = "n\u{e4}";
+    let foreign =
+        format!(r#"{{"Node": "{node}", "SkipNodeUpdate": true, "Service": {{"Service": "db"}}}}"#);
+    put(address, "/v1/catalog/register", &foreign).await;
+    let other = r#"{"Node": "n2", "Address": "127.0.0.1", "Service": {"Service": "web"}}"#;
+    put(address, "/v1/catalog/register", other).await;
+    let warned = async |node: &str, what: &str| {
+        let body = format!(r#"{{"Node": "{node}"{what}}}"#);
+        let answer = put(address, "/v1/catalog/deregister", &body).await.to_lowercase();
+        let mut lines = answer.lines();
+        lines.find_map(|line| line.strip_prefix("warning: ").map(str::to_owned))
+    };
+    let text = |what: &str, call: &str| {
+        Some(format!(
+            "299 - \"agent nu{{e4}} owns this {what} and will register it again, ask it: /v1/agent/{call}\""
+        ))
+    };
+    assert_eq!(warned("n2", r#", "ServiceID": "web""#).await, None);
+    assert_eq!(warned(node, r#", "ServiceID": "db""#).await, None);
+    assert_eq!(
+        warned(node, r#", "CheckID": "service:web""#).await,
+        text("check", "check/deregister")
+    );
+    assert_eq!(
+        warned(node, r#", "ServiceID": "web""#).await,
+        text("service", "service/deregister")
+    );
+    assert_eq!(warned(node, "").await, text("node", "leave"));
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
+    let folder = Folder(std::env::temp_dir().join(format!("tribune-watch-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let (script, shell) = (folder.0.join("script"), folder.0.join("shell"));
+    let config = folder.0.join("watches.hcl");
+    let key = format!(
+        r#"{{ type = "key" key = "a" args = ["sh", "-c", "cat >> {}"] }}"#,
+        script.display()
+    );
+    std::fs::write(&config, format!("watches = [{key}]")).unwrap();
+    let address = address(4);
+    let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+    let mut process = started(address, "").await;
+    process.flags.push(flag("config-file", &config.display().to_string()));
+    assert_eq!(reload::reload(&mut process).await, Ok(()));
+    assert_eq!(written(&script, "\n").await, "null\n");
+    put(address, "/v1/kv/a", "1").await;
+    let told = written(&script, "\"Value\":\"MQ==\",\"Session\":\"\"}\n").await;
+    assert!(told.starts_with("null\n{\"Key\":\"a\","), "{told}");
+
+    // One more; what was there is not told again.
+    let service =
+        format!(r#"{{ type = "services" handler = "echo $CONSUL_INDEX >> {}" }}"#, shell.display());
+    std::fs::write(&config, format!("watches = [{key}, {service}]")).unwrap();
+    assert_eq!(reload::reload(&mut process).await, Ok(()));
+    let index: u64 = written(&shell, "\n").await.trim().parse().unwrap();
+    assert!(index > 0);
+    assert_eq!(std::fs::read_to_string(&script).unwrap(), told);
+
+    // What cannot be run changes nothing.
+    std::fs::write(&config, r#"watches = [{ type = "zz" handler = "x" }]"#).unwrap();
+    let why = reload::reload(&mut process).await.unwrap_err();
+    assert!(why.ends_with("Unsupported watch type: zz"), "{why}");
+    put(address, "/v1/kv/a", "2").await;
+    let more = written(&script, "\"Value\":\"Mg==\",\"Session\":\"\"}\n").await;
+    assert!(more.starts_with(&told), "{more}");
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_watch_tells_a_server() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let hcl = format!(
+        r#"watches = [{{ type = "keyprefix" prefix = "none/" handler_type = "http"
+             http_handler_config {{ path = "http://{at}/told" }} }}]"#
+    );
+    let process = started(address(5), &hcl).await;
+    let accepted = timeout(PATIENCE, listener.accept()).await.unwrap();
+    let (mut stream, _) = accepted.unwrap();
+    let mut request = String::new();
+    while !request.ends_with("null") {
+        let mut piece = [0; 4096];
+        let count = timeout(PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert!(count > 0, "{request}");
+        request.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
+    let head = request.to_lowercase();
+    assert!(head.starts_with("post /told http/1.1\r\n"), "{request}");
+    assert!(head.contains("content-type: application/json\r\n"), "{request}");
+    assert!(head.contains("x-consul-index: "), "{request}");
+    process.running.stop().await;
+}

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use agent::log::Level;
-use api::{Body, Failure, Method, Request};
+use api::{Body, Consistency, Failure, Method, Request};
 use archive::{Archive, Meta};
 use bytes::Bytes;
 use catalog::{Command, Response, RestorePart, Time};
 use local::Input;
 
 use super::{Outcome, empty};
-use crate::http::{ARCHIVE, Consistency, Parameters, Reply, Site};
+use crate::http::{ARCHIVE, Parameters, Reply, Site};
 use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES};
 use crate::{random, reconcile, records};
 

@@ -1,8 +1,10 @@
 //! What is read when somebody asks.
 
 use agent::telemetry::{Gauge, Labels};
+use catalog::{CheckId, SERF_HEALTH, ServiceName};
 
 use crate::http::Site;
+use crate::reconcile::SERVICE;
 
 /// The gauges now. To be called on a runtime.
 pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
@@ -28,6 +30,12 @@ pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
         },
     ]);
     let usage = snapshot.usage();
+    let servers = snapshot.instances(&ServiceName::from(SERVICE)).count();
+    let lives = CheckId::from(SERF_HEALTH);
+    let alive = snapshot.node_list().filter(|node| {
+        snapshot.check(&node.name.fold(), &lives).is_some_and(|check| &*check.status == "passing")
+    });
+    let clients = alive.count().saturating_sub(servers);
     let datacenter: Labels = [("datacenter", site.agent.datacenter.clone())].into();
     let of_state =
         |name, value| Gauge { name, labels: Labels::clone(&datacenter), value: count(value) };
@@ -37,6 +45,8 @@ pub(crate) fn gauges(site: &Site) -> Vec<Gauge> {
         of_state("state.service_instances", usage.instances),
         of_state("state.kv_entries", usage.kv_entries),
         of_state("state.sessions", usage.sessions),
+        of_state("members.servers", servers),
+        of_state("members.clients", clients),
     ]);
     gauges
 }

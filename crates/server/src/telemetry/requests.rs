@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agent::telemetry::{Kind, Metrics, Series, milliseconds};
-use api::{Endpoint, Handler, Method};
+use api::{Endpoint, Handler, Method, QueryUse};
 
 use super::Telemetry;
 
@@ -19,6 +19,8 @@ pub(super) struct Requests {
     rpc: [Series; 2],
     /// Every read of the state.
     query: Series,
+    /// Every prepared query that is run, and every one that is explained.
+    prepared: [Series; 2],
 }
 
 struct EndpointSeries {
@@ -89,6 +91,8 @@ impl Requests {
             endpoints: api::ENDPOINTS.iter().map(endpoint).collect(),
             rpc: [counter("client.rpc"), counter("rpc.request")],
             query: counter("rpc.query"),
+            prepared: ["execute", "explain"]
+                .map(|name| metrics.enter(Kind::Sample, &format!("prepared-query.{name}"), &[])),
         }
     }
 }
@@ -120,7 +124,14 @@ impl Telemetry {
         });
         let counters = rpc.chain(query).chain(client.into_iter().flatten().flatten());
         let took = (series.took, milliseconds(took));
-        self.metrics.record(counters.map(|counter| (counter, 1.0)).chain([took]));
+        let of_query = api::ENDPOINTS.get(index).and_then(|row| QueryUse::of(row, tail));
+        let prepared = match of_query.filter(|_| !refused) {
+            Some(QueryUse::Execute) => Some((requests.prepared[0], took.1)),
+            Some(QueryUse::Explain) => Some((requests.prepared[1], took.1)),
+            _ => None,
+        };
+        let samples = [took].into_iter().chain(prepared);
+        self.metrics.record(counters.map(|counter| (counter, 1.0)).chain(samples));
         let is_counted = !refused && tail.len() <= SERVICE_NAME_BYTES;
         if let Some(name) = endpoint.service.filter(|_| is_counted) {
             let service = String::from_utf8_lossy(tail);

@@ -113,3 +113,26 @@ fn commands_are_counted_by_kind() {
         assert!(counted(&telemetry, &line), "{line}\n{}", telemetry.metrics().prometheus(&[]));
     }
 }
+
+#[test]
+fn what_dashboards_use_is_there_from_the_start() {
+    let telemetry = telemetry();
+    for line in [
+        "consul_kvs_apply_count 0",
+        "consul_kvs_apply_sum 0",
+        "consul_kvs_apply{quantile=\"0.5\"} NaN",
+        "consul_txn_apply_count 0",
+        "consul_txn_read_count 0",
+        "consul_raft_commitTime_count 0",
+        "consul_raft_apply 0",
+        "consul_raft_leader_lastContact_count 0",
+        "consul_raft_state_leader 0",
+        "consul_rpc_accept_conn 0",
+        "consul_fsm_kvs_count{op=\"set\"} 0",
+    ] {
+        assert!(counted(&telemetry, line), "{line}\n{}", telemetry.metrics().prometheus(&[]));
+    }
+    telemetry.leads();
+    assert!(counted(&telemetry, "consul_raft_state_leader 1"));
+    assert!(!telemetry.metrics().prometheus(&[]).contains("api_http"), "what nobody asked for");
+}

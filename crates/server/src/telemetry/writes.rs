@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use agent::telemetry::{Kind, Metrics, Series, milliseconds};
-use catalog::{Command, KvVerb, KvWrite};
+use catalog::{Command, KvVerb, KvWrite, QueryWrite};
 
 use super::Telemetry;
 
 /// The kinds of commands that are told apart: what stands behind `fsm.`, and its operation.
-const APPLIED: [(&str, &str); 16] = [
+const APPLIED: [(&str, &str); 19] = [
     ("kvs", "set"),
     ("kvs", "cas"),
     ("kvs", "lock"),
@@ -25,11 +25,20 @@ const APPLIED: [(&str, &str); 16] = [
     ("tombstone", "reap"),
     ("autopilot", ""),
     ("restore", ""),
+    ("prepared-query", "create"),
+    ("prepared-query", "update"),
+    ("prepared-query", "delete"),
 ];
 
 /// How long writes of a kind take, from the request until everybody sees them.
-const WRITTEN: [&str; 5] =
-    ["kvs.apply", "session.apply", "catalog.register", "catalog.deregister", "txn.apply"];
+const WRITTEN: [&str; 6] = [
+    "kvs.apply",
+    "session.apply",
+    "catalog.register",
+    "catalog.deregister",
+    "txn.apply",
+    "prepared-query.apply",
+];
 
 /// What is counted of writes.
 pub(super) struct Writes {
@@ -41,12 +50,12 @@ pub(super) struct Writes {
 
 impl Writes {
     pub(super) fn new(metrics: &Metrics) -> Self {
-        let sample = |name: &str| metrics.enter(Kind::Sample, name, &[]);
+        let sample = |name: &str| metrics.announce(name, &[]);
         let applied = |(kind, operation): (&str, &str)| {
             let name = format!("fsm.{kind}");
             match operation {
-                "" => metrics.enter(Kind::Sample, &name, &[]),
-                operation => metrics.enter(Kind::Sample, &name, &[("op", operation.into())]),
+                "" => metrics.announce(&name, &[]),
+                operation => metrics.announce(&name, &[("op", operation.into())]),
             }
         };
         Self {
@@ -84,6 +93,11 @@ impl Applied {
             Command::Reap(_) => ("tombstone", "reap"),
             Command::Autopilot(_) => ("autopilot", ""),
             Command::Restore(_) => ("restore", ""),
+            Command::Query(write) => match &**write {
+                QueryWrite::Create(_) => ("prepared-query", "create"),
+                QueryWrite::Update(_) => ("prepared-query", "update"),
+                QueryWrite::Delete(_) => ("prepared-query", "delete"),
+            },
         };
         let place = APPLIED.iter().position(|known| *known == (kind, operation));
         place.expect("every kind of command has a row")
@@ -112,6 +126,7 @@ impl Telemetry {
             Command::Register(_) => Some(writes.written[2]),
             Command::Deregister { .. } => Some(writes.written[3]),
             Command::Txn(_) => Some(writes.written[4]),
+            Command::Query(_) => Some(writes.written[5]),
             Command::Coordinates(_)
             | Command::Reap(_)
             | Command::Autopilot(_)

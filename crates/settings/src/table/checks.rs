@@ -9,9 +9,7 @@ pub(super) const ROWS: &[Row] = &[
     key("check", Kind::Record(&CHECK), "A check of this node or of one of its services.")
         .reloadable(),
     key("checks", Kind::Records(&CHECK), "Checks of this node or of its services.").reloadable(),
-    key("watches", Kind::Objects, "What to watch for, and what to run then; refused for now.")
-        .reloadable()
-        .kept(),
+    key("watches", Kind::Objects, "What to watch for, and what to run then.").reloadable(),
     key(
         "enable_script_checks",
         Kind::Bool,

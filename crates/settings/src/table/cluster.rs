@@ -36,7 +36,7 @@ pub(super) const ROWS: &[Row] = &[
     key("skip_leave_on_interrupt", Kind::Bool, "Do not leave the cluster on SIGINT.")
         .described("true on a server, else false"),
     key("reconnect_timeout", Kind::Duration, "After this a failed member is forgotten.").is("72h"),
-    key("reconnect_timeout_wan", Kind::Duration, "The same among datacenters.").is("72h").kept(),
+    key("reconnect_timeout_wan", Kind::Duration, "The same among datacenters.").is("72h"),
     key(
         "advertise_reconnect_timeout",
         Kind::Duration,

@@ -223,7 +223,7 @@ async fn with_child(
     tokio::select! {
         status = child.wait() => {
             let failed = match status {
-                Ok(status) => script::failure(status),
+                Ok(status) => gotext::exit_failure(status),
                 Err(error) => Some(error.to_string()),
             };
             if let Some(why) = &failed {

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
 
@@ -47,31 +46,6 @@ impl Script {
     }
 }
 
-/// How a child ended that did not succeed.
-pub(super) fn failure(status: ExitStatus) -> Option<String> {
-    if status.success() {
-        return None;
-    }
-    if let Some(code) = status.code() {
-        return Some(format!("exit status {code}"));
-    }
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let name = match signal {
-            1 => "hangup",
-            2 => "interrupt",
-            6 => "aborted",
-            9 => "killed",
-            11 => "segmentation fault",
-            13 => "broken pipe",
-            15 => "terminated",
-            other => return Some(format!("signal: signal {other}")),
-        };
-        return Some(format!("signal: {name}"));
-    }
-    Some("the child has failed".to_owned())
-}
-
 /// Sends a signal to a child; one that has ended is left alone.
 pub(super) fn send(child: &mut Child, signal: Signal) {
     #[cfg(unix)]
@@ -92,17 +66,12 @@ pub(super) fn send(child: &mut Child, signal: Signal) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-
     use super::*;
 
     #[test]
-    fn children_are_told_about_in_gos_words() {
-        assert_eq!(failure(ExitStatus::from_raw(0)), None);
-        assert_eq!(failure(ExitStatus::from_raw(3 << 8)).as_deref(), Some("exit status 3"));
-        assert_eq!(failure(ExitStatus::from_raw(15)).as_deref(), Some("signal: terminated"));
+    fn failures_to_start_are_told_in_gos_words() {
         let missing = io::Error::from_raw_os_error(2);
         for (program, text) in [
             ("/no/such", "fork/exec /no/such: no such file or directory"),

@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use client::http::{Http, HttpError, Request};
+use client::http::{HttpError, Request};
+use client::watch::{Parameters, Plan, Watcher};
+use gotext::decode::Value;
 use gotext::{GoDuration, Json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
@@ -13,27 +15,22 @@ use super::connection::Agent;
 use super::log_line;
 use super::script::{self, Script};
 use super::signals::Signals;
-use super::watch_plan::Plan;
 use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::say;
 
-/// How long to wait after the first failure; after the second four times as long, and so on.
-const RETRY: Duration = Duration::from_secs(5);
+/// The flags that are parameters of a watch, by the parameters' names.
+const PARAMETERS: [&str; 6] = ["key", "prefix", "service", "state", "name", "filter"];
 
-/// How long to wait at most.
-const LONGEST_RETRY: Duration = Duration::from_secs(180);
+/// Types that only an agent can watch.
+const AGENTS_OWN: [&str; 3] = ["connect_roots", "connect_leaf", "agent_service"];
 
 pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let kind = parsed.text("type");
     if kind.is_empty() {
         return Err(Failure::misused("Watch type must be specified"));
     }
-    let mut plan = Plan::new(&kind, |name| match name {
-        "tag" => parsed.list(name),
-        name => vec![parsed.text(name)],
-    })
-    .map_err(Failure::Said)?;
+    let plan = plan(&kind, parsed).map_err(Failure::Said)?;
     let agent = Agent::connect(parsed)?;
     agent
         .read(Request::get("/v1/status/leader"))
@@ -45,38 +42,53 @@ pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
     agent.wait(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::of("Error watching for signals", error))?;
-        let mut failures = 0;
+        let mut watcher = Watcher::new(plan);
         loop {
-            let next = tokio::select! {
+            let tell = |error: &HttpError, wait| tell(&kind, error, wait);
+            let data = tokio::select! {
                 _ = signals.next() => return Ok(()),
-                next = next(&mut plan, agent.http(), &kind, &mut failures) => next,
+                data = watcher.next(agent.http(), tell) => data,
             };
-            let Some(data) = next else { continue };
             let Some(script) = &script else {
                 say(data.indented_by("    "));
                 return Ok(());
             };
-            if handle(script, &data, plan.index(), &mut signals).await? {
+            if handle(script, &data, watcher.index(), &mut signals).await? {
                 return Ok(());
             }
         }
     })
 }
 
-/// What the plan has next, if anything; a failure is told and waited for.
-async fn next(plan: &mut Plan, http: &Http, kind: &str, failures: &mut u32) -> Option<Json> {
-    let error = match plan.next(http).await {
-        Ok(data) => {
-            *failures = 0;
-            return data;
-        }
-        Err(error) => error,
-    };
-    *failures = failures.saturating_add(1);
-    let wait = RETRY.saturating_mul(failures.saturating_mul(*failures)).min(LONGEST_RETRY);
-    tell(kind, &error, wait);
-    tokio::time::sleep(wait).await;
-    None
+/// What the flags want to be watched.
+fn plan(kind: &str, parsed: &Parsed) -> Result<Plan, String> {
+    let mut given = Vec::new();
+    for name in PARAMETERS {
+        given.push((name.to_owned(), Value::Text(parsed.text(name))));
+    }
+    given.retain(|(_, value)| *value != Value::Text(String::new()));
+    let tags = parsed.list("tag").into_iter().filter(|tag| !tag.is_empty()).map(Value::Text);
+    let tags: Vec<_> = tags.collect();
+    if !tags.is_empty() {
+        given.push(("tag".to_owned(), Value::List(tags)));
+    }
+    let passing = parsed.text("passingonly");
+    if !passing.is_empty() {
+        let on = gotext::parse_bool(&passing).map_err(|_| {
+            let text = gotext::quote(&passing);
+            format!("Failed to parse passingonly flag: strconv.ParseBool: parsing {text}: invalid syntax")
+        })?;
+        given.push(("passingonly".to_owned(), Value::Bool(on)));
+    }
+    let mut parameters = Parameters::new(given);
+    if AGENTS_OWN.contains(&kind) {
+        // What is told first is what is told of every other type.
+        parameters.refuse_rest()?;
+        return Err(format!("Type {kind} is not supported in the CLI tool"));
+    }
+    let plan = Plan::new(kind, &mut parameters)?;
+    parameters.refuse_rest()?;
+    Ok(plan)
 }
 
 fn tell(kind: &str, error: &HttpError, wait: Duration) {
@@ -113,7 +125,7 @@ async fn handle(
     // It need not have read everything.
     feed.abort();
     let failed = match status {
-        Ok(status) => script::failure(status),
+        Ok(status) => gotext::exit_failure(status),
         Err(error) => Some(error.to_string()),
     };
     match failed {

@@ -49,6 +49,7 @@ fn request(path: &str) -> (Read, Request) {
         query: Query::parse(query).unwrap(),
         body: bytes::Bytes::new(),
         token: "".into(),
+        source: None,
     };
     (read, request)
 }
@@ -78,7 +79,7 @@ fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer
     let catalogue = store.catalogue().clone();
     let task = tokio::spawn(async move {
         let wait = Some(Wait { index, until: Instant::now() + PATIENCE });
-        read(&catalogue, &agent(), evaluate, &request, wait).await.unwrap()
+        read(&catalogue, &agent(), None, evaluate, &request, wait).await.unwrap()
     });
     async move { task.await.unwrap() }
 }
@@ -122,7 +123,7 @@ fn at_the_end_the_index_is_the_one_that_was_seen() {
         store.write(&set("b", "1")).await.unwrap();
         let wait = Some(Wait { index: seen.0 + 1, ..wait });
         let catalogue = store.catalogue();
-        let answer = read(catalogue, &agent(), evaluate, &request, wait).await.unwrap();
+        let answer = read(catalogue, &agent(), None, evaluate, &request, wait).await.unwrap();
         assert_eq!((answer.status, answer.index.0), (404, seen.0 + 1));
     });
 }
@@ -134,7 +135,7 @@ fn who_hangs_up_waits_no_more() {
         let catalogue = store.catalogue().clone();
         let task = tokio::spawn(async move {
             let wait = Some(Wait { index: 9, until: Instant::now() + PATIENCE });
-            read(&catalogue, &agent(), evaluate, &request, wait).await
+            read(&catalogue, &agent(), None, evaluate, &request, wait).await
         });
         until_waiting(&store).await;
         task.abort();

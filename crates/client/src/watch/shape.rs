@@ -10,7 +10,7 @@ use gotext::object::{FromValue, Object};
 
 /// What a value is.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Text; `""` if absent.
     Text,
     /// A number; 0 if absent.
@@ -31,7 +31,7 @@ pub(super) enum Shape {
 
 /// A field of a record.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     name: &'static str,
     shape: &'static Shape,
     /// Whether it is written though it is empty.
@@ -107,7 +107,8 @@ const CONNECT: Shape = Shape::Record(&[
     unless_empty("SidecarService", &Shape::Any),
 ]);
 
-const SERVICE: Shape = Shape::Record(&[
+/// A service of an agent.
+pub(crate) const SERVICE: Shape = Shape::Record(&[
     unless_empty("Kind", &Shape::Text),
     field("ID", &Shape::Text),
     field("Service", &Shape::Text),
@@ -187,20 +188,20 @@ const EVENT: Shape = Shape::Record(&[
 ]);
 
 /// Keys with their values.
-pub(super) const PAIRS: Shape = Shape::List(&PAIR);
+pub(crate) const PAIRS: Shape = Shape::List(&PAIR);
 /// Names of services with their tags.
-pub(super) const SERVICES: Shape = Shape::Map(&TEXTS);
+pub(crate) const SERVICES: Shape = Shape::Map(&TEXTS);
 /// Nodes.
-pub(super) const NODES: Shape = Shape::List(&NODE);
+pub(crate) const NODES: Shape = Shape::List(&NODE);
 /// Services with their nodes and checks.
-pub(super) const ENTRIES: Shape = Shape::List(&ENTRY);
+pub(crate) const ENTRIES: Shape = Shape::List(&ENTRY);
 /// Checks.
-pub(super) const CHECKS: Shape = Shape::List(&CHECK);
+pub(crate) const CHECKS: Shape = Shape::List(&CHECK);
 /// User events.
-pub(super) const EVENTS: Shape = Shape::List(&EVENT);
+pub(crate) const EVENTS: Shape = Shape::List(&EVENT);
 
 /// A value in this shape. What is of another type counts as absent.
-pub(super) fn reshape(value: Value, shape: &Shape) -> Json {
+pub(crate) fn reshape(value: Value, shape: &Shape) -> Json {
     match (shape, value) {
         (Shape::Any, value) => as_it_is(value),
         (Shape::Text | Shape::Duration, Value::Text(text)) if !text.is_empty() => Json::text(text),

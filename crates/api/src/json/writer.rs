@@ -1,0 +1,488 @@
+//! A value's way to text. Answers consist of thousands of short texts and names of fields: each is
+//! looked at and copied in one go, eight bytes at a time.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize, Serializer};
+use serde_json::Error;
+
+/// Where a value is written.
+pub(super) struct Writer {
+    out: Vec<u8>,
+    /// The next text is JSON already.
+    is_raw: bool,
+}
+
+/// What `serde_json` calls JSON that is kept as it came.
+pub(crate) const RAW: &str = "$serde_json::private::RawValue";
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self { out: Vec::with_capacity(128), is_raw: false }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.reserve(text.len() + 2);
+        self.out.push(b'"');
+        self.escaped(text);
+        self.out.push(b'"');
+    }
+
+    /// A text without its quotes. Go escapes what could end a script in a page.
+    fn escaped(&mut self, text: &str) {
+        let out = &mut self.out;
+        let mut rest = text.as_bytes();
+        loop {
+            if let Some((eight, after)) = rest.split_first_chunk::<8>()
+                && are_plain(u64::from_le_bytes(*eight))
+            {
+                out.extend_from_slice(eight);
+                rest = after;
+                continue;
+            }
+            let Some((&byte, mut after)) = rest.split_first() else { return };
+            match byte {
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                0x08 => out.extend_from_slice(b"\\b"),
+                0x0c => out.extend_from_slice(b"\\f"),
+                0..0x20 | b'<' | b'>' | b'&' => {
+                    let digit = |number: u8| HEX[usize::from(number & 0xf)];
+                    out.extend_from_slice(b"\\u00");
+                    out.extend_from_slice(&[digit(byte >> 4), digit(byte)]);
+                }
+                // The two line separators.
+                0xe2 => match after {
+                    [0x80, last @ (0xa8 | 0xa9), behind @ ..] => {
+                        out.extend_from_slice(b"\\u202");
+                        out.push(HEX[usize::from(last & 0xf)]);
+                        after = behind;
+                    }
+                    _ => out.push(byte),
+                },
+                _ => out.push(byte),
+            }
+            rest = after;
+        }
+    }
+
+    fn number(&mut self, mut number: u64, is_negative: bool) {
+        let mut digits = [0; 21];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        if is_negative {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        for &digit in &digits[at..] {
+            self.out.push(digit);
+        }
+    }
+
+    fn open(&mut self, bracket: u8, close: u8) -> Inside<'_> {
+        self.out.push(bracket);
+        Inside { writer: self, close, is_first: true }
+    }
+
+    /// Opens the object around a variant with content.
+    fn variant(&mut self, name: &str) {
+        self.out.push(b'{');
+        self.text(name);
+        self.out.push(b':');
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Whether eight bytes are ASCII of which nothing is escaped.
+#[inline]
+fn are_plain(bytes: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    // Without borrows from byte to byte the top bits say which bytes are zero; a borrow only comes
+    // from a byte that is one of them.
+    let holds = |bytes: u64, byte: u8| {
+        let bytes = bytes ^ (ONES * u64::from(byte));
+        bytes.wrapping_sub(ONES) & !bytes
+    };
+    let controls = bytes.wrapping_sub(ONES * 0x20) & !bytes;
+    let brackets = holds(bytes | (ONES * 0x02), b'>'); // and '<'
+    let quotes = holds(bytes | (ONES * 0x04), b'&'); // and '"'
+    (bytes | controls | brackets | quotes | holds(bytes, b'\\')) & TOPS == 0
+}
+
+/// What `Display` shows, into a text.
+struct Shown<'a>(&'a mut Writer);
+
+impl fmt::Write for Shown<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.escaped(text);
+        Ok(())
+    }
+}
+
+/// A list or an object that is being written.
+pub(super) struct Inside<'a> {
+    writer: &'a mut Writer,
+    close: u8,
+    is_first: bool,
+}
+
+impl Inside<'_> {
+    fn comma(&mut self) {
+        if !self.is_first {
+            self.writer.out.push(b',');
+        }
+        self.is_first = false;
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.comma();
+        value.serialize(&mut *self.writer)
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+        self.comma();
+        self.writer.text(name);
+        self.writer.out.push(b':');
+        value.serialize(&mut *self.writer)
+    }
+
+    fn close(self) {
+        self.writer.out.push(self.close);
+    }
+}
+
+/// A list or an object that stands in the object of its variant.
+pub(super) struct InVariant<'a>(Inside<'a>);
+
+impl InVariant<'_> {
+    fn close(self) {
+        self.0.writer.out.extend_from_slice(&[self.0.close, b'}']);
+    }
+}
+
+impl<'a> Serializer for &'a mut Writer {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Inside<'a>;
+    type SerializeTuple = Inside<'a>;
+    type SerializeTupleStruct = Inside<'a>;
+    type SerializeTupleVariant = InVariant<'a>;
+    type SerializeMap = Inside<'a>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = InVariant<'a>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), Error> {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<(), Error> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<(), Error> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<(), Error> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<(), Error> {
+        self.number(value.unsigned_abs(), value < 0);
+        Ok(())
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<(), Error> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<(), Error> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<(), Error> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<(), Error> {
+        self.number(value, false);
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Error> {
+        value.serialize(&mut serde_json::Serializer::new(&mut self.out))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Error> {
+        value.serialize(&mut serde_json::Serializer::new(&mut self.out))
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Error> {
+        self.text(value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Error> {
+        if self.is_raw {
+            self.is_raw = false;
+            self.out.extend_from_slice(value.as_bytes());
+        } else {
+            self.text(value);
+        }
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
+        self.collect_seq(value)
+    }
+
+    fn serialize_none(self) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Error> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.variant(variant);
+        value.serialize(&mut *self)?;
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Error> {
+        Ok(self.open(b'[', b']'))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, Error> {
+        Ok(self.open(b'[', b']'))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Error> {
+        Ok(self.open(b'[', b']'))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<InVariant<'a>, Error> {
+        self.variant(variant);
+        Ok(InVariant(self.open(b'[', b']')))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, Error> {
+        Ok(self.open(b'{', b'}'))
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
+        if name == RAW {
+            return Ok(Fields::Raw(self));
+        }
+        Ok(Fields::Object(self.open(b'{', b'}')))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<InVariant<'a>, Error> {
+        self.variant(variant);
+        Ok(InVariant(self.open(b'{', b'}')))
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
+        use fmt::Write;
+        self.out.push(b'"');
+        write!(Shown(self), "{value}").map_err(ser::Error::custom)?;
+        self.out.push(b'"');
+        Ok(())
+    }
+}
+
+/// The fields of an object, or the one of what is JSON already.
+pub(super) enum Fields<'a> {
+    Object(Inside<'a>),
+    Raw(&'a mut Writer),
+}
+
+impl ser::SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Object(inside) => inside.field(name, value),
+            Self::Raw(writer) => {
+                writer.is_raw = true;
+                value.serialize(&mut **writer)
+            }
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        if let Self::Object(inside) = self {
+            inside.close();
+        }
+        Ok(())
+    }
+}
+
+impl ser::SerializeSeq for Inside<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTuple for Inside<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTupleStruct for Inside<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTupleVariant for InVariant<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.0.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl ser::SerializeStructVariant for InVariant<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.0.field(name, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}
+
+impl ser::SerializeMap for Inside<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.comma();
+        let at = self.writer.out.len();
+        key.serialize(&mut *self.writer)?;
+        // A key is a text, whatever it is made of.
+        if self.writer.out.get(at) != Some(&b'"') {
+            self.writer.out.insert(at, b'"');
+            self.writer.out.push(b'"');
+        }
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.writer.out.push(b':');
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close();
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Which instances a prepared query has now.
+
+use std::net::IpAddr;
+
+use super::PreparedQuery;
+use crate::name::{NodeName, Pairs};
+use crate::node::Node;
+use crate::service::{Service, Tags};
+use crate::state::Snapshot;
+
+const PASSING: &str = "passing";
+const CRITICAL: &str = crate::CRITICAL;
+/// The node of the agent that is asked.
+const OWN: &str = "_agent";
+/// The node with the address of who asks.
+const ASKER: &str = "_ip";
+/// How deep the near node is looked for: sorted by distance it is never further behind.
+const NEAR_DEPTH: usize = 10;
+
+/// What a query found.
+#[derive(Clone, Debug, Default)]
+pub struct QueryRun<'a> {
+    /// The instances by node and ID, not shuffled yet.
+    pub instances: Vec<(&'a Node, &'a Service)>,
+    /// The other cluster that was asked last, and had nothing.
+    pub peer: Option<&'a str>,
+    /// How many other places were asked.
+    pub failovers: u64,
+}
+
+impl Snapshot {
+    /// Runs a query: the instances that it is for, by node and ID. Who asks shuffles them, sorts
+    /// them by distance from [`Snapshot::query_near`], calls [`promote_near`], and cuts them.
+    ///
+    /// Other datacenters are not known and passed over; another cluster counts as asked.
+    #[must_use]
+    pub fn query_run<'a>(&'a self, query: &'a PreparedQuery, connect: bool) -> QueryRun<'a> {
+        let wanted = &query.service;
+        let instances = if !wanted.peer.is_empty() {
+            Vec::new()
+        } else if connect || wanted.connect {
+            self.chosen(query, self.connect_instances(&wanted.service))
+        } else {
+            self.chosen(query, self.instances(&wanted.service))
+        };
+        let mut run = QueryRun { instances, peer: None, failovers: 0 };
+        if run.instances.is_empty() {
+            let targets = wanted.failover.targets.as_deref().unwrap_or_default();
+            for target in targets.iter().filter(|target| !target.peer.is_empty()) {
+                run.peer = Some(&target.peer);
+                run.failovers += 1;
+            }
+        }
+        run
+    }
+
+    fn chosen<'a>(
+        &'a self,
+        query: &PreparedQuery,
+        instances: impl Iterator<Item = (&'a Node, &'a Service)>,
+    ) -> Vec<(&'a Node, &'a Service)> {
+        let wanted = &query.service;
+        let fits = |(node, service): &(&Node, &Service)| {
+            self.is_healthy(query, service)
+                && has_pairs(&node.meta, &wanted.node_meta)
+                && has_pairs(&service.meta, &wanted.service_meta)
+                && has_tags(&service.tags, &wanted.tags)
+        };
+        instances.filter(fits).collect()
+    }
+
+    fn is_healthy(&self, query: &PreparedQuery, service: &Service) -> bool {
+        let ignored = query.service.ignore_check_ids.as_deref().unwrap_or_default();
+        let harms =
+            |status: &str| status == CRITICAL || (query.service.only_passing && status != PASSING);
+        !self
+            .health_of(service)
+            .filter(|check| !ignored.iter().any(|id| **id == *check.id.as_str()))
+            .any(|check| harms(&check.status))
+    }
+
+    /// The node whose neighbours come first: the one that is `asked` for, else the query's own.
+    /// `agent` is the node of the agent that is asked, `source` the address of who asks.
+    #[must_use]
+    pub fn query_near(
+        &self,
+        query: &PreparedQuery,
+        asked: &str,
+        agent: &str,
+        source: Option<IpAddr>,
+    ) -> Option<NodeName> {
+        match if asked.is_empty() { &*query.service.near } else { asked } {
+            "" => None,
+            OWN => Some(agent.into()),
+            ASKER => {
+                let source = source?.to_canonical();
+                let is_source = |node: &&Node| node.address.parse() == Ok(source);
+                self.node_list().find(is_source).map(|node| node.name.clone())
+            }
+            node => Some(node.into()),
+        }
+    }
+}
+
+/// Puts the near node in front, if instances are sorted by the distance from it: its own place may
+/// be as far away as its neighbours'.
+pub fn promote_near(instances: &mut [(&Node, &Service)], near: &NodeName) {
+    let near = near.fold();
+    let mut first = instances.iter().take(NEAR_DEPTH);
+    if let Some(at) = first.position(|(node, _)| node.name.fold() == near) {
+        instances.swap(0, at);
+    }
+}
+
+fn has_pairs(pairs: &Pairs, wanted: &Pairs) -> bool {
+    let pairs = pairs.as_deref().unwrap_or_default();
+    wanted.as_deref().unwrap_or_default().iter().all(|pair| pairs.contains(pair))
+}
+
+/// Whether all tags are there, and none of those behind a `!`; case does not matter.
+fn has_tags(tags: &Tags, wanted: &Tags) -> bool {
+    let wanted = wanted.as_deref().unwrap_or_default();
+    if wanted.is_empty() {
+        return true;
+    }
+    let tags: Vec<String> =
+        tags.as_deref().unwrap_or_default().iter().map(|tag| tag.to_lowercase()).collect();
+    wanted.iter().all(|wanted| {
+        let wanted = wanted.to_lowercase();
+        match wanted.strip_prefix('!') {
+            Some(unwanted) => !tags.iter().any(|tag| tag == unwanted),
+            None => tags.contains(&wanted),
+        }
+    })
+}
