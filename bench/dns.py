@@ -20,6 +20,7 @@ test.
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -100,10 +101,16 @@ def echo(options, length):
 def served(options):
     """A server with 1,000 services of 3 instances, and one of 100."""
     with options.bench.server(dev=True, arguments=(f"-dns-port={PORT}",)) as server:
-        for count, path in ((SERVICES * 3, "service-{n/3}"), (100, "large")):
-            options.bench.press(server, "PUT", "/v1/catalog/register",
-                                registration(f"{path}-node{{n}}", "web", path).replace("10.0.0.1", "10.0.{n/250}.{n%250}"),
-                                count=count, seconds=600)
+        names = [f"service-{number}" for number in range(SERVICES)] * 3 + ["large"] * 100
+        asking = http.client.HTTPConnection(server.host, 8500)
+        for number, name in enumerate(names):
+            address = f"10.0.{number // 250}.{number % 250}"
+            body = registration(f"node-{number}", "web", name).replace("10.0.0.1", address)
+            asking.request("PUT", "/v1/catalog/register", body)
+            answer = asking.getresponse()
+            if (answer.status, answer.read()) != (200, b"true\n"):
+                raise RuntimeError(f"{name} could not be registered")
+        asking.close()
         server.quiet()
         yield server
 
