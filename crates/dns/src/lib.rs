@@ -1,5 +1,5 @@
-//! The DNS interface of the agent without sockets and clock: a question's bytes to an answer's, over
-//! one [`Snapshot`] of the catalogue.
+//! The DNS interface of the agent without sockets and clock: a question's bytes to an answer's,
+//! over one [`Snapshot`] of the catalogue.
 //!
 //! ```text
 //!   question ──read──▶ Query ──form──▶ node, service, addr, arpa, … ──▶ records ──cut──▶ reply

@@ -292,16 +292,16 @@ fn a_lock_is_taken_kept_given_back_and_cleaned_up() {
     let marker = "3304740253564472344";
     let lines = fake.lines();
     assert_eq!(
-        lines[..5],
+        lines[..4],
         [
             "GET /v1/agent/self".to_owned(),
             "PUT /v1/session/create".to_owned(),
             "GET /v1/kv/p/.lock?wait=15000ms".to_owned(),
             format!("PUT /v1/kv/p/.lock?acquire=s1&flags={marker}"),
-            "GET /v1/kv/p/.lock?consistent=".to_owned(),
         ]
     );
-    let after: Vec<_> = lines[5..].iter().filter(|line| !line.contains("consistent")).collect();
+    // A short child may be over before anybody looks whether the lock is still held.
+    let after: Vec<_> = lines[4..].iter().filter(|line| !line.contains("consistent")).collect();
     assert_eq!(
         after,
         [
