@@ -109,7 +109,7 @@ fn entries(
         }
         let checks: Vec<&Check> = reader.snapshot.health_of(service).collect();
         if passes(&filter, || EntryView::new(node, service, &checks, datacenter)) {
-            rows.push(EntryRow { node, service, checks, datacenter });
+            rows.push(EntryRow { node, service, checks, datacenter, absent: Absent::Empty });
         }
     }
     if streams(request) {

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::json::Kept;
-use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, TagList, WeightsRow};
+use crate::rows::{Absent, Addresses, CheckRow, FullList, FullMap, WeightsRow};
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -105,27 +105,6 @@ const NO_DEFINITION: &str = concat!(
     r#""TCPUseTLS":false,"UDP":"","GRPC":"","OSService":"","GRPCUseTLS":false}"#,
 );
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct HealthCheck<'a> {
-    node: &'a str,
-    #[serde(rename = "CheckID")]
-    check_id: &'a str,
-    name: &'a str,
-    status: &'a str,
-    notes: &'a str,
-    output: &'a str,
-    #[serde(rename = "ServiceID")]
-    service_id: &'a str,
-    service_name: &'a str,
-    service_tags: TagList<'a>,
-    r#type: &'static str,
-    exposed_port: i64,
-    definition: Kept<'static>,
-    create_index: u64,
-    modify_index: u64,
-}
-
 /// How a service is, by the agent's own checks. Without a service: that it is not known.
 pub struct AgentHealth<'a> {
     /// The word for its worst check.
@@ -138,24 +117,9 @@ pub struct AgentHealth<'a> {
 
 impl<'a> Serialize for AgentHealth<'a> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let check = |check: &&'a Check| HealthCheck {
-            node: check.node.as_str(),
-            check_id: check.id.as_str(),
-            name: &check.name,
-            status: &check.status,
-            notes: &check.notes,
-            output: &check.output,
-            service_id: check.service_id.as_str(),
-            service_name: check.service_name.as_str(),
-            service_tags: TagList(&check.service_tags, Absent::Null),
-            r#type: "",
-            exposed_port: check.exposed_port,
-            definition: Kept(NO_DEFINITION),
-            create_index: check.create.0,
-            modify_index: check.modify.0,
-        };
+        let row = |check: &&'a Check| CheckRow::undefined(check, NO_DEFINITION);
         let known = self.service.is_some();
-        let checks = known.then(|| self.checks.iter().map(check).collect::<Vec<_>>());
+        let checks = known.then(|| self.checks.iter().map(row).collect::<Vec<_>>());
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("AggregatedStatus", self.status)?;
         map.serialize_entry("Service", &self.service)?;

@@ -15,7 +15,8 @@ use crate::endpoint::{Endpoint, Proposal, Reader};
 use crate::json;
 use crate::near;
 use crate::request::Request;
-use rows::{ExecuteRow, ExplainRow, FoundRow, QueryRow, ReadMeta};
+use crate::rows::{Absent, EntryRow};
+use rows::{ExecuteRow, ExplainRow, QueryRow, ReadMeta};
 
 /// Everything about one query.
 const ONE: &str = "/v1/query/";
@@ -125,11 +126,12 @@ fn execute(request: &Request, reader: &Reader<'_>, name: &str) -> Result<Answer,
     }
     run.instances.truncate(limit.unwrap_or(usize::MAX));
     let own = &*reader.agent.datacenter;
-    let found = run.instances.iter().map(|(node, service)| FoundRow {
+    let found = run.instances.iter().map(|(node, service)| EntryRow {
         node,
         service,
         checks: reader.snapshot.health_of(service).collect(),
         datacenter: own,
+        absent: Absent::Null,
     });
     let row = ExecuteRow {
         service: query.service.service.as_str(),

@@ -91,6 +91,12 @@ impl Query {
         self
     }
 
+    /// Bytes of all names and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Sorted by names and escaped, as Go writes it again.
     #[must_use]
     pub fn encode(&self) -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use catalog::{Check, Entry, Node, NodeCoordinate, Pairs, Service, ServiceAddress, Session, Tags};
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::json::{Base64, Kept, Lossy};
@@ -196,7 +196,7 @@ impl<'a> ServiceNodeRow<'a> {
     }
 }
 
-/// Whether an absent list of tags shows as an empty one.
+/// Whether an absent list of tags, or of an entry's checks, shows as an empty one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     Empty,
@@ -283,8 +283,10 @@ pub(crate) struct CheckRow<'a> {
     service_name: &'a str,
     service_tags: TagList<'a>,
     r#type: &'a str,
-    interval: &'a str,
-    timeout: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<&'a str>,
     exposed_port: i64,
     definition: Kept<'a>,
     create_index: u64,
@@ -304,40 +306,51 @@ impl<'a> CheckRow<'a> {
             service_name: check.service_name.as_str(),
             service_tags: TagList(&check.service_tags, absent),
             r#type: &check.kind,
-            interval: &check.interval,
-            timeout: &check.timeout,
+            interval: Some(&check.interval),
+            timeout: Some(&check.timeout),
             exposed_port: check.exposed_port,
             definition: Kept(check.definition.as_deref().unwrap_or(Kept::NO_DEFINITION)),
             create_index: check.create.0,
             modify_index: check.modify.0,
         }
     }
+
+    /// How it is, but not how it is checked.
+    pub(crate) fn undefined(check: &'a Check, no_definition: &'a str) -> Self {
+        Self {
+            r#type: "",
+            interval: None,
+            timeout: None,
+            definition: Kept(no_definition),
+            ..Self::new(check, Absent::Null)
+        }
+    }
 }
 
-/// An instance with its node and its checks: `health/service`.
+/// An instance with its node and its checks: `health/service`, and what a prepared query finds.
 pub(crate) struct EntryRow<'a> {
     pub(crate) node: &'a Node,
     pub(crate) service: &'a Service,
     pub(crate) checks: Vec<&'a Check>,
     pub(crate) datacenter: &'a str,
+    pub(crate) absent: Absent,
 }
 
 impl Serialize for EntryRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Checks<'a>(&'a [&'a Check]);
+        struct Checks<'a>(&'a [&'a Check], Absent);
         impl Serialize for Checks<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-                for check in self.0 {
-                    list.serialize_element(&CheckRow::new(check, Absent::Empty))?;
+                if self.0.is_empty() && self.1 == Absent::Null {
+                    return serializer.serialize_none();
                 }
-                list.end()
+                serializer.collect_seq(self.0.iter().map(|check| CheckRow::new(check, self.1)))
             }
         }
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("Node", &NodeRow::new(self.node, self.datacenter))?;
-        map.serialize_entry("Service", &ServiceRow::new(self.service, Absent::Empty))?;
-        map.serialize_entry("Checks", &Checks(&self.checks))?;
+        map.serialize_entry("Service", &ServiceRow::new(self.service, self.absent))?;
+        map.serialize_entry("Checks", &Checks(&self.checks, self.absent))?;
         map.end()
     }
 }
@@ -478,3 +491,6 @@ impl<'a> CoordinateRow<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,6 +384,30 @@ proptest! {
     }
 }
 
+/// The version before prepared queries differs by its number.
+#[test]
+fn snapshots_of_the_version_before_are_read() {
+    let mut state = State::default();
+    state.apply(ModifyIndex(1), Time(0), &[Command::Kv(kv(0, 1, 0, 0))]);
+    let bytes = saved(&state.snapshot());
+    let of_version = |version: u32| {
+        let mut other = bytes.clone();
+        other[8..12].copy_from_slice(&version.to_le_bytes());
+        // There is one frame, whose head is not summed up.
+        let end = other.len() - 8;
+        let sum = crc32fast::hash(&[&other[..20], &other[28..end]].concat());
+        other[end + 4..].copy_from_slice(&sum.to_le_bytes());
+        Snapshot::restore(&mut &other[..])
+    };
+    for version in [1, 2] {
+        assert_eq!(saved(&of_version(version).unwrap()), bytes);
+    }
+    for version in [0, 3] {
+        let error = of_version(version).unwrap_err().to_string();
+        assert!(error.contains("is not known here"), "{error}");
+    }
+}
+
 /// The log takes commands of up to 8 MiB, so no row that one brings may keep a state from being
 /// saved: a server that cannot write its snapshot ends.
 #[test]

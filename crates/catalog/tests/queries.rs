@@ -333,6 +333,29 @@ fn templates_are_refused_in_the_recorded_words() {
     }
     let amplified = "${name.full}".repeat(500);
     assert!(filled("", "", &amplified, &"x".repeat(1000)).unwrap_err().contains("too long"));
+    assert!(filled("", "", "web", &"x".repeat(1025)).unwrap_err().contains("1024 bytes"));
+    let regexp = "()".repeat(1000);
+    assert!(filled("", &regexp, "web", "x").unwrap_err().ends_with("expression too large"));
+}
+
+/// Also what is empty is work for each lookup.
+#[test]
+fn the_texts_of_a_template_are_counted() {
+    let with_tags = |count| {
+        let query = PreparedQuery {
+            id: id(0),
+            template: QueryTemplate { kind: NAME_PREFIX_MATCH.into(), ..Default::default() },
+            service: ServiceQuery {
+                service: "web".into(),
+                tags: Some(vec!["".into(); count].into()),
+                ..ServiceQuery::default()
+            },
+            ..PreparedQuery::default()
+        };
+        apply(&mut State::default(), 1, &Command::Query(Box::new(QueryWrite::Create(query))))
+    };
+    assert_eq!(with_tags(4_000), Response::Done);
+    assert!(matches!(with_tags(5_000), Response::Refused(Error::Template(_))));
 }
 
 /// Three instances of a service, one of them critical by its node.

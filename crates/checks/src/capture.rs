@@ -26,7 +26,7 @@ impl Capture {
 
     /// What is kept, as text.
     pub(crate) fn text(&self) -> String {
-        lossy(self.last())
+        gotext::decode::lossy(self.last())
     }
 
     /// The same behind a line that says how much is missing, if anything is.
@@ -40,16 +40,6 @@ impl Capture {
     fn last(&self) -> &[u8] {
         &self.kept[self.kept.len().saturating_sub(self.max_bytes)..]
     }
-}
-
-/// Text as Go's JSON has it: one replacement character for each byte that is none.
-fn lossy(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
-    text
 }
 
 #[cfg(test)]

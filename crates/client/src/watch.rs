@@ -30,6 +30,8 @@ pub struct Plan {
     kind: Kind,
     request: Request,
     seen: Option<Seen>,
+    /// The index of the last answer; 0 for what has none.
+    index: u64,
     last: Option<Json>,
 }
 
@@ -77,10 +79,10 @@ impl Plan {
     pub fn new(kind: &str, parameters: &mut Parameters) -> Result<Plan, String> {
         let stale = parameters.bool("stale")?;
         let (kind, request) = match kind {
-            "key" => (Kind::Key, Request::get(format!("/v1/kv/{}", parameters.needed("key")?))),
+            "key" => (Kind::Key, key_request(&parameters.needed("key")?)),
             "keyprefix" => {
-                let prefix = parameters.needed("prefix")?;
-                (Kind::KeyPrefix, Request::get(format!("/v1/kv/{prefix}")).with("recurse", ""))
+                let request = key_request(&parameters.needed("prefix")?);
+                (Kind::KeyPrefix, request.with("recurse", ""))
             }
             "services" => (Kind::Services, Request::get("/v1/catalog/services")),
             "nodes" => (Kind::Nodes, Request::get("/v1/catalog/nodes")),
@@ -106,7 +108,7 @@ impl Plan {
             false => request,
         };
         let request = if stale { request.with("stale", "") } else { request };
-        Ok(Plan { kind, request, seen: None, last: None })
+        Ok(Plan { kind, request, seen: None, index: 0, last: None })
     }
 
     /// Asks once more and waits for the answer: the data if they are new.
@@ -134,7 +136,15 @@ impl Plan {
             return Ok(None);
         }
         let data = self.data(whole_value(&body)?);
+        Ok(self.take(seen, data))
+    }
+
+    /// Notes what an answer holds: the data if they are new.
+    fn take(&mut self, seen: Seen, data: Json) -> Option<Json> {
         let is_first = self.seen.is_none();
+        if let Seen::Index(index) = seen {
+            self.index = index;
+        }
         // An index that falls back begins anew. Those of events are no numbers that grow.
         let falls_back = match (&self.seen, &seen) {
             (Some(Seen::Index(last)), Seen::Index(index)) => {
@@ -144,10 +154,10 @@ impl Plan {
         };
         self.seen = Some(if falls_back { Seen::Index(0) } else { seen });
         if !is_first && self.last.as_ref() == Some(&data) {
-            return Ok(None);
+            return None;
         }
         self.last = Some(data.clone());
-        Ok(Some(data))
+        Some(data)
     }
 
     /// How far an answer has seen, else the header that it should have.
@@ -212,11 +222,13 @@ impl Watcher {
 
     /// The index of the last answer; 0 for what has none.
     pub fn index(&self) -> u64 {
-        match self.plan.seen {
-            Some(Seen::Index(index)) => index,
-            _ => 0,
-        }
+        self.plan.index
     }
+}
+
+/// Keys begin without a slash, as Go's client has it.
+fn key_request(key: &str) -> Request {
+    Request::get(format!("/v1/kv/{}", key.strip_prefix('/').unwrap_or(key)))
 }
 
 fn service_request(parameters: &mut Parameters) -> Result<Request, String> {
@@ -315,6 +327,26 @@ mod tests {
         assert_eq!(target, "/v1/health/service/web?passing=1&stale=&tag=a&tag=b");
         let one = plan("service", &[("service", text("web")), ("tag", text("a"))]).unwrap();
         assert_eq!(one.request.target(""), "/v1/health/service/web?tag=a");
+        let key = plan("key", &[("key", text("/a/b?"))]).unwrap();
+        assert_eq!(key.request.target(""), "/v1/kv/a/b%3F");
+    }
+
+    #[test]
+    fn what_is_the_same_is_not_told_again_and_an_index_that_falls_back_begins_anew() {
+        let mut plan = plan("nodes", &[]).unwrap();
+        let (a, b) = (Json::text("a"), Json::text("b"));
+        for (index, data, told, next) in [
+            (5, &a, true, 5),
+            (6, &a, false, 6),
+            (7, &b, true, 7),
+            // Restored from a snapshot, say: the next question waits for nothing.
+            (3, &a, true, 0),
+            (3, &a, false, 3),
+        ] {
+            let new = plan.take(Seen::Index(index), data.clone());
+            assert_eq!(new.as_ref(), told.then_some(data), "{index}");
+            assert_eq!((plan.index, &plan.seen), (index, &Some(Seen::Index(next))));
+        }
     }
 
     #[test]

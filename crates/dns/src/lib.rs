@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Instances are chosen before anything is built of them: a random order, read one by one until the
-//! reply has what fits. Nothing is allocated for a question once a [`Scratch`] is warm.
+//! reply has what fits. Nothing of this crate's is allocated for a question once a [`Scratch`] is
+//! warm; the catalogue's trees allocate their place in a range, once for each list that is begun.
 //!
 //! Not here: sockets, recursors, how old a snapshot may be, who may see what.
 //!
@@ -106,7 +107,8 @@ pub enum Outcome {
     /// Pass the question on to the recursors as it is. Only where there are any.
     Recurse,
     /// Ask the recursors for [`Scratch::wanted`] and call [`answer`] again, with one more
-    /// [`Foreign`]. Only where there are recursors.
+    /// [`Foreign`], and with random numbers that are those of this call: with others it may choose
+    /// other instances, whose names are to be asked for next. Only where there are recursors.
     Chase,
     /// Send nothing.
     Silent,

@@ -50,13 +50,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Some(IpAddr::V4(address)) if ask.rtype != Rtype::AAAA => Data::A(address),
             Some(IpAddr::V6(address)) if ask.rtype != Rtype::A => Data::Aaaa(address),
             Some(_) => {
-                let address = address.to_owned();
-                return self.observer.note(|| Step::Dropped { why: Drop::Family { address } });
+                return self.drop_it(|| Drop::Family { address: address.to_owned() });
             }
             None => {
                 let Some(target) = Name::from_text(address) else {
-                    let name = address.to_owned();
-                    return self.observer.note(|| Step::Dropped { why: Drop::Unwritable { name } });
+                    return self.drop_it(|| Drop::Unwritable { name: address.to_owned() });
                 };
                 let data = Data::Cname(self.scratch.arena.keep(target.wire()));
                 self.scratch.push(ask.section, ask.owner, ttl, data);
@@ -76,9 +74,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             rfc1464(key, value, |byte| arena.push(byte));
             match arena.close(mark) {
                 Some(text) => self.scratch.push(section, owner, ttl, Data::Txt(text)),
-                None => self.observer.note(|| Step::Dropped {
-                    why: Drop::Unwritable { name: format!("{key}={value}") },
-                }),
+                None => self.drop_it(|| Drop::Unwritable { name: format!("{key}={value}") }),
             }
         }
     }

@@ -117,6 +117,10 @@ fn record(parser: &mut Parser<'_, [u8]>, query: &mut Query) -> Option<()> {
         let option = option.ok()?;
         if option.code() == OptionCode::CLIENT_SUBNET {
             let bytes = option.as_slice();
+            // No family and no bits: the asker wants nothing told of itself, as `dig +subnet=0`.
+            if bytes == [0; 4] {
+                continue;
+            }
             let mut parser = Parser::from_ref(&bytes);
             edns.subnet = Some(ClientSubnet::parse(&mut parser).ok()?);
         }

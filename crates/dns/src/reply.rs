@@ -8,11 +8,11 @@ use crate::observe::{Limit, Observer, Step};
 use crate::query::{Edns, HEADER_BYTES, PLAIN_BYTES, Query};
 use crate::record::{Data, Record};
 use crate::scratch::Scratch;
-use crate::writer::put_record;
+use crate::writer::{MESSAGE_BYTES, put_record};
 use crate::{Config, Transport};
 
 /// Most answers over UDP without EDNS0, whatever is configured.
-pub(crate) const UDP_ANSWERS: usize = 8;
+const UDP_ANSWERS: usize = 8;
 /// Most answers of any reply; fewer of SRV, which bring further records.
 const ANSWERS: usize = 4096;
 const SRV_ANSWERS: usize = 1024;
@@ -34,22 +34,34 @@ pub(crate) struct Head {
     pub(crate) scoped: bool,
 }
 
+/// What a reply may have.
+struct Room {
+    bytes: usize,
+    answers: usize,
+    /// What says how many answers.
+    why: Limit,
+}
+
+fn room(config: &Config, query: &Query, transport: Transport) -> Room {
+    let bytes = query.datagram_bytes();
+    match transport {
+        Transport::Tcp => {
+            let answers = if query.rtype == Rtype::SRV { SRV_ANSWERS } else { ANSWERS };
+            Room { bytes: STREAM_BYTES, answers, why: Limit::Records }
+        }
+        Transport::Udp => {
+            let few = (config.settings.udp_answer_limit as usize).clamp(1, UDP_ANSWERS);
+            let answers = if bytes == PLAIN_BYTES { few } else { usize::MAX };
+            Room { bytes: bytes - MARGIN, answers, why: Limit::UdpAnswers }
+        }
+    }
+}
+
 /// How many answers of a type can fit: more than these, and one to see that there are more, need
 /// not be made.
 pub(crate) fn most_answers(config: &Config, query: &Query, transport: Transport) -> usize {
-    let srv = query.rtype == Rtype::SRV;
-    let (bytes, cap) = match transport {
-        Transport::Tcp => (STREAM_BYTES, if srv { SRV_ANSWERS } else { ANSWERS }),
-        Transport::Udp if query.datagram_bytes() == PLAIN_BYTES => {
-            return udp_answers(config);
-        }
-        Transport::Udp => (query.datagram_bytes(), usize::MAX),
-    };
-    cap.min(bytes / if srv { SRV_BYTES } else { ANSWER_BYTES })
-}
-
-fn udp_answers(config: &Config) -> usize {
-    (config.settings.udp_answer_limit as usize).clamp(1, UDP_ANSWERS)
+    let Room { bytes, answers, .. } = room(config, query, transport);
+    answers.min(bytes / if query.rtype == Rtype::SRV { SRV_BYTES } else { ANSWER_BYTES })
 }
 
 /// What is written of the records.
@@ -75,21 +87,12 @@ pub(crate) fn write<O: Observer>(
     let compress = !config.settings.disable_compression;
     let mut extent = Extent { answers: total, authority: true, cut: false };
     let mut counted = compress;
-    let plain = transport == Transport::Udp && query.datagram_bytes() == PLAIN_BYTES;
-    let (bytes, most, limit) = match transport {
-        Transport::Udp => {
-            let most = if plain { udp_answers(config) } else { usize::MAX };
-            (query.datagram_bytes() - MARGIN, most, Limit::UdpAnswers)
-        }
-        Transport::Tcp => {
-            let srv = query.rtype == Rtype::SRV;
-            (STREAM_BYTES, if srv { SRV_ANSWERS } else { ANSWERS }, Limit::Records)
-        }
-    };
+    let Room { bytes, answers: most, why } = room(config, query, transport);
     if total > most {
         extent = Extent { answers: most, authority: true, cut: true };
-        counted = compress && !plain;
-        observer.note(|| Step::Cut { from: total, to: most, why: limit });
+        // As recorded: what is cut over UDP counts as if its names were written in full.
+        counted = compress && transport == Transport::Tcp;
+        observer.note(|| Step::Cut { from: total, to: most, why });
     }
     let mut length = measure(query, head, scratch, extent, counted, out);
     if extent.answers > 1 && length > bytes {
@@ -97,8 +100,7 @@ pub(crate) fn write<O: Observer>(
         extent.authority = false;
         let mut fits = 1;
         let mut over = from + 1;
-        if fits_in(query, head, scratch, Extent { cut: extent.cut, ..extent }, counted, bytes, out)
-        {
+        if fits_in(query, head, scratch, extent, counted, bytes, out) {
             fits = from;
         } else {
             over = from;
@@ -119,8 +121,13 @@ pub(crate) fn write<O: Observer>(
         length = measure(query, head, scratch, extent, counted, out);
     }
     // One answer whose company is too long goes without what it can do without.
-    if !extent.cut && length > bytes + MARGIN && scratch.additional.iter().any(is_text) {
-        extent.cut = true;
+    if !extent.cut && length > bytes + MARGIN {
+        keep(scratch, extent.answers);
+        let escorted = extent.answers > 0 && !scratch.authority.is_empty();
+        if escorted || scratch.kept.len() < scratch.additional.len() {
+            extent.authority &= !escorted;
+            extent.cut = true;
+        }
     }
     let whole = put(query, head, scratch, extent, compress, out);
     let truncated = (extent.cut || !whole) && config.settings.enable_truncate;
@@ -139,10 +146,6 @@ pub(crate) fn write<O: Observer>(
     });
 }
 
-fn is_text(record: &Record) -> bool {
-    matches!(record.data, Data::Txt(_))
-}
-
 fn fits_in(
     query: &Query,
     head: &Head,
@@ -155,7 +158,7 @@ fn fits_in(
     measure(query, head, scratch, extent, compress, out) <= bytes
 }
 
-/// The length that a reply would have.
+/// The length that a reply would have; the longest of all if no message could hold it.
 fn measure(
     query: &Query,
     head: &Head,
@@ -165,8 +168,8 @@ fn measure(
     out: &mut Vec<u8>,
 ) -> usize {
     if compress {
-        put(query, head, scratch, extent, true, out);
-        return out.len();
+        let whole = put(query, head, scratch, extent, true, out);
+        return if whole { out.len() } else { usize::MAX };
     }
     let opt = if extent.cut { 0 } else { query.edns.map_or(0, |edns| opt_bytes(&edns)) };
     if extent.cut {
@@ -192,7 +195,8 @@ fn keep(scratch: &mut Scratch, answers: usize) {
             continue;
         }
         for record in additional.iter().skip(glue as usize) {
-            if arena.get(record.owner) != owner {
+            // Recursors may write a name in other letters than it was asked for.
+            if !arena.get(record.owner).eq_ignore_ascii_case(owner) {
                 break;
             }
             kept.push(*record);
@@ -231,7 +235,8 @@ fn put(
         }
     }
     let [answers, authority, mut additional] = counts;
-    if let Some(edns) = query.edns.filter(|_| whole && !extent.cut) {
+    let fits = |edns: &Edns| out.len() + opt_bytes(edns) <= MESSAGE_BYTES;
+    if let Some(edns) = query.edns.filter(|edns| whole && !extent.cut && fits(edns)) {
         put_opt(&edns, head.scoped, out);
         additional += 1;
     }

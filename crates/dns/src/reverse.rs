@@ -21,8 +21,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let (text, form) = match node {
             Some(node) => (node.name.as_str(), Form::Node),
             None => {
-                let mut services = snapshot.instance_list();
-                match services.find(|service| is(&service.address, address)) {
+                // All are looked at, but none is looked up.
+                let services = snapshot.instance_list();
+                let services = services.filter(|service| is(&service.address, address));
+                match services.min_by_key(|service| service.name.fold()) {
                     Some(service) => (service.name.as_str(), Form::Service),
                     None => return false,
                 }
@@ -30,8 +32,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         };
         self.observer.note(|| Step::Node { node: text.to_owned(), address: address.to_string() });
         let Some(target) = self.name_within(text, form, self.config.domain.wire()) else {
-            let name = text.to_owned();
-            self.observer.note(|| Step::Dropped { why: Drop::Unwritable { name } });
+            self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
             return false;
         };
         let data = Data::Ptr(self.scratch.arena.keep(target.wire()));
@@ -58,7 +59,10 @@ fn address(name: &Dotted) -> Option<IpAddr> {
         (6, "in-addr") => {
             let mut octets = [0; 4];
             for (at, octet) in octets.iter_mut().rev().enumerate() {
-                *octet = name.label(at).parse().ok()?;
+                let label = name.label(at);
+                // Only as addresses are written: neither `+1` nor `01`.
+                let written = label == "0" || !label.starts_with(['+', '0']);
+                *octet = label.parse().ok().filter(|_| written)?;
             }
             Some(Ipv4Addr::from(octets).into())
         }
@@ -89,9 +93,12 @@ mod tests {
         assert_eq!(of("4.3.2.10.in-addr.arpa."), "10.2.3.4".parse().ok());
         let six = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.IP6.ARPA.";
         assert_eq!(of(six), "2001:db8::1".parse().ok());
-        for bad in ["arpa.", "in-addr.arpa.", "3.2.10.in-addr.arpa.", "4.3.2.256.in-addr.arpa."] {
-            assert_eq!(of(bad), None, "{bad}");
+        for bad in ["4.3.2.256", "04.3.2.10", "+4.3.2.10", "4..3.10", "3.2.10"] {
+            let bad = format!("{bad}.in-addr.arpa.");
+            assert_eq!(Name::from_text(&bad).and_then(|_| of(&bad)), None, "{bad}");
         }
+        assert_eq!([of("arpa."), of("in-addr.arpa.")], [None, None]);
+        assert_eq!(of("0.0.0.10.in-addr.arpa."), "10.0.0.0".parse().ok());
         assert_eq!(of(&six.replacen("1.", "11.", 1)), None);
     }
 }

@@ -9,12 +9,12 @@ use rand::Rng;
 
 use crate::address::{self, Family};
 use crate::form::{Form, Reading};
-use crate::name::Name;
+use crate::name::{Dotted, Name};
 use crate::observe::{Drop, Limit, Observer, Step};
 use crate::record::{Data, Piece};
 use crate::reply;
 use crate::scratch::Section;
-use crate::work::{Ask, Found, RECORDS, Work};
+use crate::work::{Ask, COMPANY, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
@@ -44,17 +44,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         snapshot: &Snapshot,
         reading: &Reading,
     ) -> Found {
-        let (dotted, subject) = (ask.dotted, reading.subject);
-        let last = dotted.label(subject - 1);
-        let underscored = |at: usize| dotted.label(at).strip_prefix('_');
-        let (name, tag) = if subject == 2
-            && let (Some(name), Some(tag)) = (underscored(0), underscored(1))
-        {
-            (name, if tag == "tcp" { "" } else { tag })
-        } else if subject > 1 && last.starts_with('_') {
+        let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
             return self.meaningless("a name of RFC 2782 has two labels that begin with _");
-        } else {
-            (last, if subject > 1 { dotted.joined(0, subject - 1) } else { "" })
         };
         let mut found = self.scratch.lend_found();
         found.extend(snapshot.find_instances(name));
@@ -115,15 +106,17 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 _ => check.is_critical() || self.config.settings.only_passing,
             };
             if drops {
-                let (check, status) = (check.id.as_str().to_owned(), check.status.to_string());
-                self.observer.note(|| Step::Dropped { why: Drop::Check { check, status } });
+                self.drop_it(|| Drop::Check {
+                    check: check.id.as_str().to_owned(),
+                    status: check.status.to_string(),
+                });
                 return None;
             }
         }
         Some(health)
     }
 
-    fn drop_it(&mut self, why: impl FnOnce() -> Drop) {
+    pub(crate) fn drop_it(&mut self, why: impl FnOnce() -> Drop) {
         self.observer.note(|| Step::Dropped { why: why() });
     }
 
@@ -176,8 +169,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                                 continue;
                             }
                             None => {
-                                let address = address.to_string();
-                                self.drop_it(|| Drop::Family { address });
+                                self.drop_it(|| Drop::Family { address: address.to_string() });
                                 continue;
                             }
                         }
@@ -190,9 +182,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 self.scratch.push(ask.section, ask.owner, ttl, data);
                 made += 1;
                 if made >= addresses {
-                    let from = found.len();
-                    let why = Limit::Addresses;
-                    self.observer.note(|| Step::Cut { from, to: made, why });
+                    if next < found.len() {
+                        let (from, why) = (found.len(), Limit::Addresses);
+                        self.observer.note(|| Step::Cut { from, to: made, why });
+                    }
                     break;
                 }
             }
@@ -294,10 +287,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         };
         let Some(target) = target else {
             let name = match place {
-                Whereabouts::Host(text) => (*text).to_owned(),
-                _ => node.name.as_str().to_owned(),
+                Whereabouts::Host(text) => text,
+                _ => node.name.as_str(),
             };
-            self.drop_it(|| Drop::Unwritable { name });
+            self.drop_it(|| Drop::Unwritable { name: name.to_owned() });
             return false;
         };
         let owner = self.scratch.arena.keep(target.wire());
@@ -321,6 +314,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Whereabouts::Host(_) => self.follow(&target, 1, Section::Additional, ttl),
         }
         if self.config.settings.node_meta_txt
+            && self.scratch.additional.len() < COMPANY
             && node.meta.as_deref().is_some_and(|meta| !meta.is_empty())
             && let Some(own) = own
         {
@@ -340,6 +334,22 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let digits = std::str::from_utf8(text.bytes.get(..text.length)?).ok()?;
         self.name_within(digits, Form::Addr, zone)
     }
+}
+
+/// Which service is looked up, and the tag that its instances must have, empty for any; none if it
+/// is neither of the two forms.
+pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> Option<(&str, &str)> {
+    let last = dotted.label(subject - 1);
+    let underscored = |at: usize| dotted.label(at).strip_prefix('_');
+    if subject == 2
+        && let (Some(name), Some(tag)) = (underscored(0), underscored(1))
+    {
+        return Some((name, if tag == "tcp" { "" } else { tag }));
+    }
+    if subject == 1 {
+        return Some((last, ""));
+    }
+    (!last.starts_with('_')).then(|| (last, dotted.joined(0, subject - 1)))
 }
 
 /// Digits on the stack.

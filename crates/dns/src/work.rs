@@ -10,12 +10,16 @@ use crate::query::{self, Query};
 use crate::record::{Data, Piece};
 use crate::reply::{self, Head};
 use crate::scratch::{Scratch, Section};
-use crate::{CHASES, Config, Outcome, View, form};
+use crate::writer::MESSAGE_BYTES;
+use crate::{CHASES, Config, Outcome, Transport, View, form, service};
 
 /// How deep names within our zones are followed.
 pub(crate) const DEPTH: u8 = 3;
 /// Most records that are made for one question; answers above it are cut anyway.
 pub(crate) const RECORDS: usize = 8192;
+/// With so many further records, of which the shortest is a text of one letter with a pointer
+/// before it, no message holds all: texts, the first to be left out, are not added any more.
+pub(crate) const COMPANY: usize = MESSAGE_BYTES / 14 + 1;
 
 pub(crate) struct Work<'w, R, O> {
     pub(crate) config: &'w Config,
@@ -62,7 +66,10 @@ pub(crate) enum Found {
 impl<R: Rng, O: Observer> Work<'_, R, O> {
     pub(crate) fn run(&mut self, out: &mut Vec<u8>) -> Outcome {
         let query = self.query;
-        let limit = query.datagram_bytes();
+        let limit = match self.view.transport {
+            Transport::Udp => query.datagram_bytes(),
+            Transport::Tcp => MESSAGE_BYTES,
+        };
         self.observer.note(|| Step::Asked {
             name: crate::name::text(query.name.wire()),
             rtype: query.rtype.to_string(),
@@ -147,10 +154,15 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             return self.meaningless("no name is registered with such letters");
         }
         let (form, dotted) = (reading.form, ask.dotted);
-        self.observer.note(|| Step::Meant {
-            form: form.word(),
-            name: dotted.joined(0, reading.subject).to_owned(),
-            tag: None,
+        self.observer.note(|| {
+            let whole = dotted.joined(0, reading.subject);
+            let (name, tag) = match form {
+                Form::Service => service::name_and_tag(dotted, reading.subject),
+                _ => None,
+            }
+            .unwrap_or((whole, ""));
+            let tag = (!tag.is_empty()).then(|| tag.to_owned());
+            Step::Meant { form: form.word(), name: name.to_owned(), tag }
         });
         match form {
             Form::Addr => return self.hexadecimal(ask, &reading),

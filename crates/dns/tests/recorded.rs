@@ -242,3 +242,24 @@ fn names_of_other_zones_are_followed_with_what_recursors_say() {
         assert_eq!(answers(&foreign)[0], first);
     }
 }
+
+#[test]
+fn an_explanation_says_which_service_and_tag_are_meant() {
+    let config = Config::new(&dns::Settings::default()).expect("settings");
+    let snapshot = World::with_agent().snapshot();
+    for (name, service, tag) in [
+        ("V1.x.web.service.consul.", "web", Some("v1.x")),
+        ("_web._udp.service.consul.", "web", Some("udp")),
+        ("_web._tcp.service.consul.", "web", None),
+        ("web.service.consul.", "web", None),
+        ("a._web._tcp.service.consul.", "a._web._tcp", None),
+    ] {
+        let query =
+            support::question(&hickory_proto::rr::Name::from_ascii(name).expect(name), 1, None);
+        let mut rng = SmallRng::seed_from_u64(7);
+        let (.., trace) = ask(&config, Some(&snapshot), Transport::Udp, &query, &mut rng, &[]);
+        let (name, tag) = (service.to_owned(), tag.map(str::to_owned));
+        let meant = Step::Meant { form: "service", name, tag };
+        assert!(trace.steps.contains(&meant), "{meant:?} is not in {:?}", trace.steps);
+    }
+}

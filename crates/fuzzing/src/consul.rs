@@ -7,13 +7,14 @@ use local::{CheckDefinition, ServiceDefinition};
 
 /// The calls whose bodies are read, by the first byte of an input; two further kinds are
 /// definitions of a service and of a check.
-pub(crate) const CALLS: [&str; 6] = [
+pub(crate) const CALLS: [&str; 7] = [
     "/v1/catalog/register",
     "/v1/catalog/deregister",
     "/v1/coordinate/update",
     "/v1/operator/autopilot/configuration",
     "/v1/session/create",
     "/v1/txn",
+    "/v1/query",
 ];
 pub(crate) const SERVICE: usize = CALLS.len();
 pub(crate) const CHECK: usize = CALLS.len() + 1;
@@ -62,6 +63,11 @@ fn written(path: &str, body: &[u8]) {
     assert!(saved == again, "two servers differ");
     let restored = Snapshot::restore(&mut &saved[..]).expect("what was saved");
     assert!(self::saved(&restored) == saved, "a snapshot is another one after it was restored");
+    for query in restored.query_list() {
+        if let Ok(Some(found)) = restored.query_lookup(&format!("{}x-1", query.name)) {
+            assert!(restored.query_run(&found, false).instances.len() <= 1);
+        }
+    }
 }
 
 fn saved(snapshot: &Snapshot) -> Vec<u8> {
@@ -70,10 +76,15 @@ fn saved(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-fn put(state: &mut State, index: u64, path: &str, body: &[u8]) -> Result<Answer, Failure> {
+pub(crate) fn put(
+    state: &mut State,
+    index: u64,
+    path: &str,
+    body: &[u8],
+) -> Result<Answer, Failure> {
     let row = api::find(path).expect("an endpoint").endpoint;
     let write = row.handlers.iter().find_map(|(method, handler)| match handler {
-        Handler::Write(write) if *method == Method::Put => Some(write),
+        Handler::Write(write) if matches!(method, Method::Put | Method::Post) => Some(write),
         _ => None,
     });
     let request = Request {

@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use serde_json::Value as Json;
 
-use crate::{TARGETS, consul};
+use crate::{TARGETS, consul, question};
 
 /// Longest input that is worth the fuzzer's time.
 const LONGEST: usize = 8 << 10;
@@ -88,6 +88,9 @@ pub fn seeds(shared: &Path) -> io::Result<Seeds> {
         for path in files(&shared.join(folder))? {
             maker.server_file(&path)?;
         }
+    }
+    for path in files(&shared.join("vectors/consul-dns"))? {
+        maker.dns_file(&path)?;
     }
     maker.handmade();
     maker.machine();
@@ -238,6 +241,27 @@ impl Maker {
                 if name.ends_with(".hcl") {
                     self.add("hcl", &[text.as_bytes()]);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Questions, and answers as recursors may give them.
+    fn dns_file(&mut self, path: &Path) -> io::Result<()> {
+        for case in list(&json(path)?, "cases") {
+            let one_or_more = |key: &str| match &case[key] {
+                Json::Array(list) => list.clone(),
+                one => vec![one.clone()],
+            };
+            let tcp = if case["transport"] == "tcp" { question::TCP } else { 0 };
+            for query in [one_or_more("query"), one_or_more("raw_queries")].concat() {
+                let Some(query) = query.as_str().and_then(unhex) else { continue };
+                self.add("question", &[&[tcp], &query]);
+                self.add("question", &[&[tcp | question::RECURSORS], &query]);
+            }
+            for answer in one_or_more("answer") {
+                let Some(answer) = answer.as_str().and_then(unhex) else { continue };
+                self.add("question", &[&[tcp | question::HEARD], &answer]);
             }
         }
         Ok(())

@@ -20,6 +20,7 @@
 mod consul;
 pub mod corpus;
 mod machine;
+mod question;
 mod tape;
 mod text;
 mod wire_targets;
@@ -84,6 +85,7 @@ targets! {
     filter = text::filter, "an expression of the filtering language";
     body = consul::body, "the call, then the body of a request to a server of Consul's API";
     archive = consul::archive, "an archive of a server's state, or the state in one";
+    question = question::question, "flags, then a question of DNS or what a recursor says";
     machine = machine::run, "settings, then a sequence of inputs";
 }
 

@@ -97,6 +97,6 @@ macro_rules! smoke_tests {
 
 smoke_tests! {
     datagram, gossip_message, serf_message, msgpack, lzw, stream, push_pull, rpc_request,
-    rpc_response, snapshot, gotext, config, hcl, settings, filter, body, archive,
+    rpc_response, snapshot, gotext, config, hcl, settings, filter, body, archive, question,
     machine,
 }

@@ -74,7 +74,12 @@ impl Pattern {
             .nfa_size_limit(Some(limit.saturating_sub(read)));
         let program = Compiler::new().configure(config).build_from_hir(&expression);
         let program = program.map_err(|_| PatternError::TooLarge)?;
-        let cost = read + program.memory_usage();
+        let places = program.states().len().saturating_mul(program.group_info().slot_len());
+        let tables = places.saturating_mul(2 * size_of::<usize>());
+        let cost = (read + program.memory_usage()).saturating_add(tables);
+        if cost > limit {
+            return Err(PatternError::TooLarge);
+        }
         let machine = PikeVM::new_from_nfa(program).map_err(|_| PatternError::TooLarge)?;
         Ok(Pattern { machine, cost })
     }
@@ -95,7 +100,8 @@ impl Pattern {
     }
 
     /// What it took to compile: the bytes of its program, and about as many for the work to read
-    /// it. Matching takes time in proportion to this and to the length of the text.
+    /// it; with groups also those of the tables of a search, of what each of its states knows of
+    /// each group. Matching takes time in proportion to this and to the length of the text.
     pub fn cost(&self) -> usize {
         self.cost
     }

@@ -199,3 +199,25 @@ fn groups_say_what_they_matched_as_in_go() {
         assert_eq!(found.as_deref(), wanted, "{pattern}");
     }
 }
+
+/// Callers take it from what is left.
+#[test]
+fn nothing_costs_more_than_its_limit() {
+    let within = |limit| Pattern::new("^a$", limit).is_ok_and(|pattern| pattern.cost() <= limit);
+    assert!(within(4096));
+    for limit in 0..4096 {
+        assert!(within(limit) || Pattern::new("^a$", limit).is_err(), "{limit}");
+    }
+}
+
+#[test]
+fn what_groups_cost_is_bounded_too() {
+    for dear in ["()".repeat(500), "(a)".repeat(200)] {
+        assert!(Pattern::new(&dear, LIMIT).is_ok(), "{dear}");
+        assert_eq!(Pattern::with_groups(&dear, LIMIT).unwrap_err(), PatternError::TooLarge);
+    }
+    for pattern in [r"^geo-(.*?)-([^\-]+?)$", r"^(.+)\.(.+)\.(.+)\.(.+)\.(.+)\.(.+)$"] {
+        let cost = Pattern::with_groups(pattern, LIMIT).unwrap().cost();
+        assert!(cost <= LIMIT / 2, "{pattern}: {cost}");
+    }
+}

@@ -64,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-api",
             "tribune-archive",
             "tribune-catalog",
+            "tribune-dns",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",

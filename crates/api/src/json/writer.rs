@@ -73,28 +73,8 @@ impl Writer {
         }
     }
 
-    fn number(&mut self, mut number: u64, is_negative: bool) {
-        let mut digits = [0; 21];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        if is_negative {
-            at -= 1;
-            digits[at] = b'-';
-        }
-        for &digit in &digits[at..] {
-            self.out.push(digit);
-        }
-    }
-
-    fn open(&mut self, bracket: u8, close: u8) -> Inside<'_> {
-        self.out.push(bracket);
+    fn open(&mut self, open: &str, close: &'static str) -> Inside<'_> {
+        self.out.extend_from_slice(open.as_bytes());
         Inside { writer: self, close, is_first: true }
     }
 
@@ -135,10 +115,10 @@ impl fmt::Write for Shown<'_> {
     }
 }
 
-/// A list or an object that is being written.
+/// A list or an object that is being written, or the one field of what is JSON already.
 pub(super) struct Inside<'a> {
     writer: &'a mut Writer,
-    close: u8,
+    close: &'static str,
     is_first: bool,
 }
 
@@ -156,24 +136,27 @@ impl Inside<'_> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
-        self.comma();
-        self.writer.text(name);
-        self.writer.out.push(b':');
+        if !self.writer.is_raw {
+            self.comma();
+            self.writer.text(name);
+            self.writer.out.push(b':');
+        }
         value.serialize(&mut *self.writer)
     }
 
-    fn close(self) {
-        self.writer.out.push(self.close);
+    fn close(self) -> Result<(), Error> {
+        self.writer.out.extend_from_slice(self.close.as_bytes());
+        Ok(())
     }
 }
 
-/// A list or an object that stands in the object of its variant.
-pub(super) struct InVariant<'a>(Inside<'a>);
-
-impl InVariant<'_> {
-    fn close(self) {
-        self.0.writer.out.extend_from_slice(&[self.0.close, b'}']);
-    }
+/// Numbers are as the library has them.
+macro_rules! numbers {
+    ($($method:ident($number:ty))*) => {$(
+        fn $method(self, number: $number) -> Result<(), Error> {
+            number.serialize(&mut serde_json::Serializer::new(&mut self.out))
+        }
+    )*};
 }
 
 impl<'a> Serializer for &'a mut Writer {
@@ -182,56 +165,20 @@ impl<'a> Serializer for &'a mut Writer {
     type SerializeSeq = Inside<'a>;
     type SerializeTuple = Inside<'a>;
     type SerializeTupleStruct = Inside<'a>;
-    type SerializeTupleVariant = InVariant<'a>;
+    type SerializeTupleVariant = Inside<'a>;
     type SerializeMap = Inside<'a>;
-    type SerializeStruct = Fields<'a>;
-    type SerializeStructVariant = InVariant<'a>;
+    type SerializeStruct = Inside<'a>;
+    type SerializeStructVariant = Inside<'a>;
 
     fn serialize_bool(self, value: bool) -> Result<(), Error> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<(), Error> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i16(self, value: i16) -> Result<(), Error> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<(), Error> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i64(self, value: i64) -> Result<(), Error> {
-        self.number(value.unsigned_abs(), value < 0);
-        Ok(())
-    }
-
-    fn serialize_u8(self, value: u8) -> Result<(), Error> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<(), Error> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<(), Error> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        self.number(value, false);
-        Ok(())
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<(), Error> {
-        value.serialize(&mut serde_json::Serializer::new(&mut self.out))
-    }
-
-    fn serialize_f64(self, value: f64) -> Result<(), Error> {
-        value.serialize(&mut serde_json::Serializer::new(&mut self.out))
+    numbers! {
+        serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
+        serialize_f32(f32) serialize_f64(f64)
     }
 
     fn serialize_char(self, value: char) -> Result<(), Error> {
@@ -301,15 +248,15 @@ impl<'a> Serializer for &'a mut Writer {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Error> {
-        Ok(self.open(b'[', b']'))
+        Ok(self.open("[", "]"))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, Error> {
-        Ok(self.open(b'[', b']'))
+        Ok(self.open("[", "]"))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Error> {
-        Ok(self.open(b'[', b']'))
+        Ok(self.open("[", "]"))
     }
 
     fn serialize_tuple_variant(
@@ -318,20 +265,18 @@ impl<'a> Serializer for &'a mut Writer {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<InVariant<'a>, Error> {
+    ) -> Result<Inside<'a>, Error> {
         self.variant(variant);
-        Ok(InVariant(self.open(b'[', b']')))
+        Ok(self.open("[", "]}"))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, Error> {
-        Ok(self.open(b'{', b'}'))
+        Ok(self.open("{", "}"))
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Error> {
-        if name == RAW {
-            return Ok(Fields::Raw(self));
-        }
-        Ok(Fields::Object(self.open(b'{', b'}')))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Inside<'a>, Error> {
+        self.is_raw = name == RAW;
+        Ok(if self.is_raw { self.open("", "") } else { self.open("{", "}") })
     }
 
     fn serialize_struct_variant(
@@ -340,9 +285,9 @@ impl<'a> Serializer for &'a mut Writer {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<InVariant<'a>, Error> {
+    ) -> Result<Inside<'a>, Error> {
         self.variant(variant);
-        Ok(InVariant(self.open(b'{', b'}')))
+        Ok(self.open("{", "}}"))
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
@@ -354,110 +299,35 @@ impl<'a> Serializer for &'a mut Writer {
     }
 }
 
-/// The fields of an object, or the one of what is JSON already.
-pub(super) enum Fields<'a> {
-    Object(Inside<'a>),
-    Raw(&'a mut Writer),
-}
+/// What serde tells apart and JSON does not.
+macro_rules! parts {
+    ($($kind:ident $method:ident($($name:ident)?) $part:ident;)*) => {$(
+        impl ser::$kind for Inside<'_> {
+            type Ok = ();
+            type Error = Error;
 
-impl ser::SerializeStruct for Fields<'_> {
-    type Ok = ();
-    type Error = Error;
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: &'static str,)?
+                value: &T,
+            ) -> Result<(), Error> {
+                self.$part($($name,)? value)
+            }
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Object(inside) => inside.field(name, value),
-            Self::Raw(writer) => {
-                writer.is_raw = true;
-                value.serialize(&mut **writer)
+            fn end(self) -> Result<(), Error> {
+                self.close()
             }
         }
-    }
-
-    fn end(self) -> Result<(), Error> {
-        if let Self::Object(inside) = self {
-            inside.close();
-        }
-        Ok(())
-    }
+    )*};
 }
 
-impl ser::SerializeSeq for Inside<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
-}
-
-impl ser::SerializeTuple for Inside<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
-}
-
-impl ser::SerializeTupleStruct for Inside<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
-}
-
-impl ser::SerializeTupleVariant for InVariant<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.0.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
-}
-
-impl ser::SerializeStructVariant for InVariant<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.0.field(name, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
-    }
+parts! {
+    SerializeSeq serialize_element() element;
+    SerializeTuple serialize_element() element;
+    SerializeTupleStruct serialize_field() element;
+    SerializeTupleVariant serialize_field() element;
+    SerializeStruct serialize_field(name) field;
+    SerializeStructVariant serialize_field(name) field;
 }
 
 impl ser::SerializeMap for Inside<'_> {
@@ -482,7 +352,6 @@ impl ser::SerializeMap for Inside<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close();
-        Ok(())
+        self.close()
     }
 }

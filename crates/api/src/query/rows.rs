@@ -1,23 +1,10 @@
 //! The JSON forms of prepared queries and of what they find.
 
-use catalog::{Check, FailoverTarget, Node, PreparedQuery, Service, Tags};
-use serde::ser::SerializeSeq;
+use catalog::{FailoverTarget, PreparedQuery};
 use serde::{Serialize, Serializer};
 
 use crate::consistency::Consistency;
-use crate::rows::{Absent, CheckRow, Map, NodeRow, ServiceRow};
-
-/// A list of texts; `null` for none.
-struct List<'a>(&'a Tags);
-
-impl Serialize for List<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            None => serializer.serialize_none(),
-            Some(list) => serializer.collect_seq(list),
-        }
-    }
-}
+use crate::rows::{Absent, EntryRow, Map, TagList};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -44,7 +31,7 @@ impl<'a> TargetRow<'a> {
 #[serde(rename_all = "PascalCase")]
 struct FailoverRow<'a> {
     nearest_n: i64,
-    datacenters: List<'a>,
+    datacenters: TagList<'a>,
     targets: Option<Vec<TargetRow<'a>>>,
 }
 
@@ -56,9 +43,9 @@ struct ServiceQueryRow<'a> {
     failover: FailoverRow<'a>,
     only_passing: bool,
     #[serde(rename = "IgnoreCheckIDs")]
-    ignore_check_ids: List<'a>,
+    ignore_check_ids: TagList<'a>,
     near: &'a str,
-    tags: List<'a>,
+    tags: TagList<'a>,
     node_meta: Map<'a>,
     service_meta: Map<'a>,
     connect: bool,
@@ -108,13 +95,13 @@ impl<'a> QueryRow<'a> {
                 sameness_group: "",
                 failover: FailoverRow {
                     nearest_n: service.failover.nearest_n,
-                    datacenters: List(&service.failover.datacenters),
+                    datacenters: TagList(&service.failover.datacenters, Absent::Null),
                     targets: targets.map(|list| list.iter().map(TargetRow::new).collect()),
                 },
                 only_passing: service.only_passing,
-                ignore_check_ids: List(&service.ignore_check_ids),
+                ignore_check_ids: TagList(&service.ignore_check_ids, Absent::Null),
                 near: &service.near,
-                tags: List(&service.tags),
+                tags: TagList(&service.tags, Absent::Null),
                 node_meta: Map(&service.node_meta),
                 service_meta: Map(&service.service_meta),
                 connect: service.connect,
@@ -164,51 +151,12 @@ pub(super) struct ExplainRow<'a> {
     pub(super) meta: ReadMeta,
 }
 
-/// An instance that a query found. Unlike elsewhere, `null` stands for what is empty.
-pub(super) struct FoundRow<'a> {
-    pub(super) node: &'a Node,
-    pub(super) service: &'a Service,
-    pub(super) checks: Vec<&'a Check>,
-    pub(super) datacenter: &'a str,
-}
-
-impl Serialize for FoundRow<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Row<'a> {
-            node: NodeRow<'a>,
-            service: ServiceRow<'a>,
-            checks: Checks<'a>,
-        }
-        struct Checks<'a>(&'a [&'a Check]);
-        impl Serialize for Checks<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                if self.0.is_empty() {
-                    return serializer.serialize_none();
-                }
-                let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-                for check in self.0 {
-                    list.serialize_element(&CheckRow::new(check, Absent::Null))?;
-                }
-                list.end()
-            }
-        }
-        let row = Row {
-            node: NodeRow::new(self.node, self.datacenter),
-            service: ServiceRow::new(self.service, Absent::Null),
-            checks: Checks(&self.checks),
-        };
-        row.serialize(serializer)
-    }
-}
-
 /// What a query found.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ExecuteRow<'a> {
     pub(super) service: &'a str,
-    pub(super) nodes: Vec<FoundRow<'a>>,
+    pub(super) nodes: Vec<EntryRow<'a>>,
     #[serde(rename = "DNS", serialize_with = "ttl")]
     pub(super) ttl: &'a str,
     pub(super) datacenter: &'a str,

@@ -1,6 +1,7 @@
 //! Templates: queries whose texts are filled in for the name that was asked for.
 
 use std::cell::Cell;
+use std::fmt::Arguments;
 
 use pattern::Pattern;
 
@@ -13,6 +14,11 @@ use crate::service::Tags;
 const PATTERN_LIMIT: usize = 256 << 10;
 /// How many bytes all texts of a template may have.
 const TEXT_BYTES: usize = 64 << 10;
+/// As how many bytes each of them counts at least, which is work, too.
+const TEXT_LEAST: usize = 16;
+/// Longest name that templates stand for. Whoever asks chooses it, and the work grows with it; DNS
+/// knows 255 bytes.
+const NAME_BYTES: usize = 1 << 10;
 /// How many bytes they may have once they are filled in.
 const FILLED_BYTES: usize = 256 << 10;
 
@@ -37,7 +43,7 @@ impl Template {
         let mut texts = Vec::new();
         let mut bytes = 0_usize;
         each(&query.service, &mut |place, text| {
-            bytes = bytes.saturating_add(text.len());
+            bytes = bytes.saturating_add(text.len().max(TEXT_LEAST));
             if bytes > TEXT_BYTES {
                 return Err(format!("its texts are longer than {TEXT_BYTES} bytes"));
             }
@@ -63,6 +69,9 @@ impl Template {
     ///
     /// Which text has no value, and why.
     pub(super) fn fill(&self, query: &PreparedQuery, name: &str) -> Result<PreparedQuery, String> {
+        if name.len() > NAME_BYTES {
+            return Err(format!("the name is longer than {NAME_BYTES} bytes"));
+        }
         let groups = self.pattern.as_ref().and_then(|pattern| pattern.captures(name));
         let scope = Scope {
             full: name,
@@ -81,18 +90,31 @@ impl Template {
             let kept = tags.into_iter().filter(|tag| !tag.trim().is_empty());
             service.tags = Some(kept.collect());
         }
-        Ok(PreparedQuery { service, ..query.clone() })
+        Ok(PreparedQuery {
+            id: query.id,
+            name: query.name.clone(),
+            session: query.session,
+            token: query.token.clone(),
+            template: query.template.clone(),
+            service,
+            dns_ttl: query.dns_ttl.clone(),
+            create: query.create,
+            modify: query.modify,
+        })
     }
 }
 
 /// What becomes of a text, whose place is named for errors.
-type Change<'a> = dyn FnMut(&str, &str) -> Result<String, String> + 'a;
+type Change<'a> = dyn FnMut(Arguments<'_>, &str) -> Result<String, String> + 'a;
 
 /// Takes each text of a query through `change`, in a fixed order.
 fn each(service: &ServiceQuery, change: &mut Change<'_>) -> Result<ServiceQuery, String> {
     let failover = &service.failover;
     Ok(ServiceQuery {
-        service: ServiceName::from(&*change("Service.Service", service.service.as_str())?),
+        service: ServiceName::from(&*change(
+            format_args!("Service.Service"),
+            service.service.as_str(),
+        )?),
         failover: QueryFailover {
             nearest_n: failover.nearest_n,
             datacenters: list("Service.Failover.Datacenters", &failover.datacenters, change)?,
@@ -100,25 +122,25 @@ fn each(service: &ServiceQuery, change: &mut Change<'_>) -> Result<ServiceQuery,
         },
         only_passing: service.only_passing,
         ignore_check_ids: list("Service.IgnoreCheckIDs", &service.ignore_check_ids, change)?,
-        near: change("Service.Near", &service.near)?.into(),
+        near: change(format_args!("Service.Near"), &service.near)?.into(),
         tags: list("Service.Tags", &service.tags, change)?,
         node_meta: pairs("Service.NodeMeta", &service.node_meta, change)?,
         service_meta: pairs("Service.ServiceMeta", &service.service_meta, change)?,
         connect: service.connect,
-        peer: change("Service.Peer", &service.peer)?.into(),
+        peer: change(format_args!("Service.Peer"), &service.peer)?.into(),
     })
 }
 
 fn list(place: &str, list: &Tags, change: &mut Change<'_>) -> Result<Tags, String> {
     let Some(list) = list else { return Ok(None) };
-    let one = |(at, text)| Ok(change(&format!("{place}[{at}]"), text)?.into());
+    let one = |(at, text)| Ok(change(format_args!("{place}[{at}]"), text)?.into());
     list.iter().map(|text| &**text).enumerate().map(one).collect::<Result<_, String>>().map(Some)
 }
 
 fn pairs(place: &str, pairs: &Pairs, change: &mut Change<'_>) -> Result<Pairs, String> {
     let Some(pairs) = pairs else { return Ok(None) };
     let one = |(key, text): &(Box<str>, Box<str>)| {
-        Ok((key.clone(), change(&format!("{place}[{key}]"), text)?.into()))
+        Ok((key.clone(), change(format_args!("{place}[{key}]"), text)?.into()))
     };
     pairs.iter().map(one).collect::<Result<_, String>>().map(Some)
 }
@@ -126,12 +148,13 @@ fn pairs(place: &str, pairs: &Pairs, change: &mut Change<'_>) -> Result<Pairs, S
 type Targets = Option<Box<[FailoverTarget]>>;
 
 fn targets(targets: &Targets, change: &mut Change<'_>) -> Result<Targets, String> {
+    const PLACE: &str = "Service.Failover.Targets";
     let Some(targets) = targets else { return Ok(None) };
     let one = |(at, target): (usize, &FailoverTarget)| {
-        let place = format!("Service.Failover.Targets[{at}]");
         Ok(FailoverTarget {
-            peer: change(&format!("{place}.Peer"), &target.peer)?.into(),
-            datacenter: change(&format!("{place}.Datacenter"), &target.datacenter)?.into(),
+            peer: change(format_args!("{PLACE}[{at}].Peer"), &target.peer)?.into(),
+            datacenter: change(format_args!("{PLACE}[{at}].Datacenter"), &target.datacenter)?
+                .into(),
         })
     };
     targets.iter().enumerate().map(one).collect::<Result<_, String>>().map(Some)

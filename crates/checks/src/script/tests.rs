@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::check;
+use super::{Ended, Told, check, tell};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Status};
 
@@ -258,4 +258,24 @@ async fn dropping_the_future_ends_the_group() {
     };
     wait_until_gone(grandchild).await;
     wait_until_buried(child).await;
+}
+
+#[tokio::test]
+async fn a_program_is_told_something_and_need_not_listen() {
+    let many = vec![b'a'; 1 << 20];
+    for (script, input, failure, output) in [
+        ("cat; echo $CONSUL_INDEX", &b"x\n"[..], None, "x\n7\n"),
+        // More than a pipe holds, to its end.
+        ("wc -c", &many[..], None, "1048576\n"),
+        ("cat", &many[..], None, "Captured 16 of 1048576 bytes\n...\naaaaaaaaaaaaaaaa"),
+        ("echo no; exit 3", &many[..], Some("exit status 3"), "no\n"),
+        ("kill -KILL $$", &many[..], Some("signal: killed"), ""),
+    ] {
+        let args = ["sh", "-c", script].map(str::to_owned);
+        let environment = vec![("CONSUL_INDEX".to_owned(), "7".to_owned())];
+        let told = Told { environment, input: input.to_vec() };
+        let ended = Ended { failure: failure.map(str::to_owned), output: output.to_owned() };
+        assert_eq!(tell(&args, told, 16).await.unwrap(), ended, "{script}");
+    }
+    assert!(tell(&["/no/such".to_owned()], Told::default(), 16).await.is_err());
 }

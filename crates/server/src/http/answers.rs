@@ -12,7 +12,7 @@ use super::block::Read;
 /// How many answers are kept: as many as there are services whose watchers one write wakes, for a
 /// node with very many of them.
 const ANSWERS: usize = 64;
-/// Bytes of all bodies that are kept.
+/// Bytes of all bodies that are kept, and of the requests for them.
 const BYTES: usize = 4 << 20;
 /// Shorter bodies are sooner made than looked for, unless many are waiting for them.
 const LONG_BYTES: usize = 4 << 10;
@@ -72,7 +72,8 @@ struct Kept {
     bytes: usize,
 }
 
-/// A request, as far as its answer depends on it.
+/// A request, as far as its answer depends on it: where it comes from only matters to what is for
+/// one asker alone.
 struct Asked {
     hash: u64,
     read: Read,
@@ -118,9 +119,10 @@ impl Answers {
             }
         }
         let made = Arc::new(make()?);
-        let bytes = body(&made.answer).len();
-        if waited || bytes >= LONG_BYTES {
+        let length = body(&made.answer).len();
+        if waited || length >= LONG_BYTES {
             let hash = hash.unwrap_or_else(|| hash_of(read, request));
+            let bytes = length + request.tail.len() + request.query.size();
             let mut kept = self.kept();
             let has_room = kept.answers.len() < ANSWERS && kept.bytes + bytes <= BYTES;
             if has_room && kept.state.as_ptr() == Arc::as_ptr(state) {

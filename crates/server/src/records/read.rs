@@ -199,10 +199,8 @@ fn coordinates(snapshot: &mut Snapshot, value: &Value) -> Result<(), String> {
 }
 
 fn query(value: &Value) -> Result<PreparedQuery, String> {
-    let nothing = Value::Nil;
-    let part = |value: &'_ Value, name| value.get(name).unwrap_or(&nothing).clone();
     let (template, service) = (part(value, "Template"), part(value, "Service"));
-    let failover = part(&service, "Failover");
+    let failover = part(service, "Failover");
     let target = |value: &Value| FailoverTarget {
         peer: string(value, "Peer"),
         datacenter: string(value, "Datacenter"),
@@ -214,30 +212,35 @@ fn query(value: &Value) -> Result<PreparedQuery, String> {
         session: if session.is_empty() { None } else { Some(uuid(&session)?) },
         token: Secret::from(&*string(value, "Token")),
         template: QueryTemplate {
-            kind: string(&template, "Type"),
-            regexp: string(&template, "Regexp"),
-            remove_empty_tags: truth(&template, "RemoveEmptyTags"),
+            kind: string(template, "Type"),
+            regexp: string(template, "Regexp"),
+            remove_empty_tags: truth(template, "RemoveEmptyTags"),
         },
         service: ServiceQuery {
-            service: ServiceName::from(&*string(&service, "Service")),
+            service: ServiceName::from(&*string(service, "Service")),
             failover: QueryFailover {
-                nearest_n: signed_number(&failover, "NearestN"),
-                datacenters: texts(&failover, "Datacenters"),
-                targets: list(&failover, "Targets").map(|list| list.iter().map(target).collect()),
+                nearest_n: signed_number(failover, "NearestN"),
+                datacenters: texts(failover, "Datacenters"),
+                targets: list(failover, "Targets").map(|list| list.iter().map(target).collect()),
             },
-            only_passing: truth(&service, "OnlyPassing"),
-            ignore_check_ids: texts(&service, "IgnoreCheckIDs"),
-            near: string(&service, "Near"),
-            tags: texts(&service, "Tags"),
-            node_meta: pairs(&service, "NodeMeta"),
-            service_meta: pairs(&service, "ServiceMeta"),
-            connect: truth(&service, "Connect"),
-            peer: string(&service, "Peer"),
+            only_passing: truth(service, "OnlyPassing"),
+            ignore_check_ids: texts(service, "IgnoreCheckIDs"),
+            near: string(service, "Near"),
+            tags: texts(service, "Tags"),
+            node_meta: pairs(service, "NodeMeta"),
+            service_meta: pairs(service, "ServiceMeta"),
+            connect: truth(service, "Connect"),
+            peer: string(service, "Peer"),
         },
-        dns_ttl: string(&part(value, "DNS"), "TTL"),
+        dns_ttl: string(part(value, "DNS"), "TTL"),
         create: ModifyIndex(number(value, "CreateIndex")),
         modify: ModifyIndex(number(value, "ModifyIndex")),
     })
+}
+
+/// The record in a field; one without fields for nil.
+fn part<'a>(record: &'a Value, name: &str) -> &'a Value {
+    record.get(name).unwrap_or(&Value::Nil)
 }
 
 /// The list of texts in a field; none for nil.

@@ -71,7 +71,7 @@ pub(super) async fn start(
     let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
     let pid_file = pid_file.map_err(failure)?;
     may_come_back(&settings, &mut signals, log).await.map_err(failure)?;
-    let watched = watches::read(&settings, log)?;
+    let watched = watches::read(&settings, &settings, log)?;
     let options = options::options(&settings, definitions.clone(), node_id, log.clone());
     let options = options.map_err(failure)?;
     let running = start::start(options).await.map_err(|error| failure(error.to_string()))?;

@@ -15,7 +15,8 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
     let ignored = process.settings.check_reload(&settings).map_err(|failure| failure.message)?;
     let level = settings.log.level().map_err(|failure| failure.message)?;
     check_files(&settings).map_err(|failure| failure.message)?;
-    let watched = watches::read(&settings, &process.log).map_err(|failure| failure.message)?;
+    let watched = watches::read(&settings, &process.settings, &process.log);
+    let watched = watched.map_err(|failure| failure.message)?;
     process.running.reload_certificates().map_err(|error| error.to_string())?;
     let Definitions { services, checks } = definitions.clone();
     if let Err(why) = process.running.define(services, checks).await {

@@ -219,10 +219,11 @@ async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
     let told = written(&script, "\"Value\":\"MQ==\",\"Session\":\"\"}\n").await;
     assert!(told.starts_with("null\n{\"Key\":\"a\","), "{told}");
 
-    // One more; what was there is not told again.
+    // One more; what was there is not told again, and the socket stays where it is.
     let service =
         format!(r#"{{ type = "services" handler = "echo $CONSUL_INDEX >> {}" }}"#, shell.display());
-    std::fs::write(&config, format!("watches = [{key}, {service}]")).unwrap();
+    let moved = format!("ports {{ http = 1 }} watches = [{key}, {service}]");
+    std::fs::write(&config, moved).unwrap();
     assert_eq!(reload::reload(&mut process).await, Ok(()));
     let index: u64 = written(&shell, "\n").await.trim().parse().unwrap();
     assert!(index > 0);

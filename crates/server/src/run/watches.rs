@@ -44,12 +44,21 @@ struct Running {
     _stop: oneshot::Sender<()>,
 }
 
-/// The watches of a configuration.
-pub(super) fn read(settings: &Settings, log: &Log) -> Result<Vec<Watch>, Failure> {
+/// The watches of a configuration, for an agent that was `started` with maybe another one: only
+/// the next start moves its sockets.
+pub(super) fn read(
+    settings: &Settings,
+    started: &Settings,
+    log: &Log,
+) -> Result<Vec<Watch>, Failure> {
     if settings.watches.is_empty() {
         return Ok(Vec::new());
     }
-    let connection = connection(settings)?;
+    let mut connection = connection(started)?;
+    // With the token of the agent, as everything that it does by itself.
+    let (agent, default) = (&settings.acl.agent_token, &settings.acl.default_token);
+    let token = if agent.is_empty() { default } else { agent };
+    connection.token = token.reveal().to_owned();
     let read = |definition: &settings::Definition| {
         read_one(&definition.object, connection.clone(), log)
             .map_err(|message| Failure { message, hint: None })
@@ -75,10 +84,11 @@ fn read_one(
     let text = |parameters: &mut Parameters, name| {
         parameters.text(name).map_err(|why| failed(parameters, why))
     };
-    let datacenter = text(&mut parameters, "datacenter")?;
-    let token = text(&mut parameters, "token")?;
-    let watched = text(&mut parameters, "type")?;
+    // What may hold secrets first: a mistake shows the parameters that are left.
     let request = parameters.take("http_handler_config");
+    let token = text(&mut parameters, "token")?;
+    let datacenter = text(&mut parameters, "datacenter")?;
+    let watched = text(&mut parameters, "type")?;
     if watched.is_empty() {
         return Err(failed(&parameters, "Watch type must be specified".to_owned()));
     }
@@ -143,10 +153,6 @@ fn connection(settings: &Settings) -> Result<client::http::Settings, Failure> {
         connection.tls.certificate = text(&own.cert_file);
         connection.tls.key = text(&own.key_file);
     }
-    // With the token of the agent, as everything that it does by itself.
-    let (agent, default) = (&settings.acl.agent_token, &settings.acl.default_token);
-    let token = if agent.is_empty() { default } else { agent };
-    connection.token = token.reveal().to_owned();
     Ok(connection)
 }
 

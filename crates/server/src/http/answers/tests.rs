@@ -81,6 +81,14 @@ fn only_what_others_may_want_is_kept_and_not_without_end() {
         tried.get(&state, (read, &web), false, bytes);
         assert_eq!(tried.made.get(), made, "{bytes}");
     }
+    // A long question counts, too.
+    let long = request("web", &format!("filter={}", "x".repeat(BYTES / 2)));
+    for (asked, made) in [(&long, 1), (&Request { token: "b".into(), ..long.clone() }, 2)] {
+        tried.made.set(0);
+        tried.get(&state, (read, asked), true, LONG_BYTES);
+        tried.get(&state, (read, asked), true, LONG_BYTES);
+        assert_eq!(tried.made.get(), made, "{}", asked.token);
+    }
     tried.answers.clear();
     for number in 0..=ANSWERS {
         tried.get(&state, (read, &request(&number.to_string(), "")), true, 1);

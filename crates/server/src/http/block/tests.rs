@@ -1,16 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;
-use std::sync::Arc;
 
-use agent::telemetry::Naming;
-use api::{Method, Query};
+use api::{Body, Method, Query};
 use catalog::{Command, KvVerb, KvWrite};
-use raft::Storage;
 
 use super::*;
-use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::store::{Store, with_store};
 
 /// Longest wait for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,16 +50,6 @@ fn request(path: &str) -> (Read, Request) {
     (read, request)
 }
 
-fn run(test: impl AsyncFnOnce(Store)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let config =
-            raft::Config { id: 1, address: "127.0.0.1:0".into(), storage: Storage::Memory };
-        let telemetry = Arc::new(Telemetry::new(Naming::default(), "one"));
-        test(Store::start(config, telemetry).await.unwrap()).await;
-    });
-}
-
 /// Waits until a reader waits.
 async fn until_waiting(store: &Store) {
     let waits = async {
@@ -86,7 +72,7 @@ fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer
 
 #[test]
 fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
-    run(async |store| {
+    with_store(async |store| {
         store.write(&set("a", "1")).await.unwrap();
         let index = store.catalogue().read().kv_index().0;
         let answer = waiting(&store, "/v1/kv/a", index);
@@ -104,7 +90,7 @@ fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
 
 #[test]
 fn an_older_index_is_answered_at_once() {
-    run(async |store| {
+    with_store(async |store| {
         store.write(&set("a", "1")).await.unwrap();
         store.write(&set("a", "2")).await.unwrap();
         let newest = store.catalogue().read().kv_index().0;
@@ -115,7 +101,7 @@ fn an_older_index_is_answered_at_once() {
 
 #[test]
 fn at_the_end_the_index_is_the_one_that_was_seen() {
-    run(async |store| {
+    with_store(async |store| {
         store.write(&set("a", "1")).await.unwrap();
         let (evaluate, request) = request("/v1/kv/none");
         let seen = store.catalogue().read().kv_index();
@@ -130,7 +116,7 @@ fn at_the_end_the_index_is_the_one_that_was_seen() {
 
 #[test]
 fn who_hangs_up_waits_no_more() {
-    run(async |store| {
+    with_store(async |store| {
         let (evaluate, request) = request("/v1/kv/a?recurse");
         let catalogue = store.catalogue().clone();
         let task = tokio::spawn(async move {
@@ -141,5 +127,29 @@ fn who_hangs_up_waits_no_more() {
         task.abort();
         let _ = task.await;
         assert_eq!(store.catalogue().watchers(), 0);
+    });
+}
+
+/// A long answer that says for whom it was made.
+fn whose(_: &Request, reader: &Reader<'_>) -> Result<Answer, Failure> {
+    Ok(Answer::new(Body::Text(reader.fresh.to_string().repeat(1000))))
+}
+
+#[test]
+fn what_has_an_order_by_chance_is_made_for_each_who_asks() {
+    with_store(async |store| {
+        let (_, request) = request("/v1/kv/a");
+        let catalogue = store.catalogue();
+        let ask = async |fresh| {
+            let answer = read(catalogue, &agent(), fresh, whose, &request, None).await.unwrap();
+            answer.body
+        };
+        let [one, other] = [1, 2].map(|byte| Some(Uuid::from_bytes([byte; 16])));
+        let shared = ask(None).await;
+        assert_eq!(ask(None).await, shared);
+        let first = ask(one).await;
+        assert_ne!(first, shared);
+        assert_ne!(ask(other).await, first);
+        assert_eq!(ask(None).await, shared);
     });
 }

@@ -39,6 +39,11 @@ fn mistakes_are_told_as_recorded() {
             "Failed to parse watch (map[string]interface {}{}): Handler type 'http' requires \
              'http_handler_config' to be set",
         ),
+        (
+            r#"{"datacenter": 1, "token": "secret", "http_handler_config": {"header": "secret"}}"#,
+            "Failed to parse watch (map[string]interface {}{}): Expecting datacenter to be a \
+             string",
+        ),
         (r#"{"type": "nodes"}"#, "Must define a watch handler"),
         (r#"{"type": "nodes", "handler": "x", "args": ["y"]}"#, "Only one watch handler allowed"),
         (r#"{"type": "nodes", "args": "x"}"#, "Watch args must be a list of strings"),

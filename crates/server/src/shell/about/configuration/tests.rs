@@ -68,6 +68,9 @@ fn no_secret_is_shown() {
            service {{ name = "web" token = "s3cret"
                       check {{ http = "http://127.0.0.1/" interval = "10s"
                                header {{ Authorization = ["s3cret"] }} }} }}
+           watches = [{{ type = "nodes" token = "s3cret" handler_type = "http"
+                         http_handler_config {{ path = "http://127.0.0.1/"
+                                                header {{ X = ["s3cret"] }} }} }}]
            tls {{ https {{ key_file = "s3cret" }} }}"#
     ))
     .to_string();

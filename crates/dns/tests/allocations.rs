@@ -1,0 +1,121 @@
+//! What an answer costs the allocator once a scratch is warm. One test, as the count is of the
+//! whole process.
+
+mod support;
+
+use std::alloc::System;
+
+use cap::Cap;
+use dns::{Config, Outcome, Scratch, Settings, Transport, View};
+use hickory_proto::rr::Name;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use serde_json::json;
+use support::World;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+const A: u16 = 1;
+const NS: u16 = 2;
+const SOA: u16 = 6;
+const TXT: u16 = 16;
+const AAAA: u16 = 28;
+const SRV: u16 = 33;
+const ANY: u16 = 255;
+
+/// Most bytes of a place in a tree of the catalogue.
+const PLACE_BYTES: usize = 64;
+const ROUNDS: u64 = 20;
+
+fn register(world: &mut World, service: &str, number: usize) {
+    let status = if number == 7 { "critical" } else { "passing" };
+    let body = json!({
+        "Node": format!("{service}-{number}"),
+        "Address": format!("10.0.{}.{}", number / 250, number % 250 + 1),
+        "ID": format!("00000000-0000-0000-0000-{number:012}"),
+        "NodeMeta": {"rack": format!("r{number}")},
+        "Service": {"Service": service, "Tags": ["v1"], "Port": 80},
+        "Check": {"CheckID": "c", "Name": "c", "ServiceID": service, "Status": status},
+    });
+    world.put("/v1/catalog/register", &body.to_string());
+}
+
+/// The bytes that are allocated for a question on the average, when it and its like were answered
+/// before.
+fn allocated(world: &World, name: &str, rtype: u16, edns: Option<u16>, udp: bool) -> usize {
+    let settings = Settings { enable_truncate: true, ..Settings::default() };
+    let config = Config::new(&settings).expect("settings");
+    let snapshot = world.snapshot();
+    let view = View {
+        snapshot: Some(&snapshot),
+        transport: if udp { Transport::Udp } else { Transport::Tcp },
+        source: [127, 0, 0, 1].into(),
+        unix_seconds: 1_700_000_000,
+        foreign: &[],
+    };
+    let query = support::question(&Name::from_ascii(name).expect("a name"), rtype, edns);
+    let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+    let mut rounds = || {
+        let before = MEMORY.total_allocated();
+        for seed in 0..ROUNDS {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let outcome =
+                dns::answer(&config, &view, &query, &mut rng, &mut scratch, &mut (), &mut out);
+            assert_eq!(outcome, Outcome::Answered);
+        }
+        (MEMORY.total_allocated() - before).div_ceil(ROUNDS as usize)
+    };
+    assert!(rounds() > 0, "nothing is counted");
+    // Others of this process may allocate meanwhile, but hardly each time.
+    [rounds(), rounds(), rounds()].into_iter().min().unwrap_or(usize::MAX)
+}
+
+#[test]
+fn a_warm_scratch_allocates_nothing() {
+    let mut world = World::with_agent();
+    for number in 0..8 {
+        register(&mut world, "web", number);
+    }
+    world.put(
+        "/v1/catalog/register",
+        r#"{"Node": "a", "Address": "web.service.consul",
+            "Service": {"Service": "alias", "Address": "a.node.consul", "Port": 80}}"#,
+    );
+    let names = [
+        "web.service.consul.",
+        "V1.Web.service.dc1.consul.",
+        "_web._tcp.service.consul.",
+        "alias.service.consul.",
+        "absent.service.consul.",
+        "web-1.node.consul.",
+        "0000.node.consul.",
+        "0a000001.addr.consul.",
+        "consul.",
+        "1.0.0.10.in-addr.arpa.",
+        "www.example.com.",
+    ];
+    for name in names {
+        for rtype in [A, NS, SOA, TXT, AAAA, SRV, ANY] {
+            for (edns, udp) in [(None, true), (Some(600), true), (Some(4096), true), (None, false)]
+            {
+                let bytes = allocated(&world, name, rtype, edns, udp);
+                assert_eq!(bytes, 0, "{name} {rtype} {edns:?}");
+            }
+        }
+    }
+    // A place in a tree that is more than one node is the tree's own: one for the list of the
+    // instances, one for the checks of each that is looked at.
+    for number in 8..1000 {
+        register(&mut world, "web", number);
+    }
+    for (name, rtype, read) in [
+        ("web.service.consul.", A, 4),
+        ("web.service.consul.", SRV, 4),
+        ("absent.service.consul.", A, 0),
+        ("web-1.node.consul.", A, 0),
+    ] {
+        let bytes = allocated(&world, name, rtype, None, true);
+        assert!(bytes <= (1 + read) * PLACE_BYTES, "{bytes} for {name} {rtype}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The ends of what a reply may have: what is left out where not everything fits.
+
+mod support;
+
+use dns::{Config, Foreign, Limit, Outcome, Settings, Step, Trace, Transport};
+use hickory_proto::rr::Name;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use serde_json::json;
+use support::{Reply, World, ask};
+
+const A: u16 = 1;
+const SOA: u16 = 6;
+const SRV: u16 = 33;
+
+/// A service with instances on nodes of their own, each with so many pairs of metadata.
+fn register(world: &mut World, service: &str, instances: usize, pairs: usize) {
+    for number in 0..instances {
+        let pair = |number| (format!("k{number:02}"), json!("v"));
+        let meta: serde_json::Map<_, _> = (0..pairs).map(pair).collect();
+        let body = json!({
+            "Node": format!("{service}{number}"),
+            "Address": format!("10.0.{}.{}", number / 250, number % 250 + 1),
+            "NodeMeta": meta,
+            "Service": {"Service": service, "Port": 80},
+        });
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+}
+
+fn alias(world: &mut World, address: &str) {
+    let service = json!({"Service": "alias", "Address": address, "Port": 80});
+    let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+    world.put("/v1/catalog/register", &body.to_string());
+}
+
+fn query(name: &str, rtype: u16, edns: Option<u16>) -> Vec<u8> {
+    support::question(&Name::from_ascii(name).expect("a name"), rtype, edns)
+}
+
+fn answered(
+    world: &World,
+    settings: &Settings,
+    transport: Transport,
+    query: &[u8],
+    foreign: &[Foreign<'_>],
+) -> (usize, Reply, Trace) {
+    let config = Config::new(settings).expect("settings");
+    let (snapshot, mut rng) = (world.snapshot(), SmallRng::seed_from_u64(7));
+    let asked = ask(&config, Some(&snapshot), transport, query, &mut rng, foreign);
+    let (outcome, out, trace) = asked;
+    assert_eq!(outcome, Outcome::Answered);
+    (out.len(), Reply::read(&out), trace)
+}
+
+fn truncating() -> Settings {
+    Settings { enable_truncate: true, ..Settings::default() }
+}
+
+#[test]
+fn one_answer_with_too_much_company_goes_without_most_of_it() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 200, 0);
+    alias(&mut world, "web.service.consul");
+    let query = query("alias.service.consul.", SRV, Some(1232));
+    let (tcp, all, _) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert!(tcp > 1232, "{tcp}");
+    assert_eq!((all.counts(), all.truncated), ([1, 0, 200], false));
+    let (udp, few, _) = answered(&world, &truncating(), Transport::Udp, &query, &[]);
+    assert!(udp <= 1232, "{udp}");
+    assert_eq!((few.counts(), few.truncated), ([1, 0, 1], true));
+}
+
+#[test]
+fn a_zone_alone_fits_where_its_servers_do_not() {
+    let mut world = World::default();
+    for letter in ["a", "b", "c"] {
+        let body = json!({
+            "Node": letter.repeat(63),
+            "Address": "10.0.0.1",
+            "Service": {"Service": "consul", "Port": 8300},
+        });
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let long = [&*"x".repeat(63), &*"y".repeat(63), &*"z".repeat(63), "consul."].join(".");
+    for (name, counts) in [("consul.", [1, 3, 3]), (&*long, [1, 0, 0])] {
+        let query = query(name, SOA, None);
+        let (bytes, reply, _) = answered(&world, &truncating(), Transport::Udp, &query, &[]);
+        assert!(bytes <= 512, "{bytes}");
+        assert_eq!((reply.counts(), reply.truncated), (counts, counts != [1, 3, 3]));
+    }
+}
+
+/// Around 64 KiB, with and without room for EDNS0.
+#[test]
+fn no_reply_is_longer_than_a_message_can_be() {
+    let mut world = World::with_agent();
+    alias(&mut world, "web.service.consul");
+    register(&mut world, "web", 4070, 0);
+    let query = query("alias.service.consul.", SRV, Some(4096));
+    let mut whole = 0;
+    for number in 4070..4100 {
+        let (bytes, reply, _) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+        assert!(bytes <= 65535, "{bytes}");
+        assert_eq!(reply.truncated, reply.counts() != [1, 0, number], "{:?}", reply.counts());
+        whole += usize::from(!reply.truncated);
+        let (node, address) = (format!("more{number}"), format!("10.1.0.{}", number - 4000));
+        let service = json!({"Service": "web", "Port": 80});
+        let body = json!({"Node": node, "Address": address, "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    assert!((1..30).contains(&whole), "{whole} of 30 fit: the end was not passed");
+}
+
+#[test]
+fn metadata_takes_no_answer_its_place() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 600, 20);
+    let query = query("web.service.consul.", SRV, None);
+    let [with, without] = [true, false].map(|node_meta_txt| {
+        let settings = Settings { node_meta_txt, ..truncating() };
+        let (_, reply, _) = answered(&world, &settings, Transport::Tcp, &query, &[]);
+        assert_eq!(reply.truncated, node_meta_txt);
+        reply.counts()
+    });
+    assert_eq!(without, [600, 0, 600]);
+    // As in the reference, whose cuts leave out one answer at least.
+    assert_eq!(with, [599, 0, 599]);
+}
+
+#[test]
+fn what_a_recursor_spells_otherwise_stays_with_its_answer() {
+    let mut world = World::with_agent();
+    alias(&mut world, "Www.Example.com");
+    register(&mut world, "alias", 8, 0);
+    let name = b"\x03www\x07example\x03com\0";
+    let mut reply = Vec::new();
+    dns::chase_query(name, 7, &mut reply);
+    reply[2] |= 0x80;
+    reply[7] = 1;
+    reply.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc6\x33\x64\x01");
+    let foreign = [Foreign { name, reply: Some(&reply) }];
+    let settings = Settings { recursors: true, udp_answer_limit: 8, ..Settings::default() };
+    let query = query("alias.service.consul.", SRV, None);
+    let mut seen = 0;
+    for seed in 0..32 {
+        let config = Config::new(&settings).expect("settings");
+        let (snapshot, mut rng) = (world.snapshot(), SmallRng::seed_from_u64(seed));
+        let udp = Transport::Udp;
+        let (_, out, _) = ask(&config, Some(&snapshot), udp, &query, &mut rng, &foreign);
+        let [answers, _, additional] = Reply::read(&out).sections;
+        assert!(answers.len() < 9, "it was cut");
+        let foreign = answers.iter().filter(|answer| answer.ends_with("Www.Example.com.")).count();
+        seen += foreign;
+        assert_eq!(additional.len(), answers.len(), "{answers:#?} {additional:#?}");
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn a_limit_that_leaves_nothing_out_is_no_cut() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 3, 0);
+    let query = query("web.service.consul.", A, Some(4096));
+    for (limit, cut) in [(2, true), (3, false), (4, false)] {
+        let settings = Settings { a_record_limit: limit, ..Settings::default() };
+        let (_, reply, trace) = answered(&world, &settings, Transport::Udp, &query, &[]);
+        assert_eq!(reply.counts()[0], limit.min(3) as usize);
+        let is_cut = |step: &Step| matches!(step, Step::Cut { why: Limit::Addresses, .. });
+        assert_eq!(trace.steps.iter().any(is_cut), cut, "{:?}", trace.steps);
+    }
+}
+
+/// `dig +subnet=0`: neither a family nor an address.
+#[test]
+fn a_subnet_of_nobody_is_no_subnet() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 1, 0);
+    let mut query = query("web.service.consul.", A, Some(1232));
+    query.truncate(query.len() - 2);
+    query.extend_from_slice(b"\0\x08\0\x08\0\x04\0\0\0\0");
+    let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
+    assert_eq!(reply.counts(), [1, 0, 0]);
+    assert!(reply.edns.is_some());
+}
