@@ -72,7 +72,7 @@ pub use name::{
 pub use node::Node;
 pub use query::{
     FailoverTarget, NAME_PREFIX_MATCH, PreparedQuery, QueryFailover, QueryId, QueryRun,
-    QueryTemplate, QueryWrite, Secret, ServiceQuery, promote_near,
+    QueryTemplate, QueryWrite, Secret, ServiceQuery, Unfit, promote_near,
 };
 pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
 pub use restore::RestorePart;

@@ -88,6 +88,12 @@ impl<'a> Found<'a> {
         Some((self.snapshot.nodes.get(&self.key.node)?, service))
     }
 
+    /// The folded name of its node.
+    #[must_use]
+    pub fn node(&self) -> &'a NodeName {
+        &self.key.node
+    }
+
     /// The checks that its health follows from, by ID.
     pub fn checks(&self) -> impl Iterator<Item = &'a Check> + use<'a> {
         let (snapshot, key) = (self.snapshot, self.key);

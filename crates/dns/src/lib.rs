@@ -42,6 +42,7 @@ mod form;
 mod name;
 mod node;
 mod observe;
+mod prepared;
 mod query;
 mod record;
 mod recursion;

@@ -22,10 +22,23 @@ const PASSING: &str = "passing";
 const WARNING: &str = "warning";
 
 /// How an instance is, as far as it may be in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Health {
     Passing,
     Warning,
+    /// Only where checks do not keep an instance away.
+    Critical,
+}
+
+/// Which of the instances that were found are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// Those that may be in an answer and have a tag, empty for any.
+    Tagged(&'a str),
+    /// All: a query has chosen them.
+    Chosen,
+    /// The same, as they stand.
+    InOrder,
 }
 
 /// What the address of an instance is.
@@ -49,7 +62,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         };
         let mut found = self.scratch.lend_found();
         found.extend(snapshot.find_instances(name));
-        let outcome = self.instances(ask, name, tag, &mut found);
+        let ttl = self.config.service_ttl(name);
+        let outcome = self.instances(ask, Wanted::Tagged(tag), ttl, &mut found);
         self.scratch.return_found(found);
         outcome
     }
@@ -64,7 +78,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let name = ask.dotted.label(reading.subject - 1);
         let mut found = self.scratch.lend_found();
         found.extend(snapshot.find_connect_instances(name));
-        let outcome = self.instances(ask, name, "", &mut found);
+        let ttl = self.config.service_ttl(name);
+        let outcome = self.instances(ask, Wanted::Tagged(""), ttl, &mut found);
         self.scratch.return_found(found);
         outcome
     }
@@ -106,10 +121,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 _ => check.is_critical() || self.config.settings.only_passing,
             };
             if drops {
-                self.drop_it(|| Drop::Check {
-                    check: check.id.as_str().to_owned(),
-                    status: check.status.to_string(),
-                });
+                self.drop_it(|| Drop::of_check(check));
                 return None;
             }
         }
@@ -120,15 +132,15 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         self.observer.note(|| Step::Dropped { why: why() });
     }
 
-    /// Answers from instances in random order, as many as can fit and one more.
-    fn instances(
+    /// Answers from instances, in random order unless they have one, as many as can fit and one
+    /// more.
+    pub(crate) fn instances(
         &mut self,
         ask: &Ask<'_>,
-        name: &str,
-        tag: &str,
+        wanted: Wanted<'_>,
+        ttl: u32,
         found: &mut [Instance<'_>],
     ) -> Found {
-        let ttl = self.config.service_ttl(name);
         let srv = ask.rtype == Rtype::SRV && ask.depth == 0;
         let most = if ask.depth == 0 {
             reply::most_answers(self.config, self.query, self.view.transport)
@@ -142,14 +154,23 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let mut seen = self.scratch.lend_seen();
         let mut host = None;
         let (mut next, mut made, mut any) = (0, 0, false);
-        while let Some(instance) = self.choose(found, &mut next) {
+        while let Some(instance) = match wanted {
+            Wanted::InOrder => in_order(found, &mut next),
+            Wanted::Tagged(_) | Wanted::Chosen => self.choose(found, &mut next),
+        } {
             let Some((node, service)) = instance.read() else { continue };
             self.read_instance(node, service);
-            if !tag.is_empty() && !has_tag(service, tag) {
-                self.drop_it(|| Drop::Tag);
-                continue;
-            }
-            let Some(health) = self.health(&instance) else { continue };
+            let health = match wanted {
+                Wanted::Tagged(tag) if !tag.is_empty() && !has_tag(service, tag) => {
+                    self.drop_it(|| Drop::Tag);
+                    continue;
+                }
+                Wanted::Tagged(_) => match self.health(&instance) {
+                    Some(health) => health,
+                    None => continue,
+                },
+                Wanted::Chosen | Wanted::InOrder => worst(&instance),
+            };
             any = true;
             let place = self.whereabouts(ask, node, service);
             if srv {
@@ -368,6 +389,22 @@ impl std::fmt::Write for Hexadecimal {
     }
 }
 
+fn in_order<'a>(found: &[Instance<'a>], next: &mut usize) -> Option<Instance<'a>> {
+    let instance = found.get(*next)?;
+    *next += 1;
+    Some(*instance)
+}
+
+/// How an instance is that a query has chosen, whatever its checks say.
+fn worst(instance: &Instance<'_>) -> Health {
+    let each = instance.checks().map(|check| match &*check.status {
+        WARNING => Health::Warning,
+        _ if check.is_critical() => Health::Critical,
+        _ => Health::Passing,
+    });
+    each.max().unwrap_or(Health::Passing)
+}
+
 fn has_tag(service: &Service, folded: &str) -> bool {
     let tags = service.tags.as_deref().unwrap_or_default();
     tags.iter().any(|tag| tag.eq_ignore_ascii_case(folded))
@@ -386,6 +423,7 @@ fn record(rtype: Rtype, address: IpAddr) -> Option<Data> {
 /// The weight of an instance. Both zero means that none was given.
 fn weight(weights: Weights, health: Health) -> u16 {
     let weight = match (weights, health) {
+        (_, Health::Critical) => 0,
         (Weights { passing: 0, warning: 0 }, _) => 1,
         (weights, Health::Passing) => weights.passing,
         (weights, Health::Warning) => weights.warning,

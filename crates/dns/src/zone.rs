@@ -117,7 +117,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Place::Named(_) | Place::Peer => return Found::Records,
             Place::Own | Place::Datacenter(_) => {}
         }
-        let Some(snapshot) = self.view.snapshot else { return Found::Failed };
+        let Some(snapshot) = self.view.snapshot else { return self.leaderless() };
         let name = ask.dotted.label(reading.subject - 1);
         if let Some(address) = snapshot.find_virtual_address(name) {
             self.push_lowercase(ask, ask.section, Data::A(address));

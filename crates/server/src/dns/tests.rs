@@ -19,21 +19,7 @@ const REFUSED: u8 = 5;
 
 fn rules(recursors: &[SocketAddr]) -> DnsRules {
     DnsRules {
-        zone: ::dns::Settings {
-            domain: "consul.".to_owned(),
-            alt_domain: None,
-            datacenter: "dc1".to_owned(),
-            node_ttl: Duration::ZERO,
-            service_ttl: Default::default(),
-            only_passing: false,
-            enable_truncate: false,
-            udp_answer_limit: 3,
-            a_record_limit: 0,
-            disable_compression: false,
-            node_meta_txt: true,
-            soa: [3600, 600, 86400, 0],
-            recursors: !recursors.is_empty(),
-        },
+        zone: ::dns::Settings { recursors: !recursors.is_empty(), ..::dns::Settings::default() },
         recursors: recursors.iter().map(ToString::to_string).collect(),
         strategy: RecursorStrategy::Sequential,
         recursor_timeout: Duration::from_millis(200),

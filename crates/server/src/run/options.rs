@@ -112,6 +112,7 @@ pub(super) fn dns_rules(settings: &Settings) -> DnsRules {
             domain: dns.domain.clone(),
             alt_domain: dns.alt_domain.clone(),
             datacenter: settings.datacenter.clone(),
+            node: settings.node.name.clone(),
             node_ttl: dns.node_ttl,
             service_ttl: dns.service_ttl.clone(),
             only_passing: dns.only_passing,

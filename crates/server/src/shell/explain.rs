@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ::dns::{Step, Transport};
 use api::{Failure, Request};
+use catalog::Snapshot;
 use serde_json::{Value, json};
 
 use super::{Outcome, json as shown};
@@ -17,11 +18,20 @@ pub(super) async fn name(site: &Site, request: &Request) -> Outcome {
     explain(site, &request.tail_text(), record_type, transport).await
 }
 
-/// Explains which instances of a service are given: those of the SRV answer over TCP, where all
-/// fit.
+/// Explains which instances of a service, or of a prepared query, are given: those of the SRV
+/// answer over TCP, where all fit.
 pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
-    let name = format!("{}.service.{}", request.tail_text(), site.shell.dns.zone());
+    let name = request.tail_text();
+    let form = if is_query(&site.catalogue().read(), &name) { "query" } else { "service" };
+    let name = format!("{name}.{form}.{}", site.shell.dns.zone());
     explain(site, &name, "SRV", "tcp").await
+}
+
+/// Whether no service is meant, before whose name a tag may stand, but a prepared query is.
+fn is_query(snapshot: &Snapshot, name: &str) -> bool {
+    let service = name.rsplit('.').next().unwrap_or_default();
+    snapshot.instances(&service.into()).next().is_none()
+        && !matches!(snapshot.query_lookup(name), Ok(None))
 }
 
 async fn explain(site: &Site, name: &str, kind: &str, transport: &str) -> Outcome {

@@ -206,7 +206,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "explain service",
         synopsis: "Explain which instances of a service are given",
         operands: "NAME",
-        description: "Explains which instances of a service the SRV answer over TCP has, and why the others are not in it. A tag may stand before the name, with a dot.",
+        description: "Explains which instances of a service the SRV answer over TCP has, and why the others are not in it. A tag may stand before the name, with a dot. If there is no such service, a prepared query of that name is meant.",
         flags: || client(&[]),
         prefix: "",
         action: Action::Consul(explain::service),
