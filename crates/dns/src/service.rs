@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use catalog::{Found as Instance, Node, Service, Snapshot, Weights};
+use catalog::{Check, Found as Instance, Health, Instances, Node, Service, Snapshot, Weights};
 use domain::base::iana::Rtype;
 use rand::Rng;
 
 use crate::address::{self, Family};
+use crate::draw::Draw;
 use crate::form::{Form, Reading};
 use crate::name::{Dotted, Name};
 use crate::observe::{Drop, Limit, Observer, Step};
@@ -18,15 +19,6 @@ use crate::work::{Ask, COMPANY, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
-const PASSING: &str = "passing";
-const WARNING: &str = "warning";
-
-/// How an instance is, as far as it may be in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    Passing,
-    Warning,
-}
 
 /// What the address of an instance is.
 enum Whereabouts<'a> {
@@ -47,11 +39,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
             return self.meaningless("a name of RFC 2782 has two labels that begin with _");
         };
-        let mut found = self.scratch.lend_found();
-        found.extend(snapshot.find_instances(name));
-        let outcome = self.instances(ask, name, tag, &mut found);
-        self.scratch.return_found(found);
-        outcome
+        self.instances(ask, name, tag, snapshot.find_instances(name))
     }
 
     /// As recorded, labels before the last are ignored.
@@ -62,58 +50,47 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         reading: &Reading,
     ) -> Found {
         let name = ask.dotted.label(reading.subject - 1);
-        let mut found = self.scratch.lend_found();
-        found.extend(snapshot.find_connect_instances(name));
-        let outcome = self.instances(ask, name, "", &mut found);
-        self.scratch.return_found(found);
-        outcome
+        self.instances(ask, name, "", snapshot.find_connect_instances(name))
     }
 
-    /// Takes one of the instances that were not taken yet, each as likely as the others.
-    pub(crate) fn choose<'a>(
+    /// Reads one of the instances that were not read yet, each as likely as the others.
+    pub(crate) fn draw<'a>(
         &mut self,
-        found: &mut [Instance<'a>],
-        next: &mut usize,
+        instances: Instances<'a>,
+        draw: &mut Draw,
     ) -> Option<Instance<'a>> {
-        if *next >= found.len() {
-            return None;
-        }
-        let chosen = self.rng.random_range(*next..found.len());
-        found.swap(*next, chosen);
-        *next += 1;
-        found.get(*next - 1).copied()
-    }
-
-    pub(crate) fn read_instance(&mut self, node: &Node, service: &Service) {
-        self.observer.note(|| Step::Instance {
-            node: node.name.as_str().to_owned(),
-            id: service.id.as_str().to_owned(),
-            address: service.address.to_string(),
-            port: service.port,
-        });
-    }
-
-    /// How an instance is; none if it may not be in an answer.
-    pub(crate) fn health(&mut self, instance: &Instance<'_>) -> Option<Health> {
-        let mut health = Health::Passing;
-        for check in instance.checks() {
-            let drops = match &*check.status {
-                PASSING => false,
-                WARNING => {
-                    health = Health::Warning;
-                    self.config.settings.only_passing
+        loop {
+            let Some(instance) = instances.get(draw.next(self.rng)?) else { continue };
+            self.observer.note(|| {
+                let service = instance.service();
+                Step::Instance {
+                    node: instance.node().name.as_str().to_owned(),
+                    id: service.id.as_str().to_owned(),
+                    address: service.address.to_string(),
+                    port: service.port,
                 }
-                _ => check.is_critical() || self.config.settings.only_passing,
-            };
-            if drops {
-                self.drop_it(|| Drop::Check {
-                    check: check.id.as_str().to_owned(),
-                    status: check.status.to_string(),
-                });
-                return None;
-            }
+            });
+            return Some(instance);
         }
-        Some(health)
+    }
+
+    /// Whether an instance may be in an answer.
+    pub(crate) fn serves(&mut self, instance: &Instance<'_>) -> bool {
+        let worst = match self.config.settings.only_passing {
+            true => Health::Passing,
+            false => Health::Warning,
+        };
+        if instance.health() <= worst {
+            return true;
+        }
+        self.drop_it(|| {
+            // The one of them that comes first.
+            let harms = |check: &&Check| Health::of(check) > worst;
+            let check = instance.checks().find(harms);
+            let (id, status) = check.map_or(("", ""), |it| (it.id.as_str(), &*it.status));
+            Drop::Check { check: id.to_owned(), status: status.to_owned() }
+        });
+        false
     }
 
     pub(crate) fn drop_it(&mut self, why: impl FnOnce() -> Drop) {
@@ -126,7 +103,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         ask: &Ask<'_>,
         name: &str,
         tag: &str,
-        found: &mut [Instance<'_>],
+        instances: Instances<'_>,
     ) -> Found {
         let ttl = self.config.service_ttl(name);
         let srv = ask.rtype == Rtype::SRV && ask.depth == 0;
@@ -140,16 +117,18 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             limit => limit,
         };
         let mut seen = self.scratch.lend_seen();
+        let mut draw = self.scratch.lend_draw(instances.len());
         let mut host = None;
-        let (mut next, mut made, mut any) = (0, 0, false);
-        while let Some(instance) = self.choose(found, &mut next) {
-            let Some((node, service)) = instance.read() else { continue };
-            self.read_instance(node, service);
+        let (mut made, mut any) = (0, false);
+        while let Some(instance) = self.draw(instances, &mut draw) {
+            let (node, service) = (instance.node(), instance.service());
             if !tag.is_empty() && !has_tag(service, tag) {
                 self.drop_it(|| Drop::Tag);
                 continue;
             }
-            let Some(health) = self.health(&instance) else { continue };
+            if !self.serves(&instance) {
+                continue;
+            }
             any = true;
             let place = self.whereabouts(ask, node, service);
             if srv {
@@ -158,7 +137,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                     self.drop_it(|| Drop::Duplicate);
                     continue;
                 }
-                made += usize::from(self.srv(ask, node, service, health, &place, ttl));
+                made += usize::from(self.srv(ask, &instance, &place, ttl));
             } else {
                 let data = match place {
                     Whereabouts::Other(address) | Whereabouts::Node(address) => {
@@ -182,8 +161,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 self.scratch.push(ask.section, ask.owner, ttl, data);
                 made += 1;
                 if made >= addresses {
-                    if next < found.len() {
-                        let (from, why) = (found.len(), Limit::Addresses);
+                    if draw.left() > 0 {
+                        let (from, why) = (instances.len(), Limit::Addresses);
                         self.observer.note(|| Step::Cut { from, to: made, why });
                     }
                     break;
@@ -194,11 +173,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 break;
             }
         }
-        let unread = found.len() - next;
+        let unread = draw.left();
         if unread > 0 {
             self.observer.note(|| Step::Enough { unread });
         }
         self.scratch.return_seen(seen);
+        self.scratch.return_draw(draw);
         if made > 0 {
             return Found::Records;
         }
@@ -273,12 +253,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     fn srv(
         &mut self,
         ask: &Ask<'_>,
-        node: &Node,
-        service: &Service,
-        health: Health,
+        instance: &Instance<'_>,
         place: &Whereabouts<'_>,
         ttl: u32,
     ) -> bool {
+        let (node, service) = (instance.node(), instance.service());
         let own = self.name_within(node.name.as_str(), Form::Node, ask.zone);
         let target = match place {
             Whereabouts::Node(_) => own,
@@ -296,7 +275,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let owner = self.scratch.arena.keep(target.wire());
         let glue = self.scratch.additional.len() as u32;
         let data = Data::Srv {
-            weight: weight(service.weights, health),
+            weight: weight(service.weights, instance.health()),
             // As the reference cuts numbers that are no ports.
             port: service.port as u16,
             target: owner,
@@ -387,8 +366,8 @@ fn record(rtype: Rtype, address: IpAddr) -> Option<Data> {
 fn weight(weights: Weights, health: Health) -> u16 {
     let weight = match (weights, health) {
         (Weights { passing: 0, warning: 0 }, _) => 1,
-        (weights, Health::Passing) => weights.passing,
-        (weights, Health::Warning) => weights.warning,
+        (weights, Health::Warning | Health::Critical) => weights.warning,
+        (weights, Health::Passing | Health::Other) => weights.passing,
     };
     weight.clamp(0, u16::MAX.into()) as u16
 }
