@@ -37,11 +37,13 @@
 //! assert_eq!(snapshot.kv_index(), ModifyIndex(7));
 //! ```
 
+mod addresses;
 mod autopilot;
 mod check;
 mod coordinate;
 mod error;
 mod index_table;
+mod instances;
 mod kv;
 mod lookup;
 mod name;
@@ -53,6 +55,7 @@ mod row;
 mod service;
 mod session;
 mod snapshot;
+mod sorted;
 mod state;
 mod table;
 mod txn;
@@ -64,8 +67,9 @@ pub use autopilot::{Autopilot, AutopilotWrite};
 pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use error::Error;
+pub use instances::Health;
 pub use kv::{Entry, Fields, KvVerb, KvWrite};
-pub use lookup::Found;
+pub use lookup::{Found, Instances};
 pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };

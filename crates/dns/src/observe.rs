@@ -187,8 +187,9 @@ pub enum Drop {
 }
 
 impl Drop {
-    pub(crate) fn of_check(check: &Check) -> Self {
-        Self::Check { check: check.id.as_str().to_owned(), status: check.status.to_string() }
+    pub(crate) fn of_check(check: Option<&Check>) -> Self {
+        let (id, status) = check.map_or(("", ""), |it| (it.id.as_str(), &*it.status));
+        Self::Check { check: id.to_owned(), status: status.to_owned() }
     }
 }
 

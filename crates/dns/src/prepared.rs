@@ -9,7 +9,7 @@ use crate::config::seconds;
 use crate::form::{Place, Reading};
 use crate::name::Dotted;
 use crate::observe::{Drop, Observer, Step};
-use crate::service::Wanted;
+use crate::service::Source;
 use crate::work::{Ask, Found, Work};
 
 impl<R: Rng, O: Observer> Work<'_, R, O> {
@@ -35,34 +35,40 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             name: query.name.to_string(),
             service: wanted.service.as_str().to_owned(),
         });
-        let service = wanted.service.fold();
-        let mut found = self.scratch.lend_found();
-        if !wanted.peer.is_empty() {
-            self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
-        } else if wanted.connect {
-            found.extend(snapshot.find_connect_instances(service.as_str()));
-        } else {
-            found.extend(snapshot.find_instances(service.as_str()));
-        }
-        found.retain(|instance| self.fits(query, instance));
-        if found.is_empty() && O::ON {
+        let mut chosen = self.choose(query, snapshot);
+        if chosen.is_empty() && O::ON {
             self.note_failover(query);
         }
-        let near = self.sort(query, snapshot, &mut found);
-        let wanted = if near { Wanted::InOrder } else { Wanted::Chosen };
-        let outcome = self.instances(ask, wanted, self.query_ttl(query), &mut found);
-        self.scratch.return_found(found);
-        if outcome == Found::Records { Found::ForAsker } else { outcome }
+        self.sort(query, snapshot, &mut chosen);
+        let mut source = Source::Query(chosen.iter());
+        let found = self.instances(ask, self.query_ttl(query), &mut source);
+        if found == Found::Records { Found::ForAsker } else { found }
+    }
+
+    /// The instances that the query is for, by node and ID. Unlike those of a service they are
+    /// all looked at: the nearest may be any of them.
+    fn choose<'a>(&mut self, query: &PreparedQuery, snapshot: &'a Snapshot) -> Vec<Instance<'a>> {
+        let wanted = &query.service;
+        if !wanted.peer.is_empty() {
+            self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
+            return Vec::new();
+        }
+        let name = wanted.service.fold();
+        let instances = match wanted.connect {
+            true => snapshot.find_connect_instances(name.as_str()),
+            false => snapshot.find_instances(name.as_str()),
+        };
+        let each = (0..instances.len()).filter_map(|place| instances.get(place));
+        each.filter(|instance| self.fits(query, instance)).collect()
     }
 
     /// Whether the query is for an instance.
     fn fits(&mut self, query: &PreparedQuery, instance: &Instance<'_>) -> bool {
-        let Some((node, service)) = instance.read() else { return false };
-        let unfit = query.unfit(node, service, instance.checks());
+        let unfit = query.unfit(instance.node(), instance.service(), instance.checks());
         if let Some(unfit) = unfit {
-            self.read_instance(node, service);
+            self.read_instance(instance);
             self.drop_it(|| match unfit {
-                Unfit::Check(check) => Drop::of_check(check),
+                Unfit::Check(check) => Drop::of_check(Some(check)),
                 Unfit::NodeMeta => Drop::Unlike { what: "the metadata of its node" },
                 Unfit::ServiceMeta => Drop::Unlike { what: "its metadata" },
                 Unfit::Tags => Drop::Unlike { what: "its tags" },
@@ -83,23 +89,17 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
     }
 
-    /// Sorts instances by the distance from the node that the query names; false if it names none.
-    fn sort(
-        &mut self,
-        query: &PreparedQuery,
-        snapshot: &Snapshot,
-        found: &mut [Instance<'_>],
-    ) -> bool {
+    /// Sorts instances by the distance from the node that the query names; those at the same
+    /// distance, and all if it names none, are as likely as each other to come first.
+    fn sort(&mut self, query: &PreparedQuery, snapshot: &Snapshot, chosen: &mut [Instance<'_>]) {
+        chosen.shuffle(self.rng);
         let subnet = self.query.edns.and_then(|edns| edns.subnet);
         let source = subnet.map_or(self.view.source, |subnet| subnet.addr());
         let agent = &self.config.settings.node;
-        let Some(near) = snapshot.query_near(query, "", agent, Some(source)) else { return false };
+        let Some(near) = snapshot.query_near(query, "", agent, Some(source)) else { return };
         self.observer.note(|| Step::Sorted { near: near.as_str().to_owned() });
-        // Those at the same distance are as likely as each other to come first.
-        found.shuffle(self.rng);
-        snapshot.sort_near(&near, found, |instance| instance.node());
-        promote_near(found, &near, |instance| instance.node());
-        true
+        snapshot.sort_near(&near, chosen, |instance| &instance.node().name);
+        promote_near(chosen, &near, |instance| &instance.node().name);
     }
 
     /// The TTL of answers: the query's own, else the service's.

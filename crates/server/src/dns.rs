@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 use crate::options::DnsRules;
 use crate::random;
 use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Tally, Telemetry};
 use connections::Connections;
 pub(crate) use explain::{question, record_type};
 use moment::{Leadership, Moment};
@@ -217,7 +217,9 @@ impl Dns {
 
     /// Counts an answer that took so long.
     fn count(&self, query: &[u8], reply: &[u8], started: Instant) {
-        self.telemetry.dns_answered(query, reply, started.elapsed());
+        let mut tally = Tally::default();
+        self.telemetry.dns_answered(&mut tally, query, reply, started.elapsed());
+        self.telemetry.dns_counted(&mut tally);
     }
 }
 

@@ -20,6 +20,7 @@ use agent::telemetry::{Kind, Metrics, Naming, Series, Sinks};
 use settings::Settings;
 
 use dns::Questions;
+pub(crate) use dns::Tally;
 pub(crate) use gauges::gauges;
 use requests::Requests;
 pub(crate) use writes::Applied;

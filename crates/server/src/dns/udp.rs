@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::{Answer, Answerer, Ask, Dns};
+use crate::telemetry::Tally;
 
 /// Questions that are answered before others of the runtime have their turn.
 const IN_ONE_GO: usize = 64;
@@ -33,12 +34,14 @@ pub(super) async fn serve(socket: UdpSocket, dns: Arc<Dns>) {
     let socket = Arc::new(socket);
     let mut question = vec![0; usize::from(u16::MAX)];
     let mut answerer = Answerer::new();
+    let mut tally = Tally::default();
     loop {
         if socket.readable().await.is_err() {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
-        serve_some(&socket, &dns, &mut question, &mut answerer);
+        serve_some(&socket, &dns, &mut question, &mut answerer, &mut tally);
+        dns.telemetry.dns_counted(&mut tally);
         tokio::task::yield_now().await;
     }
 }
@@ -48,8 +51,10 @@ fn serve_some(
     dns: &Arc<Dns>,
     question: &mut [u8],
     answerer: &mut Answerer,
+    tally: &mut Tally,
 ) {
     let moment = dns.moment();
+    let mut before = Instant::now();
     for _ in 0..IN_ONE_GO {
         let (length, from) = match socket.try_recv_from(question) {
             Ok(received) => received,
@@ -58,7 +63,6 @@ fn serve_some(
             Err(_) => continue,
         };
         let Some(query) = question.get(..length) else { continue };
-        let started = Instant::now();
         match answerer.answer(
             &moment,
             Transport::Udp,
@@ -70,7 +74,9 @@ fn serve_some(
             Answer::Ready => {
                 // A reply that finds no room is lost, as it may be on its way.
                 let _ = socket.try_send_to(&answerer.reply, from);
-                dns.count(query, &answerer.reply, started);
+                let now = Instant::now();
+                dns.telemetry.dns_answered(tally, query, &answerer.reply, now - before);
+                before = now;
             }
             Answer::Ask(ask) => ask_others(socket, dns, ask, query, from),
             Answer::Silent => {}

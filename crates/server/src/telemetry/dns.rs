@@ -28,17 +28,36 @@ impl Questions {
     }
 }
 
+/// Questions that were answered in one go and are not counted yet.
+#[derive(Default)]
+pub(crate) struct Tally {
+    values: Vec<(Series, f64)>,
+}
+
 impl Telemetry {
-    /// Counts a question that was answered. One about a name of somebody else is not counted,
-    /// unless it is one about an address.
-    pub(crate) fn dns_answered(&self, query: &[u8], reply: &[u8], took: Duration) {
+    /// Notes a question that was answered. One about a name of somebody else does not count, unless
+    /// it is one about an address.
+    pub(crate) fn dns_answered(
+        &self,
+        tally: &mut Tally,
+        query: &[u8],
+        reply: &[u8],
+        took: Duration,
+    ) {
         let questions = &self.questions;
         let series = match ends_in_arpa(query) {
             true => questions.reverse,
             false if is_authoritative(reply) => questions.domain,
             false => return,
         };
-        self.metrics.record([(series, milliseconds(took))]);
+        tally.values.push((series, milliseconds(took)));
+    }
+
+    /// Counts what was noted.
+    pub(crate) fn dns_counted(&self, tally: &mut Tally) {
+        if !tally.values.is_empty() {
+            self.metrics.record(tally.values.drain(..));
+        }
     }
 
     /// Counts a question that nobody was asked for as too many others are being asked.
