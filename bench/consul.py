@@ -351,9 +351,8 @@ BENCHES = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+def programs(parser):
+    """What every measurement can be told."""
     static = os.path.join(ROOT, "target/x86_64-unknown-linux-musl/release/tribune")
     parser.add_argument("--ours", default=static if os.path.exists(static) else
                         os.path.join(ROOT, "target/release/tribune"))
@@ -361,6 +360,12 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     parser.add_argument("--quick", action="store_true")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    programs(parser)
     parser.add_argument("--watchers", type=int, default=0, help=f"instead of {WATCHERS:,}")
     parser.add_argument("--seconds", type=float, default=0, help="of each press, instead of 5")
     options = parser.parse_args()

@@ -13,7 +13,6 @@ use crate::answer::{Answer, Body, Failure};
 use crate::consistency::Consistency;
 use crate::endpoint::{Endpoint, Proposal, Reader};
 use crate::json;
-use crate::near;
 use crate::request::Request;
 use crate::rows::{Absent, EntryRow};
 use rows::{ExecuteRow, ExplainRow, QueryRow, ReadMeta};
@@ -121,8 +120,8 @@ fn execute(request: &Request, reader: &Reader<'_>, name: &str) -> Result<Answer,
     let asked = request.query.first("near").unwrap_or_default();
     let near = reader.snapshot.query_near(&query, asked, &reader.agent.node, request.source);
     if let Some(near) = near {
-        near::sort_from(reader.snapshot, &near, &mut run.instances, |(node, _)| &node.name);
-        promote_near(&mut run.instances, &near);
+        reader.snapshot.sort_near(&near, &mut run.instances, |(node, _)| &node.name);
+        promote_near(&mut run.instances, &near, |(node, _)| &node.name);
     }
     run.instances.truncate(limit.unwrap_or(usize::MAX));
     let own = &*reader.agent.datacenter;

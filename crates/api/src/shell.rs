@@ -9,6 +9,10 @@ pub enum Call {
     AgentHost,
     /// `agent/version`.
     AgentVersion,
+    /// `tribune/explain/dns/`.
+    ExplainDns,
+    /// `tribune/explain/service/`.
+    ExplainService,
     /// `agent/members`.
     AgentMembers,
     /// `agent/join/`.

@@ -176,6 +176,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     row("/v1/snapshot", &[(Get, Shell(Call::Snapshot)), (Put, Shell(Call::Snapshot))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/status/leader", &[(Get, Shell(Call::StatusLeader))], Meta::None, Parameters::All, Enterprise::Ignore, false),
     row("/v1/status/peers", &[(Get, Shell(Call::StatusPeers))], Meta::None, Parameters::All, Enterprise::Ignore, false),
+    row("/v1/tribune/explain/dns/", &[(Get, Shell(Call::ExplainDns))], Meta::None, Parameters::None, Enterprise::Refuse, false),
+    row("/v1/tribune/explain/service/", &[(Get, Shell(Call::ExplainService))], Meta::None, Parameters::None, Enterprise::Refuse, false),
     row("/v1/txn", &[(Put, Write(txn::apply))], Meta::None, Parameters::All, Enterprise::Refuse, false),
 ];
 

@@ -1,5 +1,7 @@
 //! Checks: of nodes and of services, and what their status means for sessions.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -153,7 +155,9 @@ impl Write<'_> {
             self.check_changed(&old);
         }
         self.check_changed(&row);
-        self.root.checks.insert(key.clone(), row);
+        let row = Arc::new(row);
+        let old = self.root.checks.insert(key.clone(), row.clone());
+        self.root.check_moved(old.as_deref(), Some(&row));
         if critical {
             self.sessions_of_check(&key);
         }
@@ -164,6 +168,7 @@ impl Write<'_> {
     pub(crate) fn check_delete(&mut self, node: &NodeName, id: &CheckId) {
         let key = CheckKey { node: node.fold(), id: id.fold() };
         let Some(check) = self.root.checks.remove(&key) else { return };
+        self.root.check_moved(Some(&check), None);
         self.check_changed(&check);
         // As recorded: the list of services moves when a check of a node goes.
         if check.service_id.is_empty() {

@@ -1,5 +1,7 @@
 //! Network coordinates of nodes, as stored data.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::{ModifyIndex, NodeName};
@@ -17,6 +19,20 @@ pub struct Coordinate {
     pub adjustment: f64,
     /// The distance to the core of the network.
     pub height: f64,
+}
+
+impl Coordinate {
+    /// The estimated round trip to another place; zero where a place makes no sense.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> Duration {
+        let squares =
+            self.vector.iter().zip(&other.vector).map(|(own, other)| (own - other).powi(2));
+        let raw = squares.sum::<f64>().sqrt() + self.height + other.height;
+        let adjusted = raw + self.adjustment + other.adjustment;
+        let seconds = if adjusted > 0.0 { adjusted } else { raw };
+        // The cast truncates and saturates: that is the members' arithmetic.
+        Duration::from_nanos((seconds * 1.0e9) as u64)
+    }
 }
 
 /// The coordinate of a node in one segment.
@@ -47,6 +63,19 @@ impl Snapshot {
             .starting_at(from)
             .take_while(move |(key, _)| key.0 == node)
             .map(|(_, row)| &**row)
+    }
+
+    /// Sorts rows by the distance of their nodes from `near`. Rows of nodes without a place come
+    /// last; without a place of `near`, all stay as they are.
+    pub fn sort_near<T>(&self, near: &NodeName, rows: &mut [T], node: impl Fn(&T) -> &NodeName) {
+        let Some(origin) = self.place(near) else { return };
+        rows.sort_by_cached_key(|row| {
+            self.place(node(row)).map_or(Duration::MAX, |place| origin.distance(place))
+        });
+    }
+
+    fn place(&self, node: &NodeName) -> Option<&Coordinate> {
+        Some(&self.node_coordinates(node).next()?.coordinate)
     }
 
     /// The index of every answer about coordinates.
@@ -83,5 +112,24 @@ impl Write<'_> {
     fn coordinate_changed(&mut self, node: NodeName) {
         self.bump(Mark::Coordinates);
         self.touched.push(Key::Coordinate(node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(first: f64, adjustment: f64) -> Coordinate {
+        let vector = [first, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0];
+        Coordinate { vector, error: 1.0, adjustment, height: 0.5 }
+    }
+
+    #[test]
+    fn distance_counts_heights_and_adjustments_unless_they_leave_none() {
+        let origin = Coordinate { vector: [0.0; 8], ..at(0.0, 0.0) };
+        assert_eq!(origin.distance(&at(3.0, 0.0)), Duration::from_secs(6));
+        assert_eq!(origin.distance(&at(3.0, -2.0)), Duration::from_secs(4));
+        assert_eq!(at(3.0, -9.0).distance(&origin), Duration::from_secs(6));
+        assert_eq!(origin.distance(&at(f64::NAN, 0.0)), Duration::ZERO);
     }
 }

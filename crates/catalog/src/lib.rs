@@ -37,12 +37,14 @@
 //! assert_eq!(snapshot.kv_index(), ModifyIndex(7));
 //! ```
 
+mod addresses;
 mod autopilot;
 mod check;
 mod coordinate;
 mod entry;
 mod error;
 mod index_table;
+mod instances;
 mod kv;
 mod lookup;
 mod name;
@@ -54,6 +56,7 @@ mod row;
 mod service;
 mod session;
 mod snapshot;
+mod sorted;
 mod state;
 mod table;
 mod txn;
@@ -66,15 +69,16 @@ pub use check::{CRITICAL, Check, CheckKey, SERF_HEALTH};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use entry::{Entry, Fields};
 pub use error::Error;
+pub use instances::Health;
 pub use kv::{KvVerb, KvWrite};
-pub use lookup::Found;
+pub use lookup::{Found, Instances};
 pub use name::{
     CheckId, ModifyIndex, NodeId, NodeName, Pairs, ServiceId, ServiceName, SessionId, Time, Uuid,
 };
 pub use node::Node;
 pub use query::{
     FailoverTarget, NAME_PREFIX_MATCH, PreparedQuery, QueryFailover, QueryId, QueryRun,
-    QueryTemplate, QueryWrite, Secret, ServiceQuery, promote_near,
+    QueryTemplate, QueryWrite, Secret, ServiceQuery, Unfit, promote_near,
 };
 pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
 pub use restore::{PartWriter, RestorePart};

@@ -3,6 +3,7 @@
 //! Names are stored as they were given and looked up without regard to case: tables have the folded
 //! name as their key, rows the given one.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -65,6 +66,16 @@ macro_rules! names {
             }
         }
     )*};
+}
+
+/// The order of two names as it is when they are folded.
+pub(crate) fn folded_cmp(one: &str, other: &str) -> Ordering {
+    if one.is_ascii() && other.is_ascii() {
+        let bytes = one.bytes().map(|byte| byte.to_ascii_lowercase());
+        bytes.cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
+    } else {
+        one.to_lowercase().cmp(&other.to_lowercase())
+    }
 }
 
 names! {

@@ -1,10 +1,14 @@
 //! Nodes: who has which name, and what goes with a node.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::check::{CheckKey, SERF_HEALTH};
 use crate::error::Error;
-use crate::name::{CheckId, ModifyIndex, NodeId, NodeName, Pairs};
+use crate::name::{CheckId, ModifyIndex, NodeId, NodeName, Pairs, folded_cmp};
 use crate::state::{Mark, Snapshot, Write};
 use crate::watch::Key;
 
@@ -39,7 +43,9 @@ impl Snapshot {
     /// The node of an identity.
     #[must_use]
     pub fn node_by_id(&self, id: &NodeId) -> Option<&Node> {
-        self.node_ids.get(&id.fold()).and_then(|name| self.node(name))
+        let order = |node: &Arc<Node>| folded_cmp(node.id.as_str(), id.as_str());
+        let place = self.node_ids.find(order).ok()?;
+        self.node_ids.get(place).map(|node| &**node)
     }
 
     /// All nodes by name.
@@ -61,6 +67,36 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Enters a node in the table, by its identity and its address, and at its instances.
+    pub(crate) fn link_node(&mut self, key: NodeName, node: Node) {
+        let row = Arc::new(node);
+        if !row.id.is_empty() {
+            self.node_ids.put(row.clone(), |other| by_id(other, &row));
+        }
+        addresses::put(&mut self.node_addresses, &row);
+        self.nodes.insert(key.clone(), row);
+        self.link_instances_of(&key);
+    }
+
+    /// Takes a node, if it is there, out of the table and the indexes; its instances keep it.
+    pub(crate) fn unlink_node(&mut self, key: &NodeName) -> bool {
+        let Some(row) = self.nodes.remove(key) else { return false };
+        // Rows of another program may share an identity: it is that of the one that came last.
+        let holds = |other: &Arc<Node>| by_id(other, &row);
+        let holder = self.node_ids.find(holds).ok().and_then(|place| self.node_ids.get(place));
+        if holder.is_some_and(|holder| Arc::ptr_eq(holder, &row)) {
+            self.node_ids.remove(holds);
+        }
+        addresses::remove(&mut self.node_addresses, &row);
+        true
+    }
+}
+
+fn by_id(one: &Node, other: &Node) -> Ordering {
+    folded_cmp(one.id.as_str(), other.id.as_str())
+}
+
 impl Write<'_> {
     /// Writes a node, unless it says already what it is to say. A known identity under a new name
     /// is a renaming: the old name goes, with everything on it.
@@ -69,7 +105,7 @@ impl Write<'_> {
         let mut old = self.root.nodes.get(&key).cloned();
         let id = node.id.fold();
         if !id.is_empty() {
-            let known = self.root.node_ids.get(&id).cloned();
+            let known = self.root.node_by_id(&id).map(|node| node.name.fold());
             if known.as_ref() != Some(&key) {
                 self.node_name_free(node, known.is_none())?;
             }
@@ -88,13 +124,8 @@ impl Write<'_> {
                 return Ok(());
             }
         }
-        if let Some(replaced) = self.root.nodes.get(&key) {
-            self.root.node_ids.remove(&replaced.id.fold());
-        }
-        if !id.is_empty() {
-            self.root.node_ids.insert(id, key.clone());
-        }
-        self.root.nodes.insert(key.clone(), row);
+        self.root.unlink_node(&key);
+        self.root.link_node(key.clone(), row);
         self.bump(Mark::Nodes);
         self.bump(Mark::Node(key.clone()));
         self.touched.push(Key::Node(key.clone()));
@@ -138,9 +169,7 @@ impl Write<'_> {
         }
         self.sessions_of_node(&key);
         self.coordinates_delete(&key);
-        if let Some(node) = self.root.nodes.remove(&key) {
-            self.root.node_ids.remove(&node.id.fold());
-        }
+        self.root.unlink_node(&key);
         self.root.marks.remove(&Mark::Node(key.clone()));
         self.bump(Mark::Nodes);
         self.bump(Mark::NodeExtinction);

@@ -26,7 +26,7 @@ use crate::state::{Mark, Snapshot, Write};
 use crate::table::Table;
 use crate::watch::Key;
 
-pub use run::{QueryRun, promote_near};
+pub use run::{QueryRun, Unfit, promote_near};
 use template::Template;
 
 /// A prepared query's identity.

@@ -66,23 +66,20 @@ impl Snapshot {
             }
             Row::Node(node) => {
                 let key = node.name.fold();
-                if let Some(old) = self.nodes.get(&key) {
-                    self.node_ids.remove(&old.id.fold());
-                }
-                if !node.id.is_empty() {
-                    self.node_ids.insert(node.id.fold(), key.clone());
-                }
-                self.nodes.insert(key, node);
+                self.unlink_node(&key);
+                self.link_node(key, node);
             }
             Row::Service(service) => {
-                if let Some(old) = self.services.get(&service.key()).cloned() {
+                let service: Arc<Service> = service.into();
+                if let Some(old) = self.services.insert(service.key(), service.clone()) {
                     self.unlink_service(&old);
                 }
                 self.link_service(&service);
-                self.services.insert(service.key(), *service);
             }
             Row::Check(check) => {
-                self.checks.insert(check.key(), *check);
+                let check: Arc<Check> = check.into();
+                let old = self.checks.insert(check.key(), check.clone());
+                self.check_moved(old.as_deref(), Some(&check));
             }
             Row::Session(session) => self.session_enter(session),
             Row::Coordinate(row) => {

@@ -1,10 +1,15 @@
 //! Services: instances on nodes, by name, and by the service that a proxy stands for.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::error::Error;
+use crate::instances::Instances;
 use crate::name::{ModifyIndex, NodeName, Pairs, ServiceId, ServiceName};
 use crate::node::Node;
+use crate::sorted::Sorted;
 use crate::state::{Mark, Snapshot, Write};
 use crate::watch::Key;
 
@@ -104,35 +109,26 @@ impl Snapshot {
 
     /// The instances on a node by ID.
     pub fn services_of(&self, node: &NodeName) -> impl Iterator<Item = &Service> {
+        self.service_rows(node).map(|row| &**row)
+    }
+
+    pub(crate) fn service_rows(&self, node: &NodeName) -> impl Iterator<Item = &Arc<Service>> {
         let node = node.fold();
         let from = ServiceKey { node: node.clone(), id: "".into() };
         self.services
             .starting_at(from)
             .take_while(move |(key, _)| key.node == node)
-            .map(|(_, row)| &**row)
+            .map(|(_, row)| row)
     }
 
     /// The instances of a service by node and ID, each with its node.
     pub fn instances(&self, name: &ServiceName) -> impl Iterator<Item = (&Node, &Service)> {
-        self.named(&self.service_names, name)
+        named(&self.instances, name)
     }
 
     /// The instances that give mesh access to a service.
     pub fn connect_instances(&self, name: &ServiceName) -> impl Iterator<Item = (&Node, &Service)> {
-        self.named(&self.connect_names, name)
-    }
-
-    fn named<'a>(
-        &'a self,
-        index: &'a imbl::OrdSet<(ServiceName, ServiceKey)>,
-        name: &ServiceName,
-    ) -> impl Iterator<Item = (&'a Node, &'a Service)> {
-        let name = name.fold();
-        let from = (name.clone(), ServiceKey { node: "".into(), id: "".into() });
-        (index.range(from..)).take_while(move |(owner, _)| *owner == name).filter_map(|(_, key)| {
-            let node = self.nodes.get(&key.node)?;
-            Some((&**node, &**self.services.get(key)?))
-        })
+        named(&self.connect_instances, name)
     }
 
     /// Every pair of a service's name and a set of tags that some instance has.
@@ -178,14 +174,11 @@ impl Snapshot {
         self.instances(name).next().is_some()
     }
 
-    /// Enters an instance in the indexes by name, by mesh name and by tags; true if its tags are
-    /// new under its name.
-    pub(crate) fn link_service(&mut self, service: &Service) -> bool {
-        let key = service.key();
-        self.service_names.insert((service.name.fold(), key.clone()));
-        if let Some(name) = service.connects_to() {
-            self.connect_names.insert((name, key));
-        }
+    /// Enters an instance in the indexes by name, by mesh name, by address and by tags; true if its
+    /// tags are new under its name.
+    pub(crate) fn link_service(&mut self, service: &Arc<Service>) -> bool {
+        self.link_instance(service);
+        addresses::put(&mut self.service_addresses, service);
         let tags = (service.name.clone(), service.tags.clone());
         let count = self.service_tags.get(&tags).copied().unwrap_or(0);
         self.service_tags.insert(tags, count + 1);
@@ -194,11 +187,8 @@ impl Snapshot {
 
     /// The reverse; true if nobody else has its tags.
     pub(crate) fn unlink_service(&mut self, service: &Service) -> bool {
-        let key = service.key();
-        self.service_names.remove(&(service.name.fold(), key.clone()));
-        if let Some(name) = service.connects_to() {
-            self.connect_names.remove(&(name, key));
-        }
+        self.unlink_instance(service);
+        addresses::remove(&mut self.service_addresses, service);
         let tags = (service.name.clone(), service.tags.clone());
         match self.service_tags.get(&tags).copied() {
             Some(count) if count > 1 => {
@@ -208,6 +198,15 @@ impl Snapshot {
             _ => self.service_tags.remove(&tags).is_some(),
         }
     }
+}
+
+fn named<'a>(
+    index: &'a Instances,
+    name: &ServiceName,
+) -> impl Iterator<Item = (&'a Node, &'a Service)> + use<'a> {
+    let list = index.get(&name.fold());
+    let list = list.into_iter().flat_map(Sorted::iter);
+    list.filter_map(|instance| Some((&**instance.node.as_ref()?, &*instance.service)))
 }
 
 impl Write<'_> {
@@ -232,8 +231,9 @@ impl Write<'_> {
             list_changed = self.root.unlink_service(old);
             self.service_changed(old);
         }
-        list_changed |= self.root.link_service(&row);
+        let row = Arc::new(row);
         self.root.services.insert(key, row.clone());
+        list_changed |= self.root.link_service(&row);
         self.service_changed(&row);
         if let Some(old) = &old {
             self.virtual_release(old);
@@ -296,13 +296,7 @@ impl Write<'_> {
 
     /// The same for all services of a node.
     pub(crate) fn touch_services_of(&mut self, node: &NodeName, instance: bool) {
-        let services: Vec<_> = self
-            .root
-            .services
-            .starting_at(ServiceKey { node: node.clone(), id: "".into() })
-            .take_while(|(key, _)| key.node == *node)
-            .map(|(_, row)| row.clone())
-            .collect();
+        let services: Vec<_> = self.root.service_rows(node).cloned().collect();
         for service in &services {
             self.touch_service(service, instance);
         }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::addresses::Addresses;
 use crate::autopilot::{Autopilot, AutopilotWrite};
 use crate::check::{Check, CheckKey};
 use crate::coordinate::{CoordinateKey, NodeCoordinate};
 use crate::error::Error;
+use crate::instances::{Ailing, Instances};
 use crate::kv::{Kv, KvWrite};
-use crate::name::{
-    CheckId, ModifyIndex, NodeId, NodeName, ServiceId, ServiceName, SessionId, Time,
-};
+use crate::name::{CheckId, ModifyIndex, NodeName, ServiceId, ServiceName, SessionId, Time};
 use crate::node::Node;
 use crate::query::{Queries, QueryWrite};
 use crate::register::Register;
 use crate::restore::{RestorePart, Staged};
 use crate::service::{Service, ServiceKey, Tags};
 use crate::session::Session;
+use crate::sorted::Sorted;
 use crate::table::Table;
 use crate::txn::{TxnError, TxnOp, TxnResult};
 use crate::watch::Key;
@@ -60,10 +61,14 @@ pub struct Snapshot {
     pub(crate) session_nodes: OrdSet<(NodeName, SessionId)>,
     pub(crate) session_checks: OrdSet<(CheckKey, SessionId)>,
     pub(crate) nodes: Table<NodeName, Node>,
-    pub(crate) node_ids: OrdMap<NodeId, NodeName>,
+    /// Those with an identity, by its folded form.
+    pub(crate) node_ids: Sorted<Arc<Node>>,
+    pub(crate) node_addresses: Addresses<Node>,
     pub(crate) services: Table<ServiceKey, Service>,
-    pub(crate) service_names: OrdSet<(ServiceName, ServiceKey)>,
-    pub(crate) connect_names: OrdSet<(ServiceName, ServiceKey)>,
+    pub(crate) service_addresses: Addresses<Service>,
+    pub(crate) instances: Instances,
+    pub(crate) connect_instances: Instances,
+    pub(crate) ailing: Ailing,
     pub(crate) service_tags: OrdMap<(ServiceName, Tags), u32>,
     pub(crate) virtual_numbers: OrdMap<ServiceName, u32>,
     pub(crate) virtual_names: OrdMap<u32, ServiceName>,

@@ -6,8 +6,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use imbl::ordmap::RangedIter;
-use imbl::shared_ptr::DefaultSharedPtr;
 
 /// Rows by key. Cloning is one reference count; changed rows are copied, the rest is shared.
 #[derive(Clone, Debug)]
@@ -48,19 +46,8 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.range::<_, Q>((Bound::Included(key), Bound::Unbounded))
     }
 
-    /// The same, from a borrowed form of a key.
-    pub(crate) fn range_from<Q: Ord + ?Sized>(
-        &self,
-        key: &Q,
-    ) -> RangedIter<'_, K, Arc<R>, DefaultSharedPtr>
-    where
-        K: Borrow<Q>,
-    {
-        self.rows.range::<_, Q>((Bound::Included(key), Bound::Unbounded))
-    }
-
-    pub(crate) fn insert(&mut self, key: K, row: R) -> Option<Arc<R>> {
-        self.rows.insert(key, Arc::new(row))
+    pub(crate) fn insert(&mut self, key: K, row: impl Into<Arc<R>>) -> Option<Arc<R>> {
+        self.rows.insert(key, row.into())
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<Arc<R>> {

@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use catalog::{
-    Behavior, Check, Command, Key, Kind, KvVerb, KvWrite, ModifyIndex, Node, NodeName, Register,
-    Response, RowVerb, Service, ServiceName, Session, SessionId, Snapshot, State, Time, TxnOp,
-    TxnVerb, Usage, Watch, Watches, Weights,
+    Behavior, Check, Command, Health, Key, Kind, KvVerb, KvWrite, ModifyIndex, Node, NodeName,
+    Register, Response, RowVerb, Service, ServiceName, Session, SessionId, Snapshot, State, Time,
+    TxnOp, TxnVerb, Usage, Watch, Watches, Weights,
 };
 use proptest::prelude::*;
 
@@ -57,6 +58,7 @@ fn service(n: u8, id: u8, tag: u8) -> Service {
         id: ["s1", "S2"][id as usize % 2].into(),
         name: SERVICES[tag as usize / 2 % 2].into(),
         tags: Some([["x", "y"][tag as usize % 2].into()].into()),
+        address: ["", "10.0.0.1", "::ffff:10.0.0.9"][tag as usize % 5 % 3].into(),
         weights: Weights { passing: 1, warning: 1 },
         native: tag.is_multiple_of(3),
         ..Service::default()
@@ -67,7 +69,7 @@ fn check(n: u8, id: u8, state: u8) -> Check {
     Check {
         node: node(n),
         id: CHECKS[id as usize % 2].into(),
-        status: ["passing", "critical", "passing"][state as usize % 3].into(),
+        status: ["passing", "critical", "warning", "unheard-of"][state as usize % 4].into(),
         service_id: ["", "s1"][usize::from(state > 3)].into(),
         ..Check::default()
     }
@@ -222,6 +224,48 @@ fn keys_of(snapshot: &Snapshot) -> BTreeMap<Vec<u8>, ModelEntry> {
     snapshot.kv_list(b"").map(entry).collect()
 }
 
+/// What is found by indexes is what a scan of all rows finds.
+fn assert_found(state: &Snapshot) {
+    let services: Vec<_> =
+        state.node_list().flat_map(|node| state.services_of(&node.name)).collect();
+    for name in SERVICES {
+        let found = state.find_instances(name);
+        let connect = state.find_connect_instances(name);
+        let name = ServiceName::from(name);
+        let scan = |wanted: &dyn Fn(&Service) -> bool| -> Vec<_> {
+            let rows = services.iter().filter(|service| wanted(service));
+            rows.map(|row| (state.node(&row.node).unwrap(), *row)).collect()
+        };
+        let named = scan(&|service| service.name == name);
+        let meshed = scan(&|service| service.connects_to().as_ref() == Some(&name));
+        for (found, scanned) in [(found, named), (connect, meshed)] {
+            let rows: Vec<_> = (0..found.len()).filter_map(|place| found.get(place)).collect();
+            assert!(rows.iter().map(|row| (row.node(), row.service())).eq(scanned));
+            for row in rows {
+                let checks: BTreeSet<_> = row.checks().map(|check| &check.id).collect();
+                let scanned = state.health_of(row.service());
+                assert!(checks == scanned.map(|check| &check.id).collect());
+                let worst = row.checks().map(Health::of).max().unwrap_or_default();
+                assert_eq!(row.health(), worst);
+            }
+        }
+    }
+    for address in ["10.0.0.0", "10.0.0.1", "10.0.0.9", "::1"] {
+        let address: IpAddr = address.parse().unwrap();
+        let is = |text: &str| text.parse().is_ok_and(|it: IpAddr| it.to_canonical() == address);
+        let node = state.node_list().find(|node| is(&node.address));
+        assert_eq!(state.node_at(address), node);
+        let named = services.iter().filter(|service| is(&service.address));
+        assert_eq!(state.instance_at(address), named.copied().min_by_key(|row| row.name.fold()));
+    }
+    for beginning in ["", "09", "09090909-09", "0a", "0b"] {
+        let begins = |node: &&Node| !node.id.is_empty() && node.id.as_str().starts_with(beginning);
+        let nodes: Vec<_> = state.node_list().filter(begins).collect();
+        let only = if nodes.len() == 1 { Some(nodes[0]) } else { None };
+        assert_eq!(state.find_node_by_id(beginning), only);
+    }
+}
+
 /// Everything that can be asked for: the watch, whether a needless wake is a fault, the answer.
 fn questions(state: &Snapshot) -> Vec<(Vec<Watch>, bool, String)> {
     let mut all = Vec::new();
@@ -309,6 +353,7 @@ proptest! {
                 model.end(session, index, now);
             }
             prop_assert_eq!(keys_of(&after), model.keys.clone());
+            assert_found(&after);
             let names: BTreeSet<_> = after.service_tags().map(|(name, _)| name.clone()).collect();
             let instances = after.node_list().flat_map(|node| after.services_of(&node.name));
             let usage = after.usage();
@@ -348,6 +393,7 @@ proptest! {
         let restored = Snapshot::restore(&mut &bytes[..]).unwrap();
         prop_assert_eq!(saved(&restored), bytes);
         prop_assert_eq!(questions(&restored), questions(&state.snapshot()));
+        assert_found(&restored);
         let mut other = State::new(restored);
         for n in 0..20u8 {
             let command = command([n, n / 2, n / 3, n / 5], 3);

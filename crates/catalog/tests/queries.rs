@@ -434,6 +434,6 @@ fn the_near_node_is_the_asked_one_and_comes_first() {
     assert_eq!(near("_ip", "", Some("::ffff:10.0.0.3")).as_deref(), Some("c"));
     assert_eq!(near("_ip", "", Some("10.0.0.9")), None);
     let mut all: Vec<_> = snapshot.instances(&"web".into()).collect();
-    promote_near(&mut all, &"C".into());
+    promote_near(&mut all, &"C".into(), |(node, _)| &node.name);
     assert_eq!(all[0].0.name.as_str(), "c");
 }

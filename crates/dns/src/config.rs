@@ -14,6 +14,8 @@ pub struct Settings {
     pub alt_domain: Option<String>,
     /// The datacenter that names without one mean.
     pub datacenter: String,
+    /// The agent's own node: what queries mean by `_agent`.
+    pub node: String,
     /// TTL of what is said of nodes.
     pub node_ttl: Duration,
     /// TTLs of services by name; `*` at the end stands for any rest.
@@ -43,6 +45,7 @@ impl Default for Settings {
             domain: "consul.".into(),
             alt_domain: None,
             datacenter: "dc1".into(),
+            node: String::new(),
             node_ttl: Duration::ZERO,
             service_ttl: BTreeMap::new(),
             only_passing: false,
@@ -122,6 +125,7 @@ impl Config {
     }
 }
 
-fn seconds(ttl: Duration) -> u32 {
+/// A TTL.
+pub(crate) fn seconds(ttl: Duration) -> u32 {
     u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)
 }

@@ -8,9 +8,9 @@
 //!                        └─▶ Recurse: not our zone    each step ──▶ Observer
 //! ```
 //!
-//! Instances are chosen before anything is built of them: a random order, read one by one until the
-//! reply has what fits. Nothing of this crate's is allocated for a question once a [`Scratch`] is
-//! warm; the catalogue's trees allocate their place in a range, once for each list that is begun.
+//! Instances are chosen before anything is built of them: drawn at random, and read one by one until
+//! the reply has what fits. What a question costs follows from what is read for it, not from how
+//! much there is. Nothing is allocated for a question once a [`Scratch`] is warm.
 //!
 //! Not here: sockets, recursors, how old a snapshot may be, who may see what.
 //!
@@ -38,10 +38,12 @@
 
 mod address;
 mod config;
+mod draw;
 mod form;
 mod name;
 mod node;
 mod observe;
+mod prepared;
 mod query;
 mod record;
 mod recursion;

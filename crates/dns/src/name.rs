@@ -84,11 +84,18 @@ pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A name as people write it, with a dot at its end; for messages to them.
+/// A name as people write it, with a dot at its end; for messages to them. Other letters are
+/// escaped as in zone files (RFC 1035, 5.1).
 pub(crate) fn text(wire: &[u8]) -> String {
     let mut text = String::new();
     for label in labels(wire) {
-        text.push_str(&label.escape_ascii().to_string());
+        for &byte in label {
+            match byte {
+                byte if is_plain(byte) => text.push(byte.into()),
+                byte if byte.is_ascii_graphic() => text.extend(['\\', byte.into()]),
+                byte => text.push_str(&format!("\\{byte:03}")),
+            }
+        }
         text.push('.');
     }
     if text.is_empty() { ".".into() } else { text }

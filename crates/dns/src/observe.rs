@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use catalog::Check;
+
 /// Who is told of every step. `()` wants to know nothing, and costs nothing.
 pub trait Observer {
     /// Whether steps are wanted.
@@ -67,6 +69,28 @@ pub enum Step {
     Meaningless {
         /// Why.
         why: &'static str,
+    },
+    /// It cannot be said.
+    Failed {
+        /// Why.
+        why: String,
+    },
+    /// A prepared query was read.
+    Query {
+        /// Its name; a template's is the beginning of others.
+        name: String,
+        /// The service that it is for.
+        service: String,
+    },
+    /// The query would ask a datacenter or peer that is not known.
+    Elsewhere {
+        /// Its name.
+        place: String,
+    },
+    /// The instances of a query were sorted by distance.
+    Sorted {
+        /// The node that it is measured from.
+        near: String,
     },
     /// A node's row was read.
     Node {
@@ -143,6 +167,11 @@ pub enum Drop {
         /// Its status.
         status: String,
     },
+    /// What a prepared query wants of it, besides its checks.
+    Unlike {
+        /// What of it.
+        what: &'static str,
+    },
     /// Its address is of the other family.
     Family {
         /// The address.
@@ -155,6 +184,13 @@ pub enum Drop {
         /// The name or address.
         name: String,
     },
+}
+
+impl Drop {
+    pub(crate) fn of_check(check: Option<&Check>) -> Self {
+        let (id, status) = check.map_or(("", ""), |it| (it.id.as_str(), &*it.status));
+        Self::Check { check: id.to_owned(), status: status.to_owned() }
+    }
 }
 
 /// Why answers were left out.
@@ -181,6 +217,10 @@ impl fmt::Display for Step {
                 write!(f, "means the {form} {name} with the tag {tag}")
             }
             Self::Meaningless { why } => write!(f, "means nothing: {why}"),
+            Self::Failed { why } => write!(f, "cannot say: {why}"),
+            Self::Query { name, service } => write!(f, "read query {name:?}: service {service}"),
+            Self::Elsewhere { place } => write!(f, "would ask {place}, which is not known"),
+            Self::Sorted { near } => write!(f, "sorted by distance from {near}"),
             Self::Node { node, address } => write!(f, "read node {node} at {address}"),
             Self::Instance { node, id, address, port } => {
                 let address = if address.is_empty() { "its node's address" } else { address };
@@ -209,6 +249,7 @@ impl fmt::Display for Drop {
         match self {
             Self::Tag => f.write_str("it has not the tag"),
             Self::Check { check, status } => write!(f, "check {check} is {status}"),
+            Self::Unlike { what } => write!(f, "{what} is not what the query wants"),
             Self::Family { address } => write!(f, "{address} is not of the type asked for"),
             Self::Duplicate => f.write_str("another instance gives the same record"),
             Self::Unwritable { name } => write!(f, "no message can hold {name:?}"),

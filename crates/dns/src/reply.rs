@@ -65,7 +65,7 @@ pub(crate) fn most_answers(config: &Config, query: &Query, transport: Transport)
 }
 
 /// What is written of the records.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Extent {
     answers: usize,
     authority: bool,
@@ -95,6 +95,7 @@ pub(crate) fn write<O: Observer>(
         observer.note(|| Step::Cut { from: total, to: most, why });
     }
     let mut length = measure(query, head, scratch, extent, counted, out);
+    let mut measured = extent;
     if extent.answers > 1 && length > bytes {
         let from = extent.answers;
         extent.authority = false;
@@ -119,6 +120,7 @@ pub(crate) fn write<O: Observer>(
             observer.note(|| Step::Cut { from, to: fits, why: Limit::Bytes });
         }
         length = measure(query, head, scratch, extent, counted, out);
+        measured = extent;
     }
     // One answer whose company is too long goes without what it can do without.
     if !extent.cut && length > bytes + MARGIN {
@@ -129,7 +131,12 @@ pub(crate) fn write<O: Observer>(
             extent.cut = true;
         }
     }
-    let whole = put(query, head, scratch, extent, compress, out);
+    // What was measured by writing it is written.
+    let whole = if compress && counted && measured == extent {
+        length != usize::MAX
+    } else {
+        put(query, head, scratch, extent, compress, out)
+    };
     let truncated = (extent.cut || !whole) && config.settings.enable_truncate;
     if truncated {
         Header::for_message_slice_mut(out).set_tc(true);

@@ -17,19 +17,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     pub(crate) fn reverse(&mut self, name: &Dotted, owner: Piece) -> bool {
         let Some(address) = address(name) else { return false };
         let Some(snapshot) = self.view.snapshot else { return false };
-        let node = snapshot.node_list().find(|node| is(&node.address, address));
-        let (text, form) = match node {
-            Some(node) => (node.name.as_str(), Form::Node),
-            None => {
-                // All are looked at, but none is looked up.
-                let services = snapshot.instance_list();
-                let services = services.filter(|service| is(&service.address, address));
-                match services.min_by_key(|service| service.name.fold()) {
-                    Some(service) => (service.name.as_str(), Form::Service),
-                    None => return false,
-                }
-            }
-        };
+        let node = snapshot.node_at(address).map(|node| (node.name.as_str(), Form::Node));
+        let service = || Some((snapshot.instance_at(address)?.name.as_str(), Form::Service));
+        let Some((text, form)) = node.or_else(service) else { return false };
         self.observer.note(|| Step::Node { node: text.to_owned(), address: address.to_string() });
         let Some(target) = self.name_within(text, form, self.config.domain.wire()) else {
             self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
@@ -41,15 +31,6 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             self.soa(Section::Authority, self.config.domain);
         }
         true
-    }
-}
-
-fn is(text: &str, address: IpAddr) -> bool {
-    // Most texts differ early; few are parsed.
-    match address {
-        IpAddr::V4(_) if text.contains(':') => crate::address::parse(text) == Some(address),
-        IpAddr::V4(address) => text.parse() == Ok(address),
-        IpAddr::V6(_) => text.contains(':') && crate::address::parse(text) == Some(address),
     }
 }
 

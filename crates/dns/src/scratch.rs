@@ -2,9 +2,9 @@
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use catalog::Found;
 use std::collections::HashSet;
 
+use crate::draw::Draw;
 use crate::name::Name;
 use crate::record::{Arena, Data, Piece, Record};
 use crate::writer::Names;
@@ -21,7 +21,7 @@ pub struct Scratch {
     pub(crate) names: Names,
     pub(crate) wanted: Option<Name>,
     pub(crate) seen: Seen,
-    found: Vec<Vec<Found<'static>>>,
+    draws: Vec<Draw>,
     seen_pool: Vec<Seen>,
 }
 
@@ -41,13 +41,15 @@ impl Scratch {
         self.wanted = None;
     }
 
-    /// An empty list, with the room of an earlier one.
-    pub(crate) fn lend_found<'a>(&mut self) -> Vec<Found<'a>> {
-        renewed(self.found.pop().unwrap_or_default())
+    /// A draw of so many, with the room of an earlier one.
+    pub(crate) fn lend_draw(&mut self, count: usize) -> Draw {
+        let mut draw = self.draws.pop().unwrap_or_default();
+        draw.begin(count);
+        draw
     }
 
-    pub(crate) fn return_found(&mut self, list: Vec<Found<'_>>) {
-        self.found.push(renewed(list));
+    pub(crate) fn return_draw(&mut self, draw: Draw) {
+        self.draws.push(draw);
     }
 
     pub(crate) fn lend_seen(&mut self) -> Seen {
@@ -79,14 +81,6 @@ pub(crate) enum Section {
     Answer,
     Authority,
     Additional,
-}
-
-/// An emptied list for rows of another life. The standard library keeps the room when it collects
-/// in place.
-#[allow(clippy::unnecessary_filter_map)] // It changes the rows' lifetime.
-fn renewed<'b>(mut list: Vec<Found<'_>>) -> Vec<Found<'b>> {
-    list.clear();
-    list.into_iter().filter_map(|_| None).collect()
 }
 
 /// What was seen, by hashes that nobody outside can aim at.

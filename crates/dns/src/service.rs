@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use catalog::{Found as Instance, Node, Service, Snapshot, Weights};
+use catalog::{Check, Found as Instance, Health, Instances, Node, Service, Snapshot, Weights};
 use domain::base::iana::Rtype;
 use rand::Rng;
 
 use crate::address::{self, Family};
+use crate::draw::Draw;
 use crate::form::{Form, Reading};
 use crate::name::{Dotted, Name};
 use crate::observe::{Drop, Limit, Observer, Step};
@@ -18,14 +19,23 @@ use crate::work::{Ask, COMPANY, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
-const PASSING: &str = "passing";
-const WARNING: &str = "warning";
 
-/// How an instance is, as far as it may be in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    Passing,
-    Warning,
+/// What answers are made of.
+pub(crate) enum Source<'a, 'l> {
+    /// Instances of a service, in random order: those that serve and have a tag, empty for any.
+    Service { instances: Instances<'a>, draw: Draw, tag: &'l str },
+    /// What a query has chosen, as it stands.
+    Query(std::slice::Iter<'l, Instance<'a>>),
+}
+
+impl Source<'_, '_> {
+    /// How many were not looked at.
+    fn left(&self) -> usize {
+        match self {
+            Self::Service { draw, .. } => draw.left(),
+            Self::Query(chosen) => chosen.len(),
+        }
+    }
 }
 
 /// What the address of an instance is.
@@ -47,11 +57,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
             return self.meaningless("a name of RFC 2782 has two labels that begin with _");
         };
-        let mut found = self.scratch.lend_found();
-        found.extend(snapshot.find_instances(name));
-        let outcome = self.instances(ask, name, tag, &mut found);
-        self.scratch.return_found(found);
-        outcome
+        self.of_service(ask, name, tag, snapshot.find_instances(name))
     }
 
     /// As recorded, labels before the last are ignored.
@@ -62,73 +68,98 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         reading: &Reading,
     ) -> Found {
         let name = ask.dotted.label(reading.subject - 1);
-        let mut found = self.scratch.lend_found();
-        found.extend(snapshot.find_connect_instances(name));
-        let outcome = self.instances(ask, name, "", &mut found);
-        self.scratch.return_found(found);
-        outcome
+        self.of_service(ask, name, "", snapshot.find_connect_instances(name))
     }
 
-    /// Takes one of the instances that were not taken yet, each as likely as the others.
-    pub(crate) fn choose<'a>(
+    /// Reads one of the instances that were not read yet, each as likely as the others.
+    pub(crate) fn draw<'a>(
         &mut self,
-        found: &mut [Instance<'a>],
-        next: &mut usize,
+        instances: Instances<'a>,
+        draw: &mut Draw,
     ) -> Option<Instance<'a>> {
-        if *next >= found.len() {
-            return None;
+        loop {
+            let Some(instance) = instances.get(draw.next(self.rng)?) else { continue };
+            self.read_instance(&instance);
+            return Some(instance);
         }
-        let chosen = self.rng.random_range(*next..found.len());
-        found.swap(*next, chosen);
-        *next += 1;
-        found.get(*next - 1).copied()
     }
 
-    pub(crate) fn read_instance(&mut self, node: &Node, service: &Service) {
-        self.observer.note(|| Step::Instance {
-            node: node.name.as_str().to_owned(),
-            id: service.id.as_str().to_owned(),
-            address: service.address.to_string(),
-            port: service.port,
+    pub(crate) fn read_instance(&mut self, instance: &Instance<'_>) {
+        self.observer.note(|| {
+            let service = instance.service();
+            Step::Instance {
+                node: instance.node().name.as_str().to_owned(),
+                id: service.id.as_str().to_owned(),
+                address: service.address.to_string(),
+                port: service.port,
+            }
         });
     }
 
-    /// How an instance is; none if it may not be in an answer.
-    pub(crate) fn health(&mut self, instance: &Instance<'_>) -> Option<Health> {
-        let mut health = Health::Passing;
-        for check in instance.checks() {
-            let drops = match &*check.status {
-                PASSING => false,
-                WARNING => {
-                    health = Health::Warning;
-                    self.config.settings.only_passing
-                }
-                _ => check.is_critical() || self.config.settings.only_passing,
-            };
-            if drops {
-                self.drop_it(|| Drop::Check {
-                    check: check.id.as_str().to_owned(),
-                    status: check.status.to_string(),
-                });
-                return None;
+    /// The next instance for an answer.
+    fn next<'a>(&mut self, source: &mut Source<'a, '_>) -> Option<Instance<'a>> {
+        let (instances, draw, tag) = match source {
+            Source::Service { instances, draw, tag } => (*instances, draw, *tag),
+            Source::Query(chosen) => {
+                let instance = *chosen.next()?;
+                self.read_instance(&instance);
+                return Some(instance);
+            }
+        };
+        loop {
+            let instance = self.draw(instances, draw)?;
+            if !tag.is_empty() && !has_tag(instance.service(), tag) {
+                self.drop_it(|| Drop::Tag);
+            } else if self.serves(&instance) {
+                return Some(instance);
             }
         }
-        Some(health)
+    }
+
+    /// Whether an instance may be in an answer.
+    pub(crate) fn serves(&mut self, instance: &Instance<'_>) -> bool {
+        let worst = match self.config.settings.only_passing {
+            true => Health::Passing,
+            false => Health::Warning,
+        };
+        if instance.health() <= worst {
+            return true;
+        }
+        self.drop_it(|| {
+            // The one of them that comes first.
+            let harms = |check: &&Check| Health::of(check) > worst;
+            Drop::of_check(instance.checks().find(harms))
+        });
+        false
     }
 
     pub(crate) fn drop_it(&mut self, why: impl FnOnce() -> Drop) {
         self.observer.note(|| Step::Dropped { why: why() });
     }
 
-    /// Answers from instances in random order, as many as can fit and one more.
-    fn instances(
+    fn of_service(
         &mut self,
         ask: &Ask<'_>,
         name: &str,
         tag: &str,
-        found: &mut [Instance<'_>],
+        instances: Instances<'_>,
     ) -> Found {
-        let ttl = self.config.service_ttl(name);
+        let draw = self.scratch.lend_draw(instances.len());
+        let mut source = Source::Service { instances, draw, tag };
+        let found = self.instances(ask, self.config.service_ttl(name), &mut source);
+        if let Source::Service { draw, .. } = source {
+            self.scratch.return_draw(draw);
+        }
+        found
+    }
+
+    /// Answers from instances, as many as can fit and one more.
+    pub(crate) fn instances(
+        &mut self,
+        ask: &Ask<'_>,
+        ttl: u32,
+        source: &mut Source<'_, '_>,
+    ) -> Found {
         let srv = ask.rtype == Rtype::SRV && ask.depth == 0;
         let most = if ask.depth == 0 {
             reply::most_answers(self.config, self.query, self.view.transport)
@@ -140,16 +171,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             limit => limit,
         };
         let mut seen = self.scratch.lend_seen();
+        let count = source.left();
         let mut host = None;
-        let (mut next, mut made, mut any) = (0, 0, false);
-        while let Some(instance) = self.choose(found, &mut next) {
-            let Some((node, service)) = instance.read() else { continue };
-            self.read_instance(node, service);
-            if !tag.is_empty() && !has_tag(service, tag) {
-                self.drop_it(|| Drop::Tag);
-                continue;
-            }
-            let Some(health) = self.health(&instance) else { continue };
+        let (mut made, mut any) = (0, false);
+        while let Some(instance) = self.next(source) {
+            let (node, service) = (instance.node(), instance.service());
             any = true;
             let place = self.whereabouts(ask, node, service);
             if srv {
@@ -158,7 +184,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                     self.drop_it(|| Drop::Duplicate);
                     continue;
                 }
-                made += usize::from(self.srv(ask, node, service, health, &place, ttl));
+                made += usize::from(self.srv(ask, &instance, &place, ttl));
             } else {
                 let data = match place {
                     Whereabouts::Other(address) | Whereabouts::Node(address) => {
@@ -182,8 +208,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 self.scratch.push(ask.section, ask.owner, ttl, data);
                 made += 1;
                 if made >= addresses {
-                    if next < found.len() {
-                        let (from, why) = (found.len(), Limit::Addresses);
+                    if source.left() > 0 {
+                        let (from, why) = (count, Limit::Addresses);
                         self.observer.note(|| Step::Cut { from, to: made, why });
                     }
                     break;
@@ -194,7 +220,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 break;
             }
         }
-        let unread = found.len() - next;
+        let unread = source.left();
         if unread > 0 {
             self.observer.note(|| Step::Enough { unread });
         }
@@ -273,12 +299,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     fn srv(
         &mut self,
         ask: &Ask<'_>,
-        node: &Node,
-        service: &Service,
-        health: Health,
+        instance: &Instance<'_>,
         place: &Whereabouts<'_>,
         ttl: u32,
     ) -> bool {
+        let (node, service) = (instance.node(), instance.service());
         let own = self.name_within(node.name.as_str(), Form::Node, ask.zone);
         let target = match place {
             Whereabouts::Node(_) => own,
@@ -296,7 +321,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let owner = self.scratch.arena.keep(target.wire());
         let glue = self.scratch.additional.len() as u32;
         let data = Data::Srv {
-            weight: weight(service.weights, health),
+            weight: weight(service.weights, instance.health()),
             // As the reference cuts numbers that are no ports.
             port: service.port as u16,
             target: owner,
@@ -386,9 +411,11 @@ fn record(rtype: Rtype, address: IpAddr) -> Option<Data> {
 /// The weight of an instance. Both zero means that none was given.
 fn weight(weights: Weights, health: Health) -> u16 {
     let weight = match (weights, health) {
+        // Only where a query does not look at the check.
+        (_, Health::Critical) => 0,
         (Weights { passing: 0, warning: 0 }, _) => 1,
-        (weights, Health::Passing) => weights.passing,
         (weights, Health::Warning) => weights.warning,
+        (weights, Health::Passing | Health::Other) => weights.passing,
     };
     weight.clamp(0, u16::MAX.into()) as u16
 }

@@ -1,5 +1,7 @@
 //! One question on its way: which zone it is for, what it means, and what is said of it.
 
+use std::fmt::Display;
+
 use domain::base::iana::{Rcode, Rtype};
 use rand::Rng;
 
@@ -11,7 +13,7 @@ use crate::record::{Data, Piece};
 use crate::reply::{self, Head};
 use crate::scratch::{Scratch, Section};
 use crate::writer::MESSAGE_BYTES;
-use crate::{CHASES, Config, Outcome, Transport, View, form, service};
+use crate::{CHASES, Config, Outcome, Transport, View, form, prepared, service};
 
 /// How deep names within our zones are followed.
 pub(crate) const DEPTH: u8 = 3;
@@ -55,6 +57,8 @@ pub(crate) struct Ask<'a> {
 pub(crate) enum Found {
     /// Whatever was found is in the sections.
     Records,
+    /// The same, which another asker might not get.
+    ForAsker,
     /// The name is there, but has nothing of the type: the SOA says for how long.
     NoData,
     /// The name is not there.
@@ -104,6 +108,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 Rtype::AXFR => head.rcode = Rcode::NOTIMP,
                 _ => match self.look_up(&ask) {
                     Found::Records => {}
+                    Found::ForAsker => head.scoped = true,
                     Found::NoData => self.soa(Section::Authority, self.soa_zone(&ask)),
                     Found::NoName => {
                         head.rcode = Rcode::NXDOMAIN;
@@ -158,6 +163,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             let whole = dotted.joined(0, reading.subject);
             let (name, tag) = match form {
                 Form::Service => service::name_and_tag(dotted, reading.subject),
+                Form::Query => Some((prepared::name(dotted, reading.subject), "")),
                 _ => None,
             }
             .unwrap_or((whole, ""));
@@ -185,11 +191,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if !here {
             return self.meaningless("it is of another datacenter or peer");
         }
-        let Some(snapshot) = self.view.snapshot else { return Found::Failed };
+        let Some(snapshot) = self.view.snapshot else { return self.leaderless() };
         match form {
             Form::Node => self.node(ask, snapshot, dotted.joined(0, reading.subject)),
             Form::Service => self.service(ask, snapshot, &reading),
             Form::Connect => self.connect(ask, snapshot, &reading),
+            Form::Query => self.prepared(ask, snapshot, &reading),
             _ => self.meaningless("nothing of that kind is configured"),
         }
     }
@@ -197,6 +204,15 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     pub(crate) fn meaningless(&mut self, why: &'static str) -> Found {
         self.observer.note(|| Step::Meaningless { why });
         Found::NoName
+    }
+
+    pub(crate) fn failed(&mut self, why: &dyn Display) -> Found {
+        self.observer.note(|| Step::Failed { why: why.to_string() });
+        Found::Failed
+    }
+
+    pub(crate) fn leaderless(&mut self) -> Found {
+        self.failed(&"no leader is known, or it is gone for too long")
     }
 
     /// Follows a name that an answer leads to; what it comes to goes into a section.

@@ -46,17 +46,15 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     /// Some healthy servers, with their addresses.
     pub(crate) fn servers(&mut self, ask: &Ask<'_>, section: Section) {
         let Some(snapshot) = self.view.snapshot else { return };
-        let mut found = self.scratch.lend_found();
-        found.extend(snapshot.find_instances(SERVERS));
+        let instances = snapshot.find_instances(SERVERS);
+        let mut draw = self.scratch.lend_draw(instances.len());
         let zone = self.scratch.arena.keep(ask.zone);
         let ttl = self.config.node_ttl;
         let mut named = 0;
-        let mut next = 0;
         while named < SERVERS_NAMED {
-            let Some(instance) = self.choose(&mut found, &mut next) else { break };
-            let Some((node, service)) = instance.read() else { continue };
-            self.read_instance(node, service);
-            if self.health(&instance).is_none() || !is_label(node.name.as_str()) {
+            let Some(instance) = self.draw(instances, &mut draw) else { break };
+            let node = instance.node();
+            if !self.serves(&instance) || !is_label(node.name.as_str()) {
                 continue;
             }
             let Some(mut target) = self.name_within(node.name.as_str(), Form::Node, ask.zone)
@@ -81,7 +79,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             };
             self.scratch.push(Section::Additional, owner, ttl, data);
         }
-        self.scratch.return_found(found);
+        self.scratch.return_draw(draw);
     }
 
     /// `<hexadecimal>.addr`: the address is in the name.
@@ -117,7 +115,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Place::Named(_) | Place::Peer => return Found::Records,
             Place::Own | Place::Datacenter(_) => {}
         }
-        let Some(snapshot) = self.view.snapshot else { return Found::Failed };
+        let Some(snapshot) = self.view.snapshot else { return self.leaderless() };
         let name = ask.dotted.label(reading.subject - 1);
         if let Some(address) = snapshot.find_virtual_address(name) {
             self.push_lowercase(ask, ask.section, Data::A(address));

@@ -3,6 +3,7 @@
 
 mod support;
 
+use api::Method;
 use dns::{Config, Foreign, Outcome, Step, Transport};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -10,14 +11,12 @@ use serde_json::Value;
 use support::{Reply, World, ask, settings};
 
 /// Scenarios that need more than a catalogue: permissions, an agent's own services, a second
-/// datacenter, prepared queries alone.
+/// datacenter.
 const ELSEWHERE: &[&str] = &[
     "acl-deny-anonymous",
     "acl-dns-token",
     "acl-unknown-token",
     "agent-services",
-    "prepared-queries",
-    "prepared-query-catchall",
     "two-datacenters",
     "two-datacenters-translate",
 ];
@@ -38,12 +37,15 @@ fn filled(body: &str, i: u64) -> String {
 fn world(scenario: &Value) -> World {
     let mut world = World::with_agent();
     for request in scenario["setup"].as_array().into_iter().flatten() {
-        if request["path"] != "/v1/catalog/register" {
-            continue;
-        }
+        let path = request["path"].as_str().unwrap_or("");
+        let by = match path {
+            "/v1/catalog/register" => Method::Put,
+            "/v1/query" => Method::Post,
+            _ => continue,
+        };
         let body = request["body"].to_string();
         for i in 1..=request["repeat"].as_u64().unwrap_or(1) {
-            world.put("/v1/catalog/register", &filled(&body, i));
+            world.write(by, path, &filled(&body, i));
         }
     }
     world
@@ -58,7 +60,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn is_elsewhere(case: &Value) -> bool {
     let name = case["name"].as_str().unwrap_or("");
     let mut words = name.split('.');
-    words.any(|word| word == "query" || word == "ingress" || word.contains("${"))
+    words.any(|word| word == "ingress" || word.contains("${"))
         || case.get("query").is_none() && case.get("raw_queries").is_none()
 }
 
@@ -142,7 +144,7 @@ fn recordings_are_answered_as_they_were() {
         }
     }
     assert!(failures.is_empty(), "{} of {played}:\n{}", failures.len(), failures.join("\n"));
-    assert!(played > 780, "only {played} exchanges were played");
+    assert!(played > 850, "only {played} exchanges were played");
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -172,15 +174,8 @@ fn play(
         }
         Outcome::Answered => {}
     }
-    // The explanation ends with what was said.
-    let Some(Step::Replied { rcode, answers, .. }) = last else {
-        return Some(format!("the last step is {last:?}"));
-    };
-    if !parsed.is_null() {
-        let counts = parsed["counts"][1].as_u64();
-        if parsed["rcode"] != **rcode || counts != Some(answers.len() as u64) {
-            return Some(format!("explained as {last:?}, recorded as {parsed}"));
-        }
+    if let Some(why) = misexplained(case, last, &got, parsed) {
+        return Some(why);
     }
     match want {
         Some(want) => differs(case, &want, &got),
@@ -188,6 +183,54 @@ fn play(
         None if parsed.is_null() => (got.len() < 12).then(|| "no reply".to_owned()),
         None => None,
     }
+}
+
+/// What is wrong with the last step: it must say what was replied, and what was recorded.
+fn misexplained(case: &Value, last: Option<&Step>, got: &[u8], parsed: &Value) -> Option<String> {
+    let Some(Step::Replied { rcode, truncated, answers, authority, additional }) = last else {
+        return Some(format!("the last step is {last:?}"));
+    };
+    let records = |text: &[String]| {
+        let mut lines: Vec<_> = text.iter().map(|line| line.replacen(" IN ", " ", 1)).collect();
+        lines.sort();
+        lines
+    };
+    if got.get(4..6) == Some(&[0, 1]) {
+        let mut reply = Reply::read(got);
+        let unusual = reply.sections[0].iter().any(|text| text.contains('\\'));
+        // The independent parser writes texts without their quotes, and leaves EDNS0 out.
+        let texts = reply.sections[0].iter_mut().filter(|text| text.contains(" TXT "));
+        texts.for_each(|text| {
+            *text = text.replace('"', "\\\"").replacen(" TXT ", " TXT \"", 1) + "\"";
+        });
+        let counts = [answers.len(), *authority, additional - usize::from(reply.edns.is_some())];
+        let soa = |line: &String| !line.contains(" SOA ");
+        let same: Vec<_> = records(answers).into_iter().filter(soa).collect();
+        let said: Vec<_> = records(&reply.sections[0]).into_iter().filter(soa).collect();
+        // It writes other letters of names by their numbers; what was recorded shows those.
+        let other = !unusual && same != said;
+        if other || *truncated != reply.truncated || counts != reply.counts() {
+            return Some(format!("explained as {last:?}, replied {reply:#?}"));
+        }
+    }
+    if parsed.is_null() {
+        return None;
+    }
+    let recorded: Vec<String> = parsed["answer"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|line| line.replace("<serial>", "1700000000").replace("<version>", "1.16.4"))
+        .map(|line| line.replace("<server-port>", "8300"))
+        .collect();
+    // Where chance decides, or what was there at the time, which records these are is no matter.
+    let by_chance = !matches!(case["compare"].as_str(), None | Some("exact" | "any-order"))
+        || parsed["answer"].to_string().contains("${");
+    let other = !by_chance && records(&recorded) != records(answers);
+    let counted = parsed["counts"][1].as_u64() == Some(answers.len() as u64);
+    (other || parsed["rcode"] != **rcode || !counted)
+        .then(|| format!("explained as {last:?}, recorded as {parsed}"))
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! A server of a datacenter: the catalogue behind its log, its two pools, and HTTP.
+//! A server of a datacenter: the catalogue behind its log, its two pools, HTTP and DNS.
 //!
 //! ```text
 //!   HTTP ─▶ http ─▶ api handlers ─▶ Store::write ─▶ raft ─▶ Replica::apply
 //!            │                                                  │
 //!            │  block: waits for another answer ◀── Catalogue ◀─┘ publishes, wakes
 //!            └──▶ shell: the agent's own calls ─▶ pools (serf), events, operator
+//!
+//!   DNS ─▶ dns: sockets and recursors ─▶ the `dns` crate, over a snapshot
 //!
 //!   reconcile: this server's own node      sessions: their times to live
 //! ```
@@ -15,10 +17,11 @@
 //! The agent's own services and checks are kept by one task, the keeper; each check that looks at
 //! something is a task of its own.
 //!
-//! Not here yet: other servers and clients, DNS.
+//! Not here yet: other servers and clients.
 
 mod ask;
 mod catalogue;
+mod dns;
 mod events;
 mod facts;
 mod http;
@@ -42,7 +45,8 @@ mod telemetry;
 pub use ask::Ask;
 pub use identity::{Identity, Meta};
 pub use options::{
-    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+    CheckOptions, DnsOptions, DnsRules, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions,
+    TlsOptions,
 };
 pub use run::{run, validate};
 pub use shell::shown_configuration;

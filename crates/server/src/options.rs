@@ -7,7 +7,7 @@ use std::time::Duration;
 use agent::log::Log;
 use bytes::Bytes;
 use ipnet::IpNet;
-use settings::GossipTiming;
+use settings::{GossipTiming, RecursorStrategy};
 
 use crate::identity::Identity;
 use crate::telemetry::TelemetryOptions;
@@ -30,6 +30,8 @@ pub struct Options {
     pub checks: CheckOptions,
     /// HTTP.
     pub http: HttpOptions,
+    /// DNS.
+    pub dns: DnsOptions,
     /// Whether coordinates are kept.
     pub coordinates: bool,
     /// The shortest time to live of a session, in nanoseconds.
@@ -84,6 +86,32 @@ pub struct CheckOptions {
     pub services: Vec<local::ServiceDefinition>,
     /// What files define.
     pub checks: Vec<local::CheckDefinition>,
+}
+
+/// Where and how DNS is served.
+#[derive(Clone, Debug)]
+pub struct DnsOptions {
+    /// Where, over UDP and TCP.
+    pub endpoints: Vec<SocketAddr>,
+    /// How.
+    pub rules: DnsRules,
+}
+
+/// How DNS is answered; a reload may change it.
+#[derive(Clone, Debug)]
+pub struct DnsRules {
+    /// What answers look like.
+    pub zone: ::dns::Settings,
+    /// Who is asked about other zones: `host` or `host:port`.
+    pub recursors: Vec<String>,
+    /// Whom to ask first.
+    pub strategy: RecursorStrategy,
+    /// How long each of them may take.
+    pub recursor_timeout: Duration,
+    /// Answer without a leader, too.
+    pub allow_stale: bool,
+    /// How long the last leader may be gone then.
+    pub max_stale: Duration,
 }
 
 /// Where HTTP is served.

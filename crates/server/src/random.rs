@@ -21,6 +21,11 @@ pub(crate) fn below(bound: Duration) -> Duration {
     bound.mul_f64(f64::from(share) / (f64::from(u32::MAX) + 1.0))
 }
 
+/// The identity of a question.
+pub(crate) fn identity() -> [u8; 2] {
+    bytes()
+}
+
 /// The seed of a generator.
 pub(crate) fn seed() -> [u8; 32] {
     bytes()

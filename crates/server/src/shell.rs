@@ -3,6 +3,7 @@
 mod about;
 mod checks;
 mod events;
+mod explain;
 mod host;
 mod keyring;
 mod members;
@@ -27,6 +28,7 @@ use catalog::Uuid;
 use local::Status;
 
 use crate::ask::Ask;
+use crate::dns::Dns;
 use crate::events::Events;
 use crate::http::{Parameters, Reply, Site};
 use crate::identity::Identity;
@@ -41,6 +43,7 @@ pub(crate) struct Shell {
     pub(crate) wan: Option<NodeHandle>,
     pub(crate) events: Events,
     pub(crate) keeper: Keeper,
+    pub(crate) dns: Arc<Dns>,
     pub(crate) log: Log,
     /// To the one who runs the process.
     pub(crate) asks: tokio::sync::mpsc::Sender<Ask>,
@@ -96,6 +99,8 @@ pub(crate) async fn call(
             Err(Failure::new(401, "Coordinate support disabled"))
         }
         Call::CoordinateDatacenters => Ok(about::datacenter_coordinates(site).await),
+        Call::ExplainDns => explain::name(site, request).await,
+        Call::ExplainService => explain::service(site, request).await,
         Call::EventFire => events::fire(site, request).await,
         Call::EventList => Ok(events::list(site, request, parameters).await),
         Call::Keyring => keyring::call(site, request).await,

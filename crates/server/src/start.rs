@@ -24,12 +24,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::ask::Ask;
+use crate::dns::Dns;
 use crate::events::{Events, UserEvent};
 use crate::http::{Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
 use crate::options::{
-    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+    CheckOptions, DnsOptions, DnsRules, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions,
+    TlsOptions,
 };
 use crate::pools::{self, Pool};
 use crate::sessions::SessionTimers;
@@ -75,6 +77,9 @@ pub enum StartError {
         /// Why.
         why: local::Refused,
     },
+    /// DNS.
+    #[error("{0}")]
+    Dns(String),
     /// A socket for HTTP.
     #[error("{0}")]
     Listen(String),
@@ -94,6 +99,8 @@ pub struct Running {
     /// Held so that nobody else gets it: members are told that it is ours.
     _rpc: TcpSocket,
     tls: Option<Arc<Tls>>,
+    /// Where DNS is served.
+    pub dns_at: Vec<SocketAddr>,
     /// Where HTTP is served.
     pub http: Vec<SocketAddr>,
     /// Where HTTPS is served.
@@ -173,6 +180,15 @@ impl Running {
         self.site.telemetry.metrics().set_filter(allowed, blocked);
     }
 
+    /// Takes other rules of DNS into use, for the questions to come.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them; then everything is as it was.
+    pub fn reconfigure_dns(&self, rules: &DnsRules) -> Result<(), String> {
+        self.site.shell.dns.reconfigure(rules)
+    }
+
     /// From now on each address may have so many connections.
     pub fn limit_connections(&self, most: usize) {
         self.places.limit(most);
@@ -234,6 +250,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (lan, wan) = start_pools(&identity, options.lan, options.wan, data_dir, &telemetry, &log)?;
     reconcile::own(&identity, &store, &log).await;
     let (keeper, keeping) = keep(&identity, options.checks, data_dir, &store, &log)?;
+    let (dns, dns_at, answering) = serve_dns(&options.dns, &store, &telemetry, &log)?;
     let sockets = &options.http.sockets;
     let (plain, http) = listen(&options.http.endpoints, sockets, "http", &log).await?;
     let (secure, https, tls) = match options.http.tls.clone() {
@@ -270,6 +287,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
         keeping,
     ];
+    tasks.extend(answering);
     let (ask, asks) = mpsc::channel(ASKS);
     let shell = Shell {
         identity,
@@ -277,6 +295,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         wan,
         events,
         keeper,
+        dns,
         log: log.clone(),
         started,
         asks: ask,
@@ -304,7 +323,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Endpoint::Tcp(_) => None,
     });
     let sockets = sockets.collect();
-    Ok(Running { site, places, tasks, _rpc: rpc, tls, http, https, sockets, asks })
+    Ok(Running { site, places, dns_at, tasks, _rpc: rpc, tls, http, https, sockets, asks })
 }
 
 fn send_metrics(site: Arc<Site>, log: Log, sinks: Sinks) -> impl Future<Output = ()> {
@@ -399,6 +418,29 @@ fn start_pool(
     let mut renderer = Renderer::new(own, true, log.clone(), pool.metrics.clone());
     let facts = Box::new(move |fact: &serf::Fact| renderer.take(fact));
     pool.start(&log, facts).map_err(|why| StartError::Pool { pool: shown, why })
+}
+
+type Answering = (Arc<Dns>, Vec<SocketAddr>, Vec<JoinHandle<()>>);
+
+fn serve_dns(
+    options: &DnsOptions,
+    store: &Store,
+    telemetry: &Arc<Telemetry>,
+    log: &Log,
+) -> Result<Answering, StartError> {
+    let dns = Dns::new(&options.rules, store.clone(), telemetry.clone());
+    let dns = Arc::new(dns.map_err(StartError::Dns)?);
+    let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
+    for endpoint in &options.endpoints {
+        let (address, serving) = dns.listen(*endpoint).map_err(StartError::Dns)?;
+        for network in ["tcp", "udp"] {
+            let fields = [("address", address.to_string().into()), ("network", network.into())];
+            log.entry(Level::Info, "agent", "Started DNS server", fields);
+        }
+        addresses.push(address);
+        tasks.extend(serving);
+    }
+    Ok((dns, addresses, tasks))
 }
 
 async fn listen(

@@ -4,12 +4,14 @@
 //!   route ──▶ answered ─┐
 //!   store ──▶ written ──┼─▶ agent::telemetry::Metrics ─▶ agent/metrics, statsd, statsite
 //!   replica ▶ applied ──┤                  ▲
+//!   dns ──▶ answered ───┤                  │
 //!   pools ──▶ render ───┘        gauges ───┘ read when somebody asks
 //! ```
 //!
 //! Everything on the way of a request was entered when the server started: counting it takes one
 //! uncontended lock and no allocation.
 
+mod dns;
 mod gauges;
 mod requests;
 mod writes;
@@ -17,6 +19,8 @@ mod writes;
 use agent::telemetry::{Kind, Metrics, Naming, Series, Sinks};
 use settings::Settings;
 
+use dns::Questions;
+pub(crate) use dns::Tally;
 pub(crate) use gauges::gauges;
 use requests::Requests;
 pub(crate) use writes::Applied;
@@ -60,6 +64,7 @@ pub(crate) struct Telemetry {
     metrics: Metrics,
     requests: Requests,
     writes: Writes,
+    questions: Questions,
     txn_read: Series,
     states: [Series; STATES.len()],
 }
@@ -78,6 +83,7 @@ impl Telemetry {
             states: STATES.map(|state| metrics.enter(Kind::Counter, state, &[])),
             requests: Requests::new(&metrics, node),
             writes: Writes::new(&metrics),
+            questions: Questions::new(&metrics, node),
             txn_read: metrics.announce("txn.read", &[]),
             metrics,
         }

@@ -7,6 +7,7 @@ mod catalog;
 mod connection;
 mod definitions;
 mod event;
+mod explain;
 mod failure;
 mod force_leave;
 mod info;

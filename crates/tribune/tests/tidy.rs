@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &["tribune-pattern"]),
-    ("tribune-dns", &["tribune-catalog"]),
+    ("tribune-dns", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-local", &["tribune-catalog", "tribune-gotext"]),
     ("tribune-checks", &["tribune-gotext"]),
     ("tribune-archive", &["tribune-gotext", "tribune-wire"]),
@@ -27,10 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-client", &["tribune-gotext", "tribune-wire"]),
     ("tribune-sandbox", &["tribune-client"]),
     ("tribune-raft", &[]),
-    (
-        "tribune-api",
-        &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-local", "tribune-serf"],
-    ),
+    ("tribune-api", &["tribune-catalog", "tribune-filter", "tribune-gotext", "tribune-local"]),
     (
         "tribune-server",
         &[
@@ -40,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-catalog",
             "tribune-checks",
             "tribune-client",
+            "tribune-dns",
             "tribune-filter",
             "tribune-gossip",
             "tribune-gotext",

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use super::PreparedQuery;
+use crate::check::Check;
 use crate::name::{NodeName, Pairs};
 use crate::node::Node;
 use crate::service::{Service, Tags};
 use crate::state::Snapshot;
 
 const PASSING: &str = "passing";
-const CRITICAL: &str = crate::CRITICAL;
 /// The node of the agent that is asked.
 const OWN: &str = "_agent";
 /// The node with the address of who asks.
@@ -28,9 +28,50 @@ pub struct QueryRun<'a> {
     pub failovers: u64,
 }
 
+/// Why an instance is not one that a query is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unfit<'a> {
+    /// A check of it or of its node.
+    Check(&'a Check),
+    /// What its node's metadata says.
+    NodeMeta,
+    /// What its own metadata says.
+    ServiceMeta,
+    /// Its tags.
+    Tags,
+}
+
+impl PreparedQuery {
+    /// Why an instance of the service, which has these checks, is not one that the query is for;
+    /// none if it is.
+    pub fn unfit<'a>(
+        &self,
+        node: &Node,
+        service: &Service,
+        mut checks: impl Iterator<Item = &'a Check>,
+    ) -> Option<Unfit<'a>> {
+        let wanted = &self.service;
+        let ignored = wanted.ignore_check_ids.as_deref().unwrap_or_default();
+        let harms = |check: &&Check| {
+            (check.is_critical() || (wanted.only_passing && *check.status != *PASSING))
+                && !ignored.iter().any(|id| **id == *check.id.as_str())
+        };
+        if let Some(check) = checks.find(harms) {
+            Some(Unfit::Check(check))
+        } else if !has_pairs(&node.meta, &wanted.node_meta) {
+            Some(Unfit::NodeMeta)
+        } else if !has_pairs(&service.meta, &wanted.service_meta) {
+            Some(Unfit::ServiceMeta)
+        } else {
+            (!has_tags(&service.tags, &wanted.tags)).then_some(Unfit::Tags)
+        }
+    }
+}
+
 impl Snapshot {
     /// Runs a query: the instances that it is for, by node and ID. Who asks shuffles them, sorts
-    /// them by distance from [`Snapshot::query_near`], calls [`promote_near`], and cuts them.
+    /// them with [`Snapshot::sort_near`] from [`Snapshot::query_near`], calls [`promote_near`], and
+    /// cuts them.
     ///
     /// Other datacenters are not known and passed over; another cluster counts as asked.
     #[must_use]
@@ -59,24 +100,10 @@ impl Snapshot {
         query: &PreparedQuery,
         instances: impl Iterator<Item = (&'a Node, &'a Service)>,
     ) -> Vec<(&'a Node, &'a Service)> {
-        let wanted = &query.service;
         let fits = |(node, service): &(&Node, &Service)| {
-            self.is_healthy(query, service)
-                && has_pairs(&node.meta, &wanted.node_meta)
-                && has_pairs(&service.meta, &wanted.service_meta)
-                && has_tags(&service.tags, &wanted.tags)
+            query.unfit(node, service, self.health_of(service)).is_none()
         };
         instances.filter(fits).collect()
-    }
-
-    fn is_healthy(&self, query: &PreparedQuery, service: &Service) -> bool {
-        let ignored = query.service.ignore_check_ids.as_deref().unwrap_or_default();
-        let harms =
-            |status: &str| status == CRITICAL || (query.service.only_passing && status != PASSING);
-        !self
-            .health_of(service)
-            .filter(|check| !ignored.iter().any(|id| **id == *check.id.as_str()))
-            .any(|check| harms(&check.status))
     }
 
     /// The node whose neighbours come first: the one that is `asked` for, else the query's own.
@@ -102,13 +129,13 @@ impl Snapshot {
     }
 }
 
-/// Puts the near node in front, if instances are sorted by the distance from it: its own place may
-/// be as far away as its neighbours'.
-pub fn promote_near(instances: &mut [(&Node, &Service)], near: &NodeName) {
+/// Puts the near node in front, if rows are sorted by the distance from it: its own place may be as
+/// far away as its neighbours'.
+pub fn promote_near<T>(rows: &mut [T], near: &NodeName, node: impl Fn(&T) -> &NodeName) {
     let near = near.fold();
-    let mut first = instances.iter().take(NEAR_DEPTH);
-    if let Some(at) = first.position(|(node, _)| node.name.fold() == near) {
-        instances.swap(0, at);
+    let mut first = rows.iter().take(NEAR_DEPTH);
+    if let Some(at) = first.position(|row| node(row).fold() == near) {
+        rows.swap(0, at);
     }
 }
 

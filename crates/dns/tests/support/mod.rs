@@ -19,20 +19,29 @@ pub struct World {
 }
 
 impl World {
-    /// One request that writes.
+    /// One PUT.
     ///
     /// # Panics
     ///
     /// If it is refused.
     pub fn put(&mut self, path: &str, body: &str) {
+        self.write(Method::Put, path, body);
+    }
+
+    /// One request that writes.
+    ///
+    /// # Panics
+    ///
+    /// If it is refused.
+    pub fn write(&mut self, by: Method, path: &str, body: &str) {
         self.index += 1;
         let row = api::find(path).expect("an endpoint").endpoint;
         let write = row.handlers.iter().find_map(|(method, handler)| match handler {
-            Handler::Write(write) if *method == Method::Put => Some(write),
+            Handler::Write(write) if *method == by => Some(write),
             _ => None,
         });
         let request = Request {
-            method: Method::Put,
+            method: by,
             tail: Box::default(),
             query: Query::default(),
             body: body.as_bytes().to_vec().into(),
@@ -48,8 +57,8 @@ impl World {
             coordinates: true,
         };
         let snapshot = self.state.snapshot();
-        let reader =
-            Reader { snapshot: &snapshot, agent: &agent, fresh: Uuid::from_bytes([7; 16]) };
+        let fresh = Uuid::from_bytes(u128::from(self.index).to_be_bytes());
+        let reader = Reader { snapshot: &snapshot, agent: &agent, fresh };
         match write.expect("it writes")(&request, &reader).expect("it is taken") {
             Proposal::Answer(_) => {}
             Proposal::Command(command, then) => {
@@ -190,6 +199,7 @@ pub fn question(name: &Name, rtype: u16, edns: Option<u16>) -> Vec<u8> {
 /// Settings by the keys of a configuration file.
 pub fn settings(config: &serde_json::Value) -> Settings {
     let mut settings = Settings::default();
+    settings.node = "n1".to_owned();
     settings.recursors = config["recursors"].is_array();
     settings.alt_domain = config["alt_domain"].as_str().map(str::to_owned);
     let dns = &config["dns_config"];

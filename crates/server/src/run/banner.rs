@@ -24,10 +24,11 @@ pub(super) fn banner(settings: &Settings, node_id: &str, sealed: bool) -> String
         (
             "Client Addr",
             format!(
-                "[{}] (HTTP: {}, HTTPS: {}, gRPC: -1, gRPC-TLS: -1, DNS: -1)",
+                "[{}] (HTTP: {}, HTTPS: {}, gRPC: -1, gRPC-TLS: -1, DNS: {})",
                 clients.join(" "),
                 shown(ports.http),
-                shown(ports.https)
+                shown(ports.https),
+                shown(ports.dns)
             ),
         ),
         (

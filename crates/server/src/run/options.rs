@@ -11,7 +11,8 @@ use super::definitions::Definitions;
 use super::keyring::Keys;
 use crate::identity::{Identity, Meta};
 use crate::options::{
-    CheckOptions, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions, TlsOptions,
+    CheckOptions, DnsOptions, DnsRules, Endpoint, HttpOptions, Options, PoolOptions, SocketOptions,
+    TlsOptions,
 };
 use crate::shell::shown_configuration;
 use crate::telemetry::TelemetryOptions;
@@ -57,6 +58,7 @@ pub(super) fn options(
         wan: wan.transpose()?,
         checks: checks(settings, definitions),
         http: http(settings),
+        dns: DnsOptions { endpoints: network.dns.clone(), rules: dns_rules(settings) },
         coordinates: !settings.cluster.disable_coordinates,
         session_ttl_min_ns: i64::try_from(settings.session_ttl_min.as_nanos()).unwrap_or(i64::MAX),
         telemetry: TelemetryOptions::new(settings),
@@ -103,6 +105,35 @@ fn checks(settings: &Settings, definitions: Definitions) -> CheckOptions {
         sidecar_ports: settings.network.ports.sidecars,
         services: definitions.services,
         checks: definitions.checks,
+    }
+}
+
+/// How DNS is answered.
+pub(super) fn dns_rules(settings: &Settings) -> DnsRules {
+    let dns = &settings.dns;
+    let recursors = settings.network.recursors.clone();
+    DnsRules {
+        zone: ::dns::Settings {
+            domain: dns.domain.clone(),
+            alt_domain: dns.alt_domain.clone(),
+            datacenter: settings.datacenter.clone(),
+            node: settings.node.name.clone(),
+            node_ttl: dns.node_ttl,
+            service_ttl: dns.service_ttl.clone(),
+            only_passing: dns.only_passing,
+            enable_truncate: dns.enable_truncate,
+            udp_answer_limit: dns.udp_answer_limit,
+            a_record_limit: dns.a_record_limit,
+            disable_compression: dns.disable_compression,
+            node_meta_txt: dns.node_meta_txt,
+            soa: dns.soa,
+            recursors: !recursors.is_empty(),
+        },
+        recursors,
+        strategy: dns.recursor_strategy,
+        recursor_timeout: dns.recursor_timeout,
+        allow_stale: dns.allow_stale,
+        max_stale: dns.max_stale,
     }
 }
 

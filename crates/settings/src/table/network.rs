@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
     key("client_addr", ADDRESS, "Addresses for clients, separated by spaces.")
         .flag("client", "ADDR")
         .is("127.0.0.1"),
-    key("addresses.dns", ADDRESS, "Addresses for DNS.").described("client_addr").kept(),
+    key("addresses.dns", ADDRESS, "Addresses for DNS.").described("client_addr"),
     key("addresses.http", ADDRESS, "Addresses for HTTP; `unix://PATH` is a socket.")
         .described("client_addr"),
     key("addresses.https", ADDRESS, "Addresses for HTTPS; `unix://PATH` is a socket.")
@@ -54,8 +54,7 @@ pub(super) const ROWS: &[Row] = &[
     key("unix_sockets.mode", Kind::Text, "Mode of sockets, in octal."),
     key("ports.dns", Kind::Int, "Port for DNS; as for all ports, -1 is none.")
         .flag("dns-port", "PORT")
-        .is("8600")
-        .kept(),
+        .is("8600"),
     key("ports.http", Kind::Int, "Port for HTTP.").flag("http-port", "PORT").is("8500"),
     key("ports.https", Kind::Int, "Port for HTTPS.").flag("https-port", "PORT").is("-1"),
     key("ports.grpc", Kind::Int, "Port for gRPC.")

@@ -1,8 +1,8 @@
 //! The table of Consul's commands.
 
 use super::{
-    agent, catalog, event, force_leave, info, inspect, join, keygen, kv, leave, lock, maint,
-    members, monitor, raft, reload, rtt, services, snapshot, validate, version, watch,
+    agent, catalog, event, explain, force_leave, info, inspect, join, keygen, kv, leave, lock,
+    maint, members, monitor, raft, reload, rtt, services, snapshot, validate, version, watch,
 };
 use crate::command::{Action, Command};
 use crate::flags::{Flag, Kind};
@@ -182,6 +182,34 @@ pub(crate) const COMMANDS: &[Command] = &[
         },
         prefix: "",
         action: Action::Consul(event::run),
+    },
+    group(
+        "explain",
+        "Explain an answer of DNS",
+        "Shows step by step how an answer of DNS comes about: what was read, what was left out, and why. Consul has no such command.",
+    ),
+    Command {
+        name: "explain dns",
+        synopsis: "Explain the answer to a question",
+        operands: "NAME",
+        description: "Explains the answer to a question that comes over UDP without EDNS, or over TCP. Nothing else is asked than this agent, which asks recursors as it would for the answer.",
+        flags: || {
+            client(&[
+                switch("tcp", "As over TCP."),
+                Flag::new("type", Kind::Text, "TYPE", "A", "Type of the records."),
+            ])
+        },
+        prefix: "",
+        action: Action::Consul(explain::dns),
+    },
+    Command {
+        name: "explain service",
+        synopsis: "Explain which instances of a service are given",
+        operands: "NAME",
+        description: "Explains which instances of a service the SRV answer over TCP has, and why the others are not in it. A tag may stand before the name, with a dot. If there is no such service, a prepared query of that name is meant.",
+        flags: || client(&[]),
+        prefix: "",
+        action: Action::Consul(explain::service),
     },
     Command {
         name: "force-leave",

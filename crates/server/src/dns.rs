@@ -1,0 +1,245 @@
+//! DNS: sockets, connections and recursors around the `dns` crate, which knows what to answer.
+//!
+//! ```text
+//!   udp ──▶ Answerer ─▶ dns::answer ─▶ reply, in place
+//!   tcp ──▶    │            │
+//!              │            └─ Recurse, Chase ─▶ recursors (a place; over UDP a task) ─▶ reply
+//!              └─ a Moment: catalogue, settings and time, the same for what is read in one go
+//! ```
+//!
+//! What waits to be answered over UDP waits in the system's queue of the socket, which is short:
+//! who asks more than can be answered loses questions at once instead of getting old answers.
+
+mod connections;
+mod explain;
+mod moment;
+mod recursors;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ::dns::{Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer};
+use arc_swap::ArcSwap;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::options::DnsRules;
+use crate::random;
+use crate::store::Store;
+use crate::telemetry::{Tally, Telemetry};
+use connections::Connections;
+pub(crate) use explain::{question, record_type};
+use moment::{Leadership, Moment};
+use recursors::Recursors;
+use tcp::Patience;
+
+/// Questions that recursors are being asked; who asks more of them is told that it failed.
+const RECURSIONS: usize = 1024;
+
+/// A DNS server.
+pub(crate) struct Dns {
+    active: ArcSwap<Active>,
+    store: Store,
+    telemetry: Arc<Telemetry>,
+    leadership: Leadership,
+    /// Places for questions to recursors.
+    recursions: Semaphore,
+    connections: Connections,
+    patience: Patience,
+    /// Of all TCP connections.
+    answerer: Mutex<Answerer>,
+}
+
+/// What the settings come to.
+struct Active {
+    config: Config,
+    zone: String,
+    recursors: Recursors,
+    allow_stale: bool,
+    max_stale: Duration,
+}
+
+impl Active {
+    fn new(rules: &DnsRules) -> Result<Self, String> {
+        Ok(Self {
+            config: Config::new(&rules.zone).map_err(|error| error.to_string())?,
+            zone: rules.zone.domain.clone(),
+            recursors: Recursors::new(&rules.recursors, rules.strategy, rules.recursor_timeout),
+            allow_stale: rules.allow_stale,
+            max_stale: rules.max_stale,
+        })
+    }
+}
+
+/// What a question comes to without asking anybody.
+enum Answer {
+    /// The reply is in [`Answerer::reply`].
+    Ready,
+    /// Recursors have to be asked.
+    Ask(Ask),
+    /// Nothing is sent.
+    Silent,
+}
+
+/// What recursors are to be asked.
+enum Ask {
+    /// The question itself.
+    Question,
+    /// For a name that the answer leads to.
+    Name(Box<[u8]>),
+}
+
+/// Makes answers; what it needs for that is kept from one to the next.
+struct Answerer {
+    scratch: Scratch,
+    random: SmallRng,
+    reply: Vec<u8>,
+}
+
+impl Answerer {
+    fn new() -> Self {
+        let random = SmallRng::from_seed(random::seed());
+        Self { scratch: Scratch::default(), random, reply: Vec::new() }
+    }
+
+    /// What there is to say to `query` at that moment. `foreign` is what recursors have said.
+    fn answer(
+        &mut self,
+        moment: &Moment,
+        transport: Transport,
+        source: IpAddr,
+        query: &[u8],
+        foreign: &[Foreign<'_>],
+        observer: &mut impl Observer,
+    ) -> Answer {
+        let view = View {
+            snapshot: moment.snapshot(),
+            transport,
+            source,
+            unix_seconds: moment.unix_seconds,
+            foreign,
+        };
+        let Self { scratch, random, reply } = self;
+        let config = &moment.active.config;
+        match answer(config, &view, query, random, scratch, observer, reply) {
+            Outcome::Answered => Answer::Ready,
+            Outcome::Recurse => Answer::Ask(Ask::Question),
+            Outcome::Chase => Answer::Ask(Ask::Name(scratch.wanted().into())),
+            Outcome::Silent => Answer::Silent,
+        }
+    }
+}
+
+impl Dns {
+    /// A server that reads from `store`; it has no sockets yet.
+    pub(crate) fn new(
+        rules: &DnsRules,
+        store: Store,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            active: ArcSwap::from_pointee(Active::new(rules)?),
+            store,
+            telemetry,
+            leadership: Leadership::default(),
+            recursions: Semaphore::new(RECURSIONS),
+            connections: Connections::default(),
+            patience: Patience::default(),
+            answerer: Mutex::new(Answerer::new()),
+        })
+    }
+
+    /// Takes other rules into use, for the questions to come.
+    pub(crate) fn reconfigure(&self, rules: &DnsRules) -> Result<(), String> {
+        self.active.store(Arc::new(Active::new(rules)?));
+        Ok(())
+    }
+
+    /// Serves at an address, over UDP and TCP; returns where, and the tasks.
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        address: SocketAddr,
+    ) -> Result<(SocketAddr, [JoinHandle<()>; 2]), String> {
+        let listener = tcp::bind(address).map_err(|error| gotext::listen_error(address, &error))?;
+        // If the system has chosen the port, it is the same for both.
+        let bound = listener.local_addr().unwrap_or(address);
+        let socket = udp::bind(bound).map_err(|error| listen_error(bound, &error))?;
+        let tasks = [
+            tokio::spawn(udp::serve(socket, self.clone())),
+            tokio::spawn(tcp::serve(listener, self.clone())),
+        ];
+        Ok((bound, tasks))
+    }
+
+    /// Asks recursors until there is an answer; `None` for silence.
+    async fn ask(
+        &self,
+        mut ask: Ask,
+        query: &[u8],
+        transport: Transport,
+        source: IpAddr,
+    ) -> Option<Vec<u8>> {
+        let active = self.active.load_full();
+        let Ok(_place) = self.recursions.try_acquire() else {
+            self.telemetry.dns_recursion_refused();
+            return Some(failed(query));
+        };
+        let mut answerer = Answerer::new();
+        let mut found = Vec::new();
+        loop {
+            let name = match ask {
+                Ask::Question => {
+                    let reply = active.recursors.forward(query, transport).await;
+                    return Some(reply.unwrap_or_else(|| failed(query)));
+                }
+                Ask::Name(name) => name,
+            };
+            let reply = active.recursors.chase(&name).await;
+            found.push((name, reply));
+            let answer = {
+                let foreign = foreign(&found);
+                let moment = self.moment_of(active.clone());
+                answerer.answer(&moment, transport, source, query, &foreign, &mut ())
+            };
+            ask = match answer {
+                Answer::Ready => return Some(answerer.reply),
+                Answer::Ask(ask) => ask,
+                Answer::Silent => return None,
+            };
+        }
+    }
+
+    /// Counts an answer that took so long.
+    fn count(&self, query: &[u8], reply: &[u8], started: Instant) {
+        let mut tally = Tally::default();
+        self.telemetry.dns_answered(&mut tally, query, reply, started.elapsed());
+        self.telemetry.dns_counted(&mut tally);
+    }
+}
+
+/// A name that recursors were asked about, and what they have said.
+type Found = (Box<[u8]>, Option<Vec<u8>>);
+
+fn foreign(found: &[Found]) -> Vec<Foreign<'_>> {
+    found.iter().map(|(name, reply)| Foreign { name, reply: reply.as_deref() }).collect()
+}
+
+/// The reply when nobody could be asked.
+fn failed(query: &[u8]) -> Vec<u8> {
+    let mut reply = Vec::new();
+    ::dns::recursion_failed(query, &mut reply);
+    reply
+}
+
+fn listen_error(address: SocketAddr, error: &io::Error) -> String {
+    format!("listen udp {address}: bind: {}", gotext::errno_text(error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! How many TCP connections there are. Whoever comes is let in; where there are too many, the one
+//! that has rested longest has to go: those who open connections and say nothing lose them to those
+//! who ask.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::AbortHandle;
+
+/// All connections: each takes a descriptor and a few KiB.
+const MOST: usize = 512;
+/// Connections of one address.
+pub(super) const MOST_OF_ONE: usize = 128;
+
+/// The connections that are open. Cloning shares it.
+#[derive(Clone, Default)]
+pub(super) struct Connections {
+    open: Arc<Mutex<Vec<Open>>>,
+    /// Counts what happens on connections: what happened later has the higher number.
+    turn: Arc<AtomicU64>,
+}
+
+struct Open {
+    id: u64,
+    from: IpAddr,
+    last: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+/// Says that something has happened on a connection.
+pub(super) struct Used {
+    last: Arc<AtomicU64>,
+    turn: Arc<AtomicU64>,
+}
+
+impl Used {
+    pub(super) fn now(&self) {
+        self.last.store(self.turn.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+/// Takes a connection off the list when its task ends.
+struct Entry {
+    connections: Connections,
+    id: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|one| one.id != self.id);
+    }
+}
+
+impl Connections {
+    /// Serves one more connection by a task of its own.
+    pub(super) fn admit<F>(&self, from: IpAddr, serve: impl FnOnce(Used) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let id = self.turn.fetch_add(1, Ordering::Relaxed);
+        let last = Arc::new(AtomicU64::new(id));
+        let work = serve(Used { last: last.clone(), turn: self.turn.clone() });
+        let entry = Entry { connections: self.clone(), id };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = Self::surplus(&mut open, from);
+        let task = tokio::spawn(async move {
+            let _entry = entry;
+            work.await;
+        });
+        open.push(Open { id, from, last, task: task.abort_handle() });
+        drop(open);
+        if let Some(ended) = ended {
+            ended.task.abort();
+        }
+    }
+
+    /// Takes the one off that has to go for a connection from there.
+    fn surplus(open: &mut Vec<Open>, from: IpAddr) -> Option<Open> {
+        let of_one = open.iter().filter(|one| one.from == from).count() >= MOST_OF_ONE;
+        if !of_one && open.len() < MOST {
+            return None;
+        }
+        let (place, _) = open
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| !of_one || one.from == from)
+            .min_by_key(|(_, one)| one.last.load(Ordering::Relaxed))?;
+        Some(open.swap_remove(place))
+    }
+
+    /// How many are open.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}

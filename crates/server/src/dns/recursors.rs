@@ -1,0 +1,218 @@
+//! Other servers that questions are passed to.
+//!
+//! Each question goes out from a socket of its own, with an identity of its own, both by chance,
+//! and only an answer from where it was sent, with that identity and that question, is believed.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use ::dns::{Transport, belongs, chase_query, payload_bytes};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use settings::RecursorStrategy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use crate::random;
+
+/// The port of those that have none.
+const PORT: u16 = 53;
+/// Messages that are no answer: after so many the recursor is taken for silent.
+const STRAYS: usize = 32;
+/// Bytes of a reply over UDP to a question without EDNS.
+const PLAIN_BYTES: usize = 512;
+
+/// The recursors, and how they are asked.
+pub(super) struct Recursors {
+    places: Vec<Place>,
+    strategy: RecursorStrategy,
+    timeout: Duration,
+}
+
+/// Where a recursor is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Address(SocketAddr),
+    /// A name and a port, looked up by the system whenever it is asked.
+    Name(String, u16),
+}
+
+impl Place {
+    /// Reads `host` or `host:port`; IPv6 may stand alone or in brackets.
+    fn read(text: &str) -> Self {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Place::Address((address, PORT).into());
+        }
+        if let Ok(address) = text.parse() {
+            return Place::Address(address);
+        }
+        match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            Some((host, Ok(port))) => Place::Name(host.to_owned(), port),
+            _ => Place::Name(text.to_owned(), PORT),
+        }
+    }
+
+    async fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Place::Address(address) => Ok(*address),
+            Place::Name(host, port) => {
+                let mut found = tokio::net::lookup_host((host.as_str(), *port)).await?;
+                found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+}
+
+impl Recursors {
+    pub(super) fn new(names: &[String], strategy: RecursorStrategy, timeout: Duration) -> Self {
+        let places = names.iter().map(|name| Place::read(name)).collect();
+        Self { places, strategy, timeout }
+    }
+
+    /// Passes a question on as it is, over the same transport; the first reply that says something
+    /// about the name.
+    pub(super) async fn forward(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        let most = payload_bytes(query);
+        for place in self.order() {
+            let reply = timeout(self.timeout, ask(&place, query, transport, most)).await;
+            let Ok(Ok(reply)) = reply else { continue };
+            if says_something(&reply) {
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// Asks for the address of a name; the first reply, whatever it says.
+    pub(super) async fn chase(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut query = Vec::new();
+        chase_query(name, 0, &mut query);
+        for place in self.order() {
+            let reply = ask(&place, &query, Transport::Udp, PLAIN_BYTES);
+            if let Ok(Ok(reply)) = timeout(self.timeout, reply).await {
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    fn order(&self) -> Vec<Place> {
+        let mut places = self.places.clone();
+        if self.strategy == RecursorStrategy::Random {
+            places.shuffle(&mut SmallRng::from_seed(random::seed()));
+        }
+        places
+    }
+}
+
+/// Whether it is about the name, or a part of what is: then there is nothing to ask others for.
+fn says_something(reply: &[u8]) -> bool {
+    const CUT: u8 = 2;
+    const NO_ERROR: u8 = 0;
+    const NO_SUCH_NAME: u8 = 3;
+    let flags = reply.get(2).copied().unwrap_or_default();
+    let code = reply.get(3).map_or(u8::MAX, |byte| byte & 15);
+    flags & CUT != 0 || matches!(code, NO_ERROR | NO_SUCH_NAME)
+}
+
+/// One recursor's reply, with the identity of the question as it came.
+async fn ask(
+    place: &Place,
+    query: &[u8],
+    transport: Transport,
+    most: usize,
+) -> io::Result<Vec<u8>> {
+    let address = place.address().await?;
+    let mut sent = query.to_vec();
+    let (Some(own), Some(theirs)) = (query.first_chunk::<2>(), sent.first_chunk_mut::<2>()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    *theirs = random::identity();
+    let mut reply = match transport {
+        Transport::Udp => ask_udp(address, &sent, most).await?,
+        Transport::Tcp => ask_tcp(address, &sent).await?,
+    };
+    if let Some(identity) = reply.first_chunk_mut::<2>() {
+        *identity = *own;
+    }
+    Ok(reply)
+}
+
+/// What says that a message answers something.
+fn is_reply(query: &[u8], message: &[u8]) -> bool {
+    message.get(2).is_some_and(|flags| flags & 0x80 != 0) && belongs(query, message)
+}
+
+async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // The system chooses the port by chance, and passes on what comes from `address` alone.
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(address).await?;
+    socket.send(query).await?;
+    let mut reply = vec![0; most.saturating_add(1)];
+    for _ in 0..STRAYS {
+        let length = socket.recv(&mut reply).await?;
+        let message = reply.get(..length).unwrap_or_default();
+        if !is_reply(query, message) {
+            continue;
+        }
+        if length > most {
+            // Who asked could not take it.
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        reply.truncate(length);
+        return Ok(reply);
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u16::try_from(query.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut frame = length.to_be_bytes().to_vec();
+    frame.extend_from_slice(query);
+    stream.write_all(&frame).await?;
+    let length = stream.read_u16().await?;
+    let mut reply = Vec::new();
+    stream.take(length.into()).read_to_end(&mut reply).await?;
+    if reply.len() == usize::from(length) && is_reply(query, &reply) {
+        Ok(reply)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_have_port_53_unless_they_say() {
+        let address = |text: &str| Place::Address(text.parse().expect("an address"));
+        assert_eq!(Place::read("8.8.8.8"), address("8.8.8.8:53"));
+        assert_eq!(Place::read("8.8.8.8:5353"), address("8.8.8.8:5353"));
+        assert_eq!(Place::read("2001:db8::1"), address("[2001:db8::1]:53"));
+        assert_eq!(Place::read("[2001:db8::1]"), address("[2001:db8::1]:53"));
+        assert_eq!(Place::read("[::1]:54"), address("[::1]:54"));
+        assert_eq!(Place::read("resolver"), Place::Name("resolver".to_owned(), 53));
+        assert_eq!(Place::read("resolver:54"), Place::Name("resolver".to_owned(), 54));
+    }
+
+    #[test]
+    fn a_cut_reply_says_something_whatever_its_code() {
+        assert!(says_something(&[0, 0, 0x80, 0]));
+        assert!(says_something(&[0, 0, 0x80, 3]));
+        assert!(!says_something(&[0, 0, 0x80, 2]));
+        assert!(!says_something(&[0, 0, 0x80, 5]));
+        assert!(says_something(&[0, 0, 0x82, 2]));
+        assert!(!says_something(&[]));
+    }
+}

@@ -1,0 +1,123 @@
+//! Questions over TCP: several on one connection, one after the other.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::dns::Transport;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::connections::Used;
+use super::{Answer, Dns};
+
+/// How long others may take.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// A connection may rest so long between two questions, and before the first.
+    pub(super) idle: Duration,
+    /// A question may be on its way so long once it has begun.
+    pub(super) question: Duration,
+    /// A reply may wait so long for the one who asked.
+    pub(super) reply: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let [idle, question, reply] = [10, 5, 5].map(Duration::from_secs);
+        Self { idle, question, reply }
+    }
+}
+
+/// What is read ahead: questions are short.
+const AHEAD_BYTES: usize = 512;
+/// After an accept that failed for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that the system keeps for us until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// A listener at that address.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Takes connections, for ever.
+pub(super) async fn serve(listener: TcpListener, dns: Arc<Dns>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let from = from.ip().to_canonical();
+                let server = dns.clone();
+                dns.connections.admit(from, |used| async move {
+                    // A connection that breaks is over; there is nobody to tell.
+                    let _ = converse(stream, from, &server, &used).await;
+                });
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Answers question after question. What is no question is passed over; silence, slowness and the
+/// end of the stream end it.
+async fn converse(stream: TcpStream, from: IpAddr, dns: &Dns, used: &Used) -> io::Result<()> {
+    let Patience { idle, question, reply } = dns.patience;
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::with_capacity(AHEAD_BYTES, stream);
+    let (mut query, mut frame) = (Vec::new(), Vec::new());
+    loop {
+        let length = timeout(idle, stream.read_u16()).await??;
+        used.now();
+        query.clear();
+        // It grows with what comes, not with what is announced.
+        let mut whole = (&mut stream).take(length.into());
+        timeout(question, whole.read_to_end(&mut query)).await??;
+        if query.len() != usize::from(length) {
+            return Ok(());
+        }
+        if answer(dns, from, &query, &mut frame).await {
+            timeout(reply, stream.get_mut().write_all(&frame)).await??;
+            used.now();
+        }
+    }
+}
+
+/// Puts the reply into `frame`, with its length; whether there is one.
+async fn answer(dns: &Dns, from: IpAddr, query: &[u8], frame: &mut Vec<u8>) -> bool {
+    let started = Instant::now();
+    frame.clear();
+    let ask = {
+        let mut answerer = dns.answerer.lock().unwrap_or_else(PoisonError::into_inner);
+        match answerer.answer(&dns.moment(), Transport::Tcp, from, query, &[], &mut ()) {
+            Answer::Ready => {
+                put(frame, &answerer.reply);
+                None
+            }
+            Answer::Ask(ask) => Some(ask),
+            Answer::Silent => return false,
+        }
+    };
+    if let Some(ask) = ask {
+        let Some(reply) = dns.ask(ask, query, Transport::Tcp, from).await else { return false };
+        put(frame, &reply);
+    }
+    let Some(reply) = frame.get(2..) else { return false };
+    dns.count(query, reply, started);
+    true
+}
+
+/// A message as it stands in a stream. There are none that are longer than its length can say.
+fn put(frame: &mut Vec<u8>, reply: &[u8]) {
+    if let Ok(length) = u16::try_from(reply.len()) {
+        frame.extend_from_slice(&length.to_be_bytes());
+        frame.extend_from_slice(reply);
+    }
+}

@@ -1,0 +1,372 @@
+//! Sockets, connections and recursors, against clients and recursors that behave, and others.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use settings::RecursorStrategy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::*;
+use crate::store::with_store;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SERVFAIL: u8 = 2;
+const REFUSED: u8 = 5;
+
+fn rules(recursors: &[SocketAddr]) -> DnsRules {
+    DnsRules {
+        zone: ::dns::Settings { recursors: !recursors.is_empty(), ..::dns::Settings::default() },
+        recursors: recursors.iter().map(ToString::to_string).collect(),
+        strategy: RecursorStrategy::Sequential,
+        recursor_timeout: Duration::from_millis(200),
+        allow_stale: true,
+        max_stale: Duration::from_secs(3600),
+    }
+}
+
+/// Runs a test against a server at an address of its own.
+fn served(rules: DnsRules, patience: Patience, test: impl AsyncFnOnce(Arc<Dns>, SocketAddr)) {
+    with_store(async |store| {
+        let telemetry = Arc::new(Telemetry::new(agent::telemetry::Naming::default(), "n1"));
+        let dns = Dns { patience, ..Dns::new(&rules, store, telemetry).unwrap() };
+        let dns = Arc::new(dns);
+        let (address, _) = dns.listen(any_port()).unwrap();
+        timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
+    });
+}
+
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn query(id: u16, name: &str) -> Vec<u8> {
+    let mut query = id.to_be_bytes().to_vec();
+    query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in name.split('.') {
+        query.push(label.len().try_into().unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    query
+}
+
+/// `.addr` needs nothing of the catalogue, and says which question it belongs to.
+fn address_query(id: u16, number: u16) -> Vec<u8> {
+    query(id, &format!("0a00{number:04x}.addr.consul"))
+}
+
+fn code(reply: &[u8]) -> u8 {
+    reply[3] & 15
+}
+
+fn is_answer(reply: &[u8], id: u16, number: u16) -> bool {
+    let [high, low] = number.to_be_bytes();
+    reply[..2] == id.to_be_bytes() && code(reply) == 0 && reply.ends_with(&[10, 0, high, low])
+}
+
+async fn client() -> UdpSocket {
+    UdpSocket::bind(any_port()).await.unwrap()
+}
+
+async fn received(socket: &UdpSocket) -> Vec<u8> {
+    let mut reply = vec![0; 65536];
+    let (length, _) = timeout(PATIENCE, socket.recv_from(&mut reply)).await.unwrap().unwrap();
+    reply.truncate(length);
+    reply
+}
+
+async fn ask(at: SocketAddr, query: &[u8]) -> Vec<u8> {
+    let socket = client().await;
+    socket.send_to(query, at).await.unwrap();
+    received(&socket).await
+}
+
+fn framed(query: &[u8]) -> Vec<u8> {
+    [&u16::try_from(query.len()).unwrap().to_be_bytes(), query].concat()
+}
+
+async fn read(stream: &mut TcpStream) -> Vec<u8> {
+    let length = timeout(PATIENCE, stream.read_u16()).await.unwrap().unwrap();
+    let mut reply = vec![0; length.into()];
+    timeout(PATIENCE, stream.read_exact(&mut reply)).await.unwrap().unwrap();
+    reply
+}
+
+/// Whether the other side has hung up.
+async fn hung_up(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    // A reset is one way to do it.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
+}
+
+#[test]
+fn both_transports_answer() {
+    served(rules(&[]), Patience::default(), async |_, at| {
+        assert!(is_answer(&ask(at, &address_query(7, 300)).await, 7, 300));
+        assert_eq!(code(&ask(at, &query(8, "www.example.com")).await), REFUSED);
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&framed(&address_query(9, 301))).await.unwrap();
+        assert!(is_answer(&read(&mut stream).await, 9, 301));
+    });
+}
+
+#[test]
+fn no_answer_is_mixed_with_another() {
+    const CLIENTS: u16 = 32;
+    const ROUNDS: u16 = 50;
+    served(rules(&[]), Patience::default(), async |_, at| {
+        let mut clients = tokio::task::JoinSet::new();
+        for client in 0..CLIENTS {
+            clients.spawn(async move {
+                let socket = self::client().await;
+                let mut stream = TcpStream::connect(at).await.unwrap();
+                for round in 0..ROUNDS {
+                    // Several questions at once, over both.
+                    let numbers = (0..4).map(|each| client * 1000 + round * 4 + each);
+                    let numbers: Vec<u16> = numbers.collect();
+                    for number in &numbers {
+                        let query = address_query(!number, *number);
+                        socket.send_to(&query, at).await.unwrap();
+                        stream.write_all(&framed(&query)).await.unwrap();
+                    }
+                    let mut open = numbers.clone();
+                    while !open.is_empty() {
+                        let reply = received(&socket).await;
+                        let before = open.len();
+                        open.retain(|number| !is_answer(&reply, !number, *number));
+                        assert_eq!(open.len() + 1, before, "{reply:?}");
+                    }
+                    for number in numbers {
+                        assert!(is_answer(&read(&mut stream).await, !number, number));
+                    }
+                }
+            });
+        }
+        while let Some(ended) = clients.join_next().await {
+            ended.unwrap();
+        }
+    });
+}
+
+#[test]
+fn garbage_disturbs_nobody() {
+    served(rules(&[]), Patience::default(), async |_, at| {
+        let socket = client().await;
+        let whole = address_query(1, 1);
+        for length in 0..whole.len() {
+            socket.send_to(&whole[..length], at).await.unwrap();
+        }
+        for byte in 0..=u8::MAX {
+            socket.send_to(&[byte; 64], at).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        for garbage in [&[0, 0][..], &[0, 1, 7], &framed(&[0xff; 40]), &framed(&whole[..20])] {
+            stream.write_all(garbage).await.unwrap();
+        }
+        stream.write_all(&framed(&address_query(3, 3))).await.unwrap();
+        loop {
+            let reply = read(&mut stream).await;
+            if reply[..2] == [0, 3] {
+                break assert!(is_answer(&reply, 3, 3));
+            }
+            assert_ne!(code(&reply), 0);
+        }
+    });
+}
+
+#[test]
+fn a_thousand_silent_connections_do_no_harm() {
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        let mut asking = TcpStream::connect(at).await.unwrap();
+        let mut silent = Vec::new();
+        for number in 0..1000 {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            // Half of them begin a question.
+            if number % 2 == 0 {
+                stream.write_all(&[0]).await.unwrap();
+            }
+            silent.push(stream);
+            if number % 50 == 0 {
+                // Who asks now and then stays.
+                asking.write_all(&framed(&address_query(1, number))).await.unwrap();
+                assert!(is_answer(&read(&mut asking).await, 1, number));
+            }
+        }
+        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        let mut another = TcpStream::connect(at).await.unwrap();
+        another.write_all(&framed(&address_query(3, 3))).await.unwrap();
+        assert!(is_answer(&read(&mut another).await, 3, 3));
+        assert!(dns.connections.len() <= connections::MOST_OF_ONE, "{}", dns.connections.len());
+        hung_up(&mut silent[0]).await;
+        drop((silent, asking, another));
+        while dns.connections.len() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn who_is_silent_is_hung_up_on() {
+    let short = Duration::from_millis(30);
+    let patience = Patience { idle: short, question: short, reply: PATIENCE };
+    served(rules(&[]), patience, async |dns, at| {
+        let mut idle = TcpStream::connect(at).await.unwrap();
+        let mut begun = TcpStream::connect(at).await.unwrap();
+        begun.write_all(&[0, 40, 1]).await.unwrap();
+        hung_up(&mut idle).await;
+        hung_up(&mut begun).await;
+        assert_eq!(dns.connections.len(), 0);
+    });
+}
+
+#[test]
+fn who_does_not_read_is_hung_up_on() {
+    let patience =
+        Patience { idle: PATIENCE, question: PATIENCE, reply: Duration::from_millis(30) };
+    served(rules(&[]), patience, async |dns, at| {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let questions = framed(&address_query(1, 1)).repeat(1000);
+        // What nobody reads fills both sides' buffers; then the connection is reset.
+        while stream.write_all(&questions).await.is_ok() {}
+        while dns.connections.len() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+    });
+}
+
+/// The reply of a recursor: its code, and one address.
+fn reply(query: &[u8], code: u8) -> Vec<u8> {
+    let mut reply = query.to_vec();
+    reply[2] |= 0x80;
+    reply[3] = code;
+    if code == 0 {
+        reply[7] = 1;
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 1]);
+    }
+    reply
+}
+
+/// A recursor that answers each question with these messages.
+async fn recursor(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = client().await;
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut query = [0; 1024];
+        loop {
+            let (length, from) = socket.recv_from(&mut query).await.unwrap();
+            for answer in answers(&query[..length]) {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+fn with_recursors(addresses: Vec<SocketAddr>, test: impl AsyncFnOnce(Arc<Dns>, SocketAddr)) {
+    served(rules(&addresses), Patience::default(), test);
+}
+
+/// What comes of a question when these are the recursors.
+async fn outcome(dns: &Dns, at: SocketAddr, recursors: &[SocketAddr]) -> Vec<u8> {
+    dns.reconfigure(&rules(recursors)).unwrap();
+    let asked = query(4242, "www.example.com");
+    let reply = ask(at, &asked).await;
+    assert_eq!(reply[..2], asked[..2]);
+    reply
+}
+
+#[test]
+fn recursors_are_asked_in_turn_and_liars_not_believed() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let honest = recursor(|query| vec![reply(query, 0)]).await;
+        let refusing = recursor(|query| vec![reply(query, REFUSED)]).await;
+        let silent = recursor(|_| Vec::new()).await;
+        let lying = recursor(|query| {
+            let mut other_id = reply(query, 0);
+            other_id[0] ^= 1;
+            let mut other_question = reply(query, 0);
+            other_question[14] ^= 1;
+            let question = query.to_vec();
+            vec![other_id, other_question, question, vec![7; 5], Vec::new()]
+        })
+        .await;
+        let flooding = recursor(|_| vec![vec![0; 20]; 100]).await;
+        let large = recursor(|query| {
+            let mut large = reply(query, 0);
+            large.resize(600, 0);
+            vec![large]
+        })
+        .await;
+        for first in [refusing, silent, lying, flooding, large] {
+            let reply = outcome(&dns, at, &[first, honest]).await;
+            assert!(reply.ends_with(&[198, 51, 100, 1]), "{reply:?}");
+            assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
+        }
+    });
+}
+
+#[test]
+fn a_cut_answer_is_passed_on_as_cut() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let cutting = recursor(|query| {
+            let mut cut = reply(query, 0);
+            cut[2] |= 2;
+            vec![cut]
+        })
+        .await;
+        assert_eq!(outcome(&dns, at, &[cutting]).await[2] & 2, 2);
+    });
+}
+
+#[test]
+fn over_tcp_recursors_are_asked_over_tcp() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        dns.reconfigure(&rules(&[listener.local_addr().unwrap()])).unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let query = read(&mut stream).await;
+                stream.write_all(&framed(&reply(&query, 0))).await.unwrap();
+            }
+        });
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&framed(&query(5, "www.example.com"))).await.unwrap();
+        stream.write_all(&framed(&address_query(6, 6))).await.unwrap();
+        assert!(read(&mut stream).await.ends_with(&[198, 51, 100, 1]));
+        assert!(is_answer(&read(&mut stream).await, 6, 6));
+    });
+}
+
+#[test]
+fn who_is_its_own_recursor_fails_and_serves_on() {
+    with_recursors(Vec::new(), async |dns, at| {
+        assert_eq!(code(&outcome(&dns, at, &[at]).await), SERVFAIL);
+        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+    });
+}
+
+#[test]
+fn too_many_questions_to_recursors_fail_at_once() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = asked.clone();
+        let counting = recursor(move |query| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            vec![reply(query, 0)]
+        })
+        .await;
+        let places = dns.recursions.acquire_many(RECURSIONS.try_into().unwrap()).await.unwrap();
+        assert_eq!(code(&outcome(&dns, at, &[counting]).await), SERVFAIL);
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        drop(places);
+        assert_eq!(code(&outcome(&dns, at, &[counting]).await), 0);
+    });
+}

@@ -1,0 +1,97 @@
+//! Questions over UDP: one loop a socket, which answers in place.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::dns::Transport;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::{Answer, Answerer, Ask, Dns};
+use crate::telemetry::Tally;
+
+/// Questions that are answered before others of the runtime have their turn.
+const IN_ONE_GO: usize = 64;
+/// The system's queue of a socket. Some 270 short questions have room, which are answered within
+/// milliseconds; those beyond it are lost, as they would be answered when nobody waits any more.
+const QUEUE_BYTES: usize = 106_496;
+/// After an error of the socket itself.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A socket at that address.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_recv_buffer_size(QUEUE_BYTES)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Answers what comes in, for ever.
+pub(super) async fn serve(socket: UdpSocket, dns: Arc<Dns>) {
+    let socket = Arc::new(socket);
+    let mut question = vec![0; usize::from(u16::MAX)];
+    let mut answerer = Answerer::new();
+    let mut tally = Tally::default();
+    loop {
+        if socket.readable().await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        serve_some(&socket, &dns, &mut question, &mut answerer, &mut tally);
+        dns.telemetry.dns_counted(&mut tally);
+        tokio::task::yield_now().await;
+    }
+}
+
+fn serve_some(
+    socket: &Arc<UdpSocket>,
+    dns: &Arc<Dns>,
+    question: &mut [u8],
+    answerer: &mut Answerer,
+    tally: &mut Tally,
+) {
+    let moment = dns.moment();
+    let mut before = Instant::now();
+    for _ in 0..IN_ONE_GO {
+        let (length, from) = match socket.try_recv_from(question) {
+            Ok(received) => received,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            // The fate of an earlier reply.
+            Err(_) => continue,
+        };
+        let Some(query) = question.get(..length) else { continue };
+        match answerer.answer(
+            &moment,
+            Transport::Udp,
+            from.ip().to_canonical(),
+            query,
+            &[],
+            &mut (),
+        ) {
+            Answer::Ready => {
+                // A reply that finds no room is lost, as it may be on its way.
+                let _ = socket.try_send_to(&answerer.reply, from);
+                let now = Instant::now();
+                dns.telemetry.dns_answered(tally, query, &answerer.reply, now - before);
+                before = now;
+            }
+            Answer::Ask(ask) => ask_others(socket, dns, ask, query, from),
+            Answer::Silent => {}
+        }
+    }
+}
+
+/// Others are asked meanwhile. How many such tasks there are is bounded by the places for them.
+fn ask_others(socket: &Arc<UdpSocket>, dns: &Arc<Dns>, ask: Ask, query: &[u8], from: SocketAddr) {
+    let (socket, dns, query) = (socket.clone(), dns.clone(), query.to_vec());
+    tokio::spawn(async move {
+        let started = Instant::now();
+        if let Some(reply) = dns.ask(ask, &query, Transport::Udp, from.ip().to_canonical()).await {
+            let _ = socket.send_to(&reply, from).await;
+            dns.count(&query, &reply, started);
+        }
+    });
+}
