@@ -10,21 +10,14 @@ use crate::packets::{bodies, takes_checksums};
 use crate::{Membership, Node, Time, limits};
 
 impl Membership {
-    /// Arms the timers of gossip while there is something to tell and somebody who might listen,
-    /// and that of probes while there is somebody to probe; at idle they wake nobody. A tick starts
-    /// at a random phase, as if it had always been running; what is new is gathered for a short
-    /// time and then sent on.
+    /// Arms the timers of gossip while there is something to tell and somebody who might listen;
+    /// at idle they wake nobody. The tick starts at a random phase, as if it had always been
+    /// running; what is new is gathered for a short time and then sent on.
     pub(crate) fn arm(&mut self, now: Time) {
-        let started = self.local().incarnation.0 > 0;
-        let company = self.table.len() > 1;
-        if !company {
-            self.timers.probe = None;
-        } else if self.timers.probe.is_none() && started {
-            self.timers.probe = self.random_phase(now, self.config.probe_interval);
-        }
-        if !company || self.broadcasts.is_empty() {
+        let wanted = !self.broadcasts.is_empty() && !self.is_alone();
+        if !wanted {
             self.timers.gossip = None;
-        } else if self.timers.gossip.is_none() && started {
+        } else if self.timers.gossip.is_none() && self.local().incarnation.0 > 0 {
             self.timers.gossip = self.random_phase(now, self.config.gossip_interval);
         }
         let others = self.table.live() > usize::from(self.local().is_live());

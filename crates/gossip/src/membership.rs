@@ -145,6 +145,7 @@ impl Membership {
             return;
         }
         self.announce(now, Incarnation(1), self.config.meta.clone(), None);
+        self.timers.probe = self.random_phase(now, self.config.probe_interval);
         self.timers.push_pull = self
             .random_phase(now, self.config.push_pull_interval)
             .map(|phase| phase + self.scaled_push_pull_interval());
@@ -169,6 +170,7 @@ impl Membership {
 
     /// Takes one input. Outputs are then to be drained with [`Self::poll_output`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        self.skip_probes(now);
         match input {
             Input::Timeout => self.timeout(now),
             Input::Packet { from, bytes } => self.packet(now, from, bytes),
@@ -191,7 +193,7 @@ impl Membership {
     /// When [`Input::Timeout`] is wanted next; a time that has passed means at once.
     pub fn next_timeout(&self) -> Option<Time> {
         [
-            self.timers.probe,
+            self.timers.probe.filter(|_| !self.is_alone()),
             self.timers.gossip,
             self.timers.eager,
             self.timers.push_pull,

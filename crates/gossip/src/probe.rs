@@ -1,6 +1,7 @@
 //! Asking one member after another whether it is there (specification A11).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use wire::message::gossip::{Ack, IndirectPing, Message, Nack, Ping, State, Suspect};
@@ -77,6 +78,23 @@ impl Prober {
 }
 
 impl Membership {
+    /// Whether nobody else is known, not even as dead.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.table.len() <= 1
+    }
+
+    /// Who is alone is not woken for probes: those that were due meanwhile fall out, and the others
+    /// come when they would have come.
+    pub(crate) fn skip_probes(&mut self, now: Time) {
+        let Some(due) = self.timers.probe.filter(|due| *due <= now && self.is_alone()) else {
+            return;
+        };
+        let interval = self.config.probe_interval.as_nanos().max(1);
+        let since = now.since(due).as_nanos() % interval;
+        let ahead = u64::try_from(interval - since).unwrap_or(u64::MAX);
+        self.timers.probe = Some(now + Duration::from_nanos(ahead));
+    }
+
     pub(crate) fn probe_timeout(&mut self, now: Time) {
         self.probe_stage(now);
         if let Some(due) = self.timers.probe.filter(|due| *due <= now) {
