@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Other people's programs in front of DNS: dig, dnsperf, and the resolvers of `docs/resolvers.md` as it configures them."""
+"""Other people's programs in front of DNS: dig, dnsperf, and the resolvers of `docs/resolvers.md` as it configures them.
+
+`addresses`: an agent that listens at all addresses of a machine answers from the one that was asked.
+"""
 
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -16,7 +20,8 @@ import server
 from harness import report, sandbox
 from harness.waiting import until
 
-PROGRAMS = {"dig": ("dig",), "dnsperf": ("dnsperf",), "dnsmasq": ("dig", "dnsmasq"), "unbound": ("dig", "unbound")}
+PROGRAMS = {"dig": ("dig",), "dnsperf": ("dnsperf",), "dnsmasq": ("dig", "dnsmasq"), "unbound": ("dig", "unbound"),
+            "addresses": ("ip",)}
 JOB_SECONDS = 90
 READY_SECONDS = 15
 INSTANCES = ["10.1.0.1", "10.1.0.2", "10.1.0.3"]
@@ -83,6 +88,29 @@ def unbound(path):
     return ["unbound", "-d", "-c", path]
 
 
+# From where, and whom: the address that the system would choose for the reply is another one.
+ASKED = {"0.0.0.0": [("127.0.0.1", "127.0.0.9")], "::": [("127.0.0.1", "127.0.0.9"), ("::1", "fd00::9")]}
+QUESTION = bytes.fromhex("12340100000100000000000003776562077365727669636506636f6e73756c0000010001")
+
+
+def from_where(own, asked):
+    """The address that the reply to one question comes from."""
+    family = socket.AF_INET6 if ":" in asked else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.settimeout(READY_SECONDS)
+        client.bind((own, 0))
+        client.sendto(QUESTION, (asked, 8600))
+        reply, sender = client.recvfrom(4096)
+    assert reply[:2] == QUESTION[:2] and reply[3] & 15 == 0 and reply[7] == len(INSTANCES), reply
+    return sender[0]
+
+
+def addresses(everywhere):
+    for own, asked in ASKED[everywhere]:
+        seen = from_where(own, asked)
+        assert seen == asked, f"at {everywhere}: {asked} was asked, {seen} replied"
+
+
 def in_front(words):
     """A resolver at port 53, which passes the zone on."""
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
@@ -95,15 +123,28 @@ def in_front(words):
 
 
 def play(job, program, directory):
-    agent = server.Server(program, directory, ("-dev", "-client=127.0.0.1"))
+    if job == "addresses":
+        subprocess.run(["ip", "address", "add", "fd00::9/128", "dev", "lo"], check=True)
+        for number, everywhere in enumerate(ASKED):
+            own = os.path.join(directory, str(number))
+            os.mkdir(own)
+            serve(program, own, everywhere, lambda at=everywhere: addresses(at))
+        return
+    path = os.path.join(directory, "resolver.conf")
+    test = {"dig": lambda: answers(8600), "dnsperf": lambda: perf(directory),
+            "dnsmasq": lambda: in_front(dnsmasq(path)), "unbound": lambda: in_front(unbound(path))}[job]
+    serve(program, directory, "127.0.0.1", test)
+
+
+def serve(program, directory, client, test):
+    """Runs a test against an agent with some instances."""
+    agent = server.Server(program, directory, ("-dev", f"-client={client}"))
     try:
         agent.start()
         for number, address in enumerate(INSTANCES, 1):
             service = {"Service": "web", "Address": address, "Port": 80, "Tags": ["v1"]}
             agent.write("/v1/catalog/register", {"Node": f"host-{number}", "Address": address, "Service": service})
-        path = os.path.join(directory, "resolver.conf")
-        {"dig": lambda: answers(8600), "dnsperf": lambda: perf(directory), "dnsmasq": lambda: in_front(dnsmasq(path)),
-         "unbound": lambda: in_front(unbound(path))}[job]()
+        test()
     finally:
         agent.kill()
 

@@ -11,6 +11,7 @@
 //! who asks more than can be answered loses questions at once instead of getting old answers.
 
 mod connections;
+mod datagrams;
 mod explain;
 mod moment;
 mod recursors;
@@ -52,6 +53,8 @@ pub(crate) struct Dns {
     recursions: Semaphore,
     connections: Connections,
     patience: Patience,
+    /// Whether somebody leads.
+    leads: fn(&Store) -> bool,
     /// Of all TCP connections.
     answerer: Mutex<Answerer>,
 }
@@ -91,8 +94,9 @@ enum Answer {
 enum Ask {
     /// The question itself.
     Question,
-    /// For a name that the answer leads to.
-    Name(Box<[u8]>),
+    /// For a name that the answer leads to. The numbers are those that the answer was made with:
+    /// with others the next one may lead elsewhere.
+    Name(Box<[u8]>, SmallRng),
 }
 
 /// Makes answers; what it needs for that is kept from one to the next.
@@ -127,10 +131,11 @@ impl Answerer {
         };
         let Self { scratch, random, reply } = self;
         let config = &moment.active.config;
+        let before = random.clone();
         match answer(config, &view, query, random, scratch, observer, reply) {
             Outcome::Answered => Answer::Ready,
             Outcome::Recurse => Answer::Ask(Ask::Question),
-            Outcome::Chase => Answer::Ask(Ask::Name(scratch.wanted().into())),
+            Outcome::Chase => Answer::Ask(Ask::Name(scratch.wanted().into(), before)),
             Outcome::Silent => Answer::Silent,
         }
     }
@@ -151,6 +156,7 @@ impl Dns {
             recursions: Semaphore::new(RECURSIONS),
             connections: Connections::default(),
             patience: Patience::default(),
+            leads: |store| store.status().is_leader,
             answerer: Mutex::new(Answerer::new()),
         })
     }
@@ -193,13 +199,17 @@ impl Dns {
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
-            let name = match ask {
+            let (name, random) = match ask {
                 Ask::Question => {
                     let reply = active.recursors.forward(query, transport).await;
-                    return Some(reply.unwrap_or_else(|| failed(query)));
+                    return Some(reply.unwrap_or_else(|| {
+                        self.telemetry.dns_recursion_failed();
+                        failed(query)
+                    }));
                 }
-                Ask::Name(name) => name,
+                Ask::Name(name, random) => (name, random),
             };
+            answerer.random = random;
             let reply = active.recursors.chase(&name).await;
             found.push((name, reply));
             let answer = {

@@ -54,8 +54,8 @@ impl Drop for Entry {
 }
 
 impl Connections {
-    /// Serves one more connection by a task of its own.
-    pub(super) fn admit<F>(&self, from: IpAddr, serve: impl FnOnce(Used) -> F)
+    /// Serves one more connection by a task of its own; whether another one had to go for it.
+    pub(super) fn admit<F>(&self, from: IpAddr, serve: impl FnOnce(Used) -> F) -> bool
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -71,9 +71,11 @@ impl Connections {
         });
         open.push(Open { id, from, last, task: task.abort_handle() });
         drop(open);
+        let crowded = ended.is_some();
         if let Some(ended) = ended {
             ended.task.abort();
         }
+        crowded
     }
 
     /// Takes the one off that has to go for a connection from there.

@@ -78,7 +78,8 @@ impl Dns {
                 answerer.answer(&moment, transport, source, query, &foreign, &mut trace)
             };
             match answer {
-                Answer::Ask(Ask::Name(name)) => {
+                Answer::Ask(Ask::Name(name, random)) => {
+                    answerer.random = random;
                     let reply = active.recursors.chase(&name).await;
                     found.push((name, reply));
                 }

@@ -54,7 +54,7 @@ impl Dns {
 
     /// Now, with settings of before.
     pub(super) fn moment_of(&self, active: Arc<Active>) -> Moment {
-        let age = self.leadership.age(self.store.status().is_leader);
+        let age = self.leadership.age((self.leads)(&self.store));
         let bound = if active.allow_stale { active.max_stale } else { Duration::ZERO };
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Moment {

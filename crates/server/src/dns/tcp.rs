@@ -56,10 +56,13 @@ pub(super) async fn serve(listener: TcpListener, dns: Arc<Dns>) {
             Ok((stream, from)) => {
                 let from = from.ip().to_canonical();
                 let server = dns.clone();
-                dns.connections.admit(from, |used| async move {
+                let crowded = dns.connections.admit(from, |used| async move {
                     // A connection that breaks is over; there is nobody to tell.
                     let _ = converse(stream, from, &server, &used).await;
                 });
+                if crowded {
+                    dns.telemetry.dns_connection_crowded();
+                }
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -79,13 +82,28 @@ async fn converse(stream: TcpStream, from: IpAddr, dns: &Dns, used: &Used) -> io
         query.clear();
         // It grows with what comes, not with what is announced.
         let mut whole = (&mut stream).take(length.into());
-        timeout(question, whole.read_to_end(&mut query)).await??;
+        in_time(dns, question, whole.read_to_end(&mut query)).await?;
         if query.len() != usize::from(length) {
             return Ok(());
         }
         if answer(dns, from, &query, &mut frame).await {
-            timeout(reply, stream.get_mut().write_all(&frame)).await??;
+            in_time(dns, reply, stream.get_mut().write_all(&frame)).await?;
             used.now();
+        }
+    }
+}
+
+/// What others do within a time; who does not is counted.
+async fn in_time<T>(
+    dns: &Dns,
+    time: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    match timeout(time, work).await {
+        Ok(done) => done,
+        Err(elapsed) => {
+            dns.telemetry.dns_connection_slow();
+            Err(elapsed.into())
         }
     }
 }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use agent::telemetry::Naming;
+use catalog::{Command, Node, Register, Service};
 use settings::RecursorStrategy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -14,7 +16,9 @@ use super::*;
 use crate::store::with_store;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const NOERROR: u8 = 0;
 const SERVFAIL: u8 = 2;
+const NXDOMAIN: u8 = 3;
 const REFUSED: u8 = 5;
 
 fn rules(recursors: &[SocketAddr]) -> DnsRules {
@@ -30,9 +34,20 @@ fn rules(recursors: &[SocketAddr]) -> DnsRules {
 
 /// Runs a test against a server at an address of its own.
 fn served(rules: DnsRules, patience: Patience, test: impl AsyncFnOnce(Arc<Dns>, SocketAddr)) {
+    led(rules, patience, |_| true, test);
+}
+
+/// The same, where somebody leads only if that is said.
+fn led(
+    rules: DnsRules,
+    patience: Patience,
+    leads: fn(&Store) -> bool,
+    test: impl AsyncFnOnce(Arc<Dns>, SocketAddr),
+) {
     with_store(async |store| {
-        let telemetry = Arc::new(Telemetry::new(agent::telemetry::Naming::default(), "n1"));
-        let dns = Dns { patience, ..Dns::new(&rules, store, telemetry).unwrap() };
+        let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
+        let telemetry = Arc::new(Telemetry::new(naming, "n1"));
+        let dns = Dns { patience, leads, ..Dns::new(&rules, store, telemetry).unwrap() };
         let dns = Arc::new(dns);
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
@@ -67,6 +82,16 @@ fn is_answer(reply: &[u8], id: u16, number: u16) -> bool {
     let [high, low] = number.to_be_bytes();
     reply[..2] == id.to_be_bytes() && code(reply) == 0 && reply.ends_with(&[10, 0, high, low])
 }
+
+/// How often something was counted.
+fn counted(dns: &Dns, what: &str) -> u64 {
+    let text = dns.telemetry.metrics().prometheus(&[]);
+    let line = text.lines().find(|line| !line.starts_with('#') && line.contains(what));
+    line.and_then(|line| line.rsplit(' ').next()).map_or(0, |number| number.parse().unwrap())
+}
+
+const CROWDED: &str = "dns_connection_dropped{reason=\"crowded\"}";
+const SLOW: &str = "dns_connection_dropped{reason=\"slow\"}";
 
 async fn client() -> UdpSocket {
     UdpSocket::bind(any_port()).await.unwrap()
@@ -154,7 +179,7 @@ fn no_answer_is_mixed_with_another() {
 
 #[test]
 fn garbage_disturbs_nobody() {
-    served(rules(&[]), Patience::default(), async |_, at| {
+    served(rules(&[]), Patience::default(), async |dns, at| {
         let socket = client().await;
         let whole = address_query(1, 1);
         for length in 0..whole.len() {
@@ -177,6 +202,7 @@ fn garbage_disturbs_nobody() {
             }
             assert_ne!(code(&reply), 0);
         }
+        assert!(counted(&dns, "dns_malformed_query") > 2);
     });
 }
 
@@ -203,6 +229,8 @@ fn a_thousand_silent_connections_do_no_harm() {
         another.write_all(&framed(&address_query(3, 3))).await.unwrap();
         assert!(is_answer(&read(&mut another).await, 3, 3));
         assert!(dns.connections.len() <= connections::MOST_OF_ONE, "{}", dns.connections.len());
+        // Two ask; the others that have no place had to go.
+        assert_eq!(counted(&dns, CROWDED), 1002 - connections::MOST_OF_ONE as u64);
         hung_up(&mut silent[0]).await;
         drop((silent, asking, another));
         while dns.connections.len() > 0 {
@@ -222,6 +250,7 @@ fn who_is_silent_is_hung_up_on() {
         hung_up(&mut idle).await;
         hung_up(&mut begun).await;
         assert_eq!(dns.connections.len(), 0);
+        assert_eq!(counted(&dns, SLOW), 1, "who has asked nothing may go");
     });
 }
 
@@ -237,7 +266,95 @@ fn who_does_not_read_is_hung_up_on() {
         while dns.connections.len() > 0 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(counted(&dns, SLOW), 1);
         assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+    });
+}
+
+/// As `no-leader` of the recordings has it.
+#[test]
+fn without_a_leader_only_what_needs_no_state_is_answered() {
+    led(
+        rules(&[]),
+        Patience::default(),
+        |_| false,
+        async |_, at| {
+            for (name, wanted) in [
+                ("n1.node.consul", SERVFAIL),
+                ("web.service.consul", SERVFAIL),
+                ("pq.query.consul", SERVFAIL),
+                ("web.virtual.consul", SERVFAIL),
+                ("1.0.0.127.in-addr.arpa", SERVFAIL),
+                ("x.y.consul", NXDOMAIN),
+                ("web.service.dc9.consul", NXDOMAIN),
+                ("0a010203.addr.consul", NOERROR),
+                ("www.example.com", REFUSED),
+            ] {
+                assert_eq!(code(&ask(at, &query(1, name)).await), wanted, "{name}");
+            }
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(&framed(&query(2, "web.service.consul"))).await.unwrap();
+            assert_eq!(code(&read(&mut stream).await), SERVFAIL);
+        },
+    );
+}
+
+#[test]
+fn when_the_leader_is_gone_old_answers_last_as_long_as_they_may() {
+    static LEADS: AtomicBool = AtomicBool::new(true);
+    let leads = |_: &Store| LEADS.load(Ordering::Relaxed);
+    led(rules(&[]), Patience::default(), leads, async |dns, at| {
+        let asked = query(1, "absent.node.consul");
+        assert_eq!(code(&ask(at, &asked).await), NXDOMAIN);
+        LEADS.store(false, Ordering::Relaxed);
+        assert_eq!(code(&ask(at, &asked).await), NXDOMAIN);
+        for (allow_stale, max_stale) in [(false, PATIENCE), (true, Duration::from_millis(1))] {
+            dns.reconfigure(&DnsRules { allow_stale, max_stale, ..rules(&[]) }).unwrap();
+            // A leader who has just gone is none of a time before.
+            while code(&ask(at, &asked).await) != SERVFAIL {}
+        }
+        dns.reconfigure(&rules(&[])).unwrap();
+        assert_eq!(code(&ask(at, &asked).await), NXDOMAIN);
+        dns.reconfigure(&DnsRules { allow_stale: false, ..rules(&[]) }).unwrap();
+        LEADS.store(true, Ordering::Relaxed);
+        assert_eq!(code(&ask(at, &asked).await), NXDOMAIN);
+    });
+}
+
+/// Names that instances lead to are those of one choice, however often it is made again.
+#[test]
+fn one_choice_of_instances_asks_recursors_for_one_name() {
+    with_recursors(Vec::new(), async |dns, at| {
+        for number in 0..16 {
+            let node = format!("n{number}");
+            let service = Service {
+                node: (&*node).into(),
+                id: "web".into(),
+                name: "web".into(),
+                address: format!("host{number}.example.com").into(),
+                ..Service::default()
+            };
+            let register = Register {
+                node: Node { name: (&*node).into(), address: "10.0.0.1".into(), ..Node::default() },
+                skip_node_update: false,
+                service: Some(Box::new(service)),
+                checks: [].into(),
+            };
+            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+        }
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = asked.clone();
+        let counting = recursor(move |query| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            vec![reply(query, 0)]
+        })
+        .await;
+        dns.reconfigure(&rules(&[counting])).unwrap();
+        for round in 1..=10 {
+            let reply = ask(at, &query(1, "web.service.consul")).await;
+            assert!(reply.ends_with(&[198, 51, 100, 1]), "{reply:?}");
+            assert_eq!(asked.load(Ordering::Relaxed), round);
+        }
     });
 }
 
@@ -309,6 +426,7 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             assert!(reply.ends_with(&[198, 51, 100, 1]), "{reply:?}");
             assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
         }
+        assert_eq!(counted(&dns, "dns_recursion_failed"), 5);
     });
 }
 

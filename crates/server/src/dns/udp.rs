@@ -9,6 +9,7 @@ use ::dns::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use super::datagrams::{Asker, Datagrams, Room};
 use super::{Answer, Answerer, Ask, Dns};
 use crate::telemetry::Tally;
 
@@ -21,18 +22,18 @@ const QUEUE_BYTES: usize = 106_496;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A socket at that address.
-pub(super) fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<Datagrams> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(QUEUE_BYTES)?;
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Datagrams::new(UdpSocket::from_std(socket.into())?, address)
 }
 
 /// Answers what comes in, for ever.
-pub(super) async fn serve(socket: UdpSocket, dns: Arc<Dns>) {
+pub(super) async fn serve(socket: Datagrams, dns: Arc<Dns>) {
     let socket = Arc::new(socket);
-    let mut question = vec![0; usize::from(u16::MAX)];
+    let mut room = Room::default();
     let mut answerer = Answerer::new();
     let mut tally = Tally::default();
     loop {
@@ -40,57 +41,59 @@ pub(super) async fn serve(socket: UdpSocket, dns: Arc<Dns>) {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
-        serve_some(&socket, &dns, &mut question, &mut answerer, &mut tally);
+        serve_some(&socket, &dns, &mut room, &mut answerer, &mut tally);
         dns.telemetry.dns_counted(&mut tally);
         tokio::task::yield_now().await;
     }
 }
 
 fn serve_some(
-    socket: &Arc<UdpSocket>,
+    socket: &Arc<Datagrams>,
     dns: &Arc<Dns>,
-    question: &mut [u8],
+    room: &mut Room,
     answerer: &mut Answerer,
     tally: &mut Tally,
 ) {
     let moment = dns.moment();
     let mut before = Instant::now();
     for _ in 0..IN_ONE_GO {
-        let (length, from) = match socket.try_recv_from(question) {
+        let (length, asker) = match socket.try_receive(room) {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             // The fate of an earlier reply.
             Err(_) => continue,
         };
-        let Some(query) = question.get(..length) else { continue };
+        let Some(query) = room.message.get(..length) else { continue };
         match answerer.answer(
             &moment,
             Transport::Udp,
-            from.ip().to_canonical(),
+            asker.from.ip().to_canonical(),
             query,
             &[],
             &mut (),
         ) {
             Answer::Ready => {
                 // A reply that finds no room is lost, as it may be on its way.
-                let _ = socket.try_send_to(&answerer.reply, from);
+                let _ = socket.try_reply(&answerer.reply, &asker);
                 let now = Instant::now();
                 dns.telemetry.dns_answered(tally, query, &answerer.reply, now - before);
                 before = now;
             }
-            Answer::Ask(ask) => ask_others(socket, dns, ask, query, from),
+            Answer::Ask(ask) => ask_others(socket, dns, ask, query, asker),
             Answer::Silent => {}
         }
     }
 }
 
 /// Others are asked meanwhile. How many such tasks there are is bounded by the places for them.
-fn ask_others(socket: &Arc<UdpSocket>, dns: &Arc<Dns>, ask: Ask, query: &[u8], from: SocketAddr) {
+fn ask_others(socket: &Arc<Datagrams>, dns: &Arc<Dns>, ask: Ask, query: &[u8], asker: Asker) {
     let (socket, dns, query) = (socket.clone(), dns.clone(), query.to_vec());
     tokio::spawn(async move {
         let started = Instant::now();
-        if let Some(reply) = dns.ask(ask, &query, Transport::Udp, from.ip().to_canonical()).await {
-            let _ = socket.send_to(&reply, from).await;
+        if let Some(reply) =
+            dns.ask(ask, &query, Transport::Udp, asker.from.ip().to_canonical()).await
+        {
+            let _ = socket.reply(&reply, &asker).await;
             dns.count(&query, &reply, started);
         }
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::telemetry::{Kind, Metrics, Series, milliseconds};
+use agent::telemetry::{Kind, Label, Metrics, Series, milliseconds};
 
 use super::Telemetry;
 
@@ -15,15 +15,24 @@ pub(super) struct Questions {
     domain: Series,
     reverse: Series,
     refused: Series,
+    failed: Series,
+    malformed: Series,
+    crowded: Series,
+    slow: Series,
 }
 
 impl Questions {
     pub(super) fn new(metrics: &Metrics, node: &str) -> Self {
         let sample = |name: &str| metrics.enter(Kind::Sample, name, &[("node", node.into())]);
+        let count = |name, labels: &[Label]| metrics.enter(Kind::Counter, name, labels);
         Self {
             domain: sample("dns.domain_query"),
             reverse: sample("dns.ptr_query"),
-            refused: metrics.enter(Kind::Counter, "dns.recursion_refused", &[]),
+            refused: count("dns.recursion_refused", &[]),
+            failed: count("dns.recursion_failed", &[]),
+            malformed: count("dns.malformed_query", &[]),
+            crowded: count("dns.connection_dropped", &[("reason", "crowded".into())]),
+            slow: count("dns.connection_dropped", &[("reason", "slow".into())]),
         }
     }
 }
@@ -36,7 +45,7 @@ pub(crate) struct Tally {
 
 impl Telemetry {
     /// Notes a question that was answered. One about a name of somebody else does not count, unless
-    /// it is one about an address.
+    /// it is one about an address. What is no question has no time.
     pub(crate) fn dns_answered(
         &self,
         tally: &mut Tally,
@@ -48,6 +57,9 @@ impl Telemetry {
         let series = match ends_in_arpa(query) {
             true => questions.reverse,
             false if is_authoritative(reply) => questions.domain,
+            false if is_malformed(reply) => {
+                return tally.values.push((questions.malformed, 1.0));
+            }
             false => return,
         };
         tally.values.push((series, milliseconds(took)));
@@ -64,10 +76,33 @@ impl Telemetry {
     pub(crate) fn dns_recursion_refused(&self) {
         self.metrics.record([(self.questions.refused, 1.0)]);
     }
+
+    /// Counts a question that no recursor has answered.
+    pub(crate) fn dns_recursion_failed(&self) {
+        self.metrics.record([(self.questions.failed, 1.0)]);
+    }
+
+    /// Counts a connection that was closed as there were too many.
+    pub(crate) fn dns_connection_crowded(&self) {
+        self.metrics.record([(self.questions.crowded, 1.0)]);
+    }
+
+    /// Counts a connection that was closed as its question did not come, or its reply was not taken.
+    pub(crate) fn dns_connection_slow(&self) {
+        self.metrics.record([(self.questions.slow, 1.0)]);
+    }
 }
 
 fn is_authoritative(reply: &[u8]) -> bool {
     reply.get(2).is_some_and(|flags| flags & 4 != 0)
+}
+
+/// Whether it says that the message was no question that anybody could answer.
+fn is_malformed(reply: &[u8]) -> bool {
+    const FORMAT_ERROR: u8 = 1;
+    const NOT_IMPLEMENTED: u8 = 4;
+    let code = reply.get(3).map(|flags| flags & 15);
+    matches!(code, Some(FORMAT_ERROR | NOT_IMPLEMENTED))
 }
 
 fn ends_in_arpa(query: &[u8]) -> bool {
