@@ -30,8 +30,12 @@ pub fn find(path: &str) -> Option<Found> {
         let endpoint = ENDPOINTS.get(index)?;
         Some(Found { endpoint, index, tail: path.len() - endpoint.path.len() })
     };
-    let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').take(SLASHES);
-    row(path).or_else(|| slashes.filter_map(|(at, _)| row(&path[..=at])).last())
+    row(path).or_else(|| {
+        let mut ends = [0; SLASHES];
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let count = ends.iter_mut().zip(slashes).map(|(end, (at, _))| *end = at + 1).count();
+        ends.iter().take(count).rev().find_map(|end| row(&path[..*end]))
+    })
 }
 
 const ACL_OFF: Handler = Off(401, "ACL support disabled");

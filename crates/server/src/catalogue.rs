@@ -1,6 +1,6 @@
 //! The catalogue behind the log: what applies commands, what readers see, and who waits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,9 +34,68 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     watches: Watches,
-    readers: HashMap<WatchId, Arc<Notify>>,
+    /// Those who wait for the same are one group: ten thousand of them are entered once.
+    groups: BTreeMap<Arc<[Watch]>, Group>,
+    changes: HashMap<WatchId, Arc<Changes>>,
+    /// How many wait in all groups.
+    count: usize,
     /// For the one who keeps their times.
     sessions: BTreeSet<SessionId>,
+}
+
+struct Group {
+    id: WatchId,
+    watches: Arc<[Watch]>,
+    changes: Arc<Changes>,
+    count: usize,
+}
+
+/// What happened to something that a group waits for.
+#[derive(Default)]
+struct Changes {
+    /// How often it was touched.
+    count: AtomicU64,
+    woken: Notify,
+}
+
+impl Changes {
+    fn one_more(&self) {
+        self.count.fetch_add(1, Ordering::Release);
+        self.woken.notify_waiters();
+    }
+}
+
+impl Waiting {
+    /// Who is to be told of these changes.
+    fn touched(&self, touched: &[Key]) -> Vec<Arc<Changes>> {
+        let woken = self.watches.wake(touched).into_iter();
+        woken.filter_map(|id| self.changes.get(&id).cloned()).collect()
+    }
+
+    fn enter(&mut self, watches: &[Watch]) -> (Arc<[Watch]>, Arc<Changes>) {
+        self.count += 1;
+        if let Some(group) = self.groups.get_mut(watches) {
+            group.count += 1;
+            return (group.watches.clone(), group.changes.clone());
+        }
+        let (watches, changes): (Arc<[Watch]>, Arc<Changes>) = (watches.into(), Arc::default());
+        let id = self.watches.add(watches.iter().cloned());
+        self.changes.insert(id, changes.clone());
+        let group = Group { id, watches: watches.clone(), changes: changes.clone(), count: 1 };
+        self.groups.insert(watches.clone(), group);
+        (watches, changes)
+    }
+
+    fn leave(&mut self, watches: &[Watch]) {
+        let Some(group) = self.groups.get_mut(watches) else { return };
+        self.count -= 1;
+        group.count -= 1;
+        if group.count == 0 {
+            self.watches.remove(group.id);
+            self.changes.remove(&group.id);
+            self.groups.remove(watches);
+        }
+    }
 }
 
 impl Catalogue {
@@ -61,18 +120,15 @@ impl Catalogue {
     }
 
     /// Enters somebody who waits for a change of any of `watches`.
-    pub(crate) fn watch(&self, watches: Vec<Watch>) -> Watching {
-        let woken = Arc::new(Notify::new());
-        let mut waiting = self.waiting();
-        let id = waiting.watches.add(watches);
-        waiting.readers.insert(id, woken.clone());
-        drop(waiting);
-        Watching { catalogue: self.clone(), id, woken }
+    pub(crate) fn watch(&self, watches: &[Watch]) -> Watching {
+        let (watches, changes) = self.waiting().enter(watches);
+        let seen = changes.count.load(Ordering::Acquire);
+        Watching { catalogue: self.clone(), watches, changes, seen }
     }
 
     /// How many wait.
     pub(crate) fn watchers(&self) -> usize {
-        self.waiting().watches.len()
+        self.waiting().count
     }
 
     /// Short, and never across an await.
@@ -88,11 +144,9 @@ impl Catalogue {
             Key::Session(id) => Some(*id),
             _ => None,
         }));
-        for id in waiting.watches.wake(touched) {
-            if let Some(reader) = waiting.readers.get(&id) {
-                reader.notify_one();
-            }
-        }
+        let woken = waiting.touched(touched);
+        drop(waiting);
+        woken.iter().for_each(|changes| changes.one_more());
     }
 
     /// Publishes a state that has nothing to do with the one before, and wakes everybody.
@@ -100,31 +154,39 @@ impl Catalogue {
         self.shared.published.store(Arc::new(snapshot));
         self.shared.answers.clear();
         self.shared.replaced.fetch_add(1, Ordering::Release);
-        for reader in self.waiting().readers.values() {
-            reader.notify_one();
-        }
+        let everybody: Vec<_> = self.waiting().changes.values().cloned().collect();
+        everybody.iter().for_each(|changes| changes.one_more());
     }
 }
 
 /// Somebody who waits. Who is dropped waits no more.
 pub(crate) struct Watching {
     catalogue: Catalogue,
-    id: WatchId,
-    woken: Arc<Notify>,
+    watches: Arc<[Watch]>,
+    changes: Arc<Changes>,
+    /// How many changes there were when this was made or last returned.
+    seen: u64,
 }
 
 impl Watching {
     /// Returns when something that is watched was touched since this was made or last returned.
-    pub(crate) async fn woken(&self) {
-        self.woken.notified().await;
+    pub(crate) async fn woken(&mut self) {
+        loop {
+            // Whatever comes after it was made ends it.
+            let next = self.changes.woken.notified();
+            let count = self.changes.count.load(Ordering::Acquire);
+            if count != self.seen {
+                self.seen = count;
+                return;
+            }
+            next.await;
+        }
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        let mut waiting = self.catalogue.waiting();
-        waiting.watches.remove(self.id);
-        waiting.readers.remove(&self.id);
+        self.catalogue.waiting().leave(&self.watches);
     }
 }
 

@@ -100,11 +100,11 @@ async fn mirror<F: Future<Output = ()>>(
     }
     let node = NodeName::from(&*definition.alias_node).fold();
     let service = ServiceId::from(&*definition.alias_service);
-    let watches = vec![
+    let watches = [
         catalog::Watch::Key(catalog::Key::NodeChecks(node.clone())),
         catalog::Watch::Key(catalog::Key::NodeServices(node.clone())),
     ];
-    let changes = catalogue.watch(watches);
+    let mut changes = catalogue.watch(&watches);
     let mut said = None;
     loop {
         let now = aliased(catalogue, &node, &service, definition);

@@ -103,7 +103,7 @@ impl SessionTimers {
     /// Ends sessions whose time is over, for ever.
     pub(crate) async fn run(self, store: Store) {
         let catalogue = store.catalogue();
-        let changes = catalogue.watch(vec![Watch::Any(Kind::Sessions)]);
+        let mut changes = catalogue.watch(&[Watch::Any(Kind::Sessions)]);
         let mut followed = None;
         loop {
             self.follow(catalogue, &mut followed);

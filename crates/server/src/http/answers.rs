@@ -15,7 +15,7 @@ const ANSWERS: usize = 64;
 /// Bytes of all bodies that are kept, and of the requests for them.
 const BYTES: usize = 4 << 20;
 /// Shorter bodies are sooner made than looked for, unless many are waiting for them.
-const LONG_BYTES: usize = 4 << 10;
+const LONG_BYTES: usize = 1 << 10;
 
 /// An answer, and of which state.
 pub(super) struct Evaluated {
@@ -40,11 +40,17 @@ impl Evaluated {
         })
     }
 
-    /// The answer, copied if others have it too; its bytes are not.
+    /// The answer for who asked: what it was made of is no part of it. It is copied if others
+    /// have it too; its bytes are not.
     pub(super) fn into_answer(self: Arc<Self>) -> Answer {
         match Arc::try_unwrap(self) {
             Ok(own) => own.answer,
-            Err(shared) => shared.answer.clone(),
+            Err(shared) => {
+                let Answer { status, ref body, index, watches: _, meta, ref headers } =
+                    shared.answer;
+                let (body, headers) = (body.clone(), headers.clone());
+                Answer { status, body, index, watches: Vec::new(), meta, headers }
+            }
         }
     }
 }

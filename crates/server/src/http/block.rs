@@ -84,7 +84,8 @@ impl Asked<'_> {
         replaced: u64,
     ) -> Result<Answer, Failure> {
         let (mut index, mut seen, print) = (first.answer.index, first.seen, first.print());
-        let mut watching = self.catalogue.watch(first.into_answer().watches);
+        let mut watching = self.catalogue.watch(&first.answer.watches);
+        drop(first);
         loop {
             // What was written before this one watched woke nobody.
             let in_time = self.catalogue.read().index().0 != seen
@@ -102,7 +103,7 @@ impl Asked<'_> {
                 return Ok(Answer { index, ..now.into_answer() });
             }
             (index, seen) = (now.answer.index, now.seen);
-            watching = self.catalogue.watch(now.into_answer().watches);
+            watching = self.catalogue.watch(&now.answer.watches);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The body of a request, as it comes and within its limit.
 
-use api::{Endpoint, Method};
+use api::Endpoint;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -11,8 +11,7 @@ use crate::limits::{BODY_BYTES, BODY_SILENCE, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN
 
 /// What is left of a body.
 pub(crate) struct Pieces {
-    /// Nothing where none is looked at.
-    body: Option<Incoming>,
+    body: Incoming,
     taken: usize,
     limit: usize,
     page: &'static str,
@@ -26,7 +25,6 @@ impl Pieces {
     /// The answer to one that says that it is too long.
     pub(super) fn new(
         endpoint: &Endpoint,
-        method: Method,
         agent: &api::Agent,
         body: Incoming,
     ) -> Result<Self, Reply> {
@@ -37,12 +35,9 @@ impl Pieces {
             _ => (BODY_BYTES, ""),
         };
         let size = body.size_hint().exact();
-        let body = (method != Method::Get).then_some(body);
         let pieces = Self { body, taken: 0, limit, page };
         match size {
-            Some(size) if size > limit as u64 && method != Method::Get => {
-                Err(pieces.too_large(size))
-            }
+            Some(size) if size > limit as u64 => Err(pieces.too_large(size)),
             _ => Ok(pieces),
         }
     }
@@ -59,9 +54,8 @@ impl Pieces {
     ///
     /// The answer to who sends too much, nothing for too long, or something else than a body.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Reply> {
-        let Some(body) = &mut self.body else { return Ok(None) };
         loop {
-            let frame = timeout(BODY_SILENCE, body.frame()).await;
+            let frame = timeout(BODY_SILENCE, self.body.frame()).await;
             let frame = frame.map_err(|_| closing(408, "408 Request Timeout"))?;
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|_| closing(500, "invalid byte in chunk length"))?;

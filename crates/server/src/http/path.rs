@@ -1,10 +1,12 @@
 //! Paths as Go's router sees them.
 
+use std::borrow::Cow;
+
 /// What a path comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Path {
+pub(crate) enum Path<'a> {
     /// Usable: the decoded bytes.
-    Clean(Vec<u8>),
+    Clean(Cow<'a, [u8]>),
     /// Written in a roundabout way; this is the straight one, decoded.
     Roundabout(Vec<u8>),
     /// An escape is broken.
@@ -14,9 +16,9 @@ pub(crate) enum Path {
 }
 
 /// Decodes a path and looks at what is in it.
-pub(crate) fn read(raw: &str, unprintable_allowed: bool) -> Path {
+pub(crate) fn read(raw: &str, unprintable_allowed: bool) -> Path<'_> {
     if is_straight(raw) {
-        return Path::Clean(raw.into());
+        return Path::Clean(raw.as_bytes().into());
     }
     let Some(decoded) = api::percent_decode(raw) else { return Path::Broken };
     let text = String::from_utf8_lossy(&decoded);
@@ -24,7 +26,7 @@ pub(crate) fn read(raw: &str, unprintable_allowed: bool) -> Path {
         return Path::Unprintable;
     }
     let clean = clean(&decoded);
-    if clean == decoded { Path::Clean(decoded) } else { Path::Roundabout(clean) }
+    if clean == decoded { Path::Clean(decoded.into()) } else { Path::Roundabout(clean) }
 }
 
 /// Whether nothing is to be decoded, cleaned or hidden, as with almost every path.
@@ -99,7 +101,7 @@ mod tests {
             ("/../../x", "/x"),
         ] {
             assert_eq!(straight(from), to, "{from}");
-            let is_clean = read(from, false) == Path::Clean(to.into());
+            let is_clean = read(from, false) == Path::Clean(to.as_bytes().into());
             assert_eq!(is_clean, from == to, "{from}");
         }
     }
@@ -109,8 +111,8 @@ mod tests {
         assert_eq!(read("/v1/kv/%zz", false), Path::Broken);
         assert_eq!(read("/v1/kv/%00", false), Path::Unprintable);
         assert_eq!(read("/v1/kv/%C2%A0", false), Path::Unprintable);
-        assert_eq!(read("/v1/kv/%00", true), Path::Clean(b"/v1/kv/\0".to_vec()));
-        assert_eq!(read("/v1/kv/%ff%20", false), Path::Clean(b"/v1/kv/\xff ".to_vec()));
+        assert_eq!(read("/v1/kv/%00", true), Path::Clean(b"/v1/kv/\0".into()));
+        assert_eq!(read("/v1/kv/%ff%20", false), Path::Clean(b"/v1/kv/\xff ".into()));
         assert_eq!(read("/a%2F%2Fb", false), Path::Roundabout(b"/a/b".to_vec()));
     }
 }

@@ -11,7 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::Response;
 use hyper::body::Body;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::gzip::Gzip;
 
@@ -24,8 +24,8 @@ pub(crate) type Streamed = UnsyncBoxBody<Bytes, Infallible>;
 /// Shorter bodies are not worth compressing.
 const GZIP_MIN: usize = 1400;
 
-/// Type, encoding, length and date.
-const MORE_HEADERS: usize = 4;
+/// Headers that almost no answer of an endpoint has more of.
+const USUAL_HEADERS: usize = 9;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What is compressed already.
@@ -35,7 +35,7 @@ const JSON: &str = "application/json";
 /// What is sent, before it is bytes.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: api::Body,
     /// Sent instead of the body, as it comes.
     pub(crate) stream: Option<Streamed>,
@@ -45,7 +45,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: u16, body: api::Body) -> Self {
-        Self { status, headers: Vec::new(), body, stream: None, close: false }
+        Self { status, headers: HeaderMap::new(), body, stream: None, close: false }
     }
 
     /// What goes on until somebody ends it.
@@ -71,8 +71,16 @@ impl Reply {
 
     /// The same with a header that is known to be one.
     pub(crate) fn set(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.add(name, value);
         self
+    }
+
+    /// Adds a header that is known to be one.
+    pub(crate) fn add(&mut self, name: HeaderName, value: HeaderValue) {
+        if self.headers.is_empty() {
+            self.headers.reserve(USUAL_HEADERS);
+        }
+        self.headers.insert(name, value);
     }
 
     /// Makes the response. `pretty` spreads JSON over lines, `gzip` compresses what is long.
@@ -86,37 +94,31 @@ impl Reply {
             }
             api::Body::Json(bytes) => (Some(JSON), bytes),
         };
-        let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
-        *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();
-        let headers = response.headers_mut();
-        headers.reserve(self.headers.len() + MORE_HEADERS);
+        let mut headers = self.headers;
         if let Some(kind) = kind.filter(|kind| !kind.is_empty()) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        }
-        for (name, value) in self.headers {
-            headers.insert(name, value);
+            // An endpoint's own type counts for more.
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
         }
         if self.close {
             headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
         }
         let gzip = gzip && kind != Some(ARCHIVE);
-        if let Some(stream) = self.stream {
-            let stream = match gzip {
-                true => {
-                    headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
-                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    Gzip::new(stream).boxed_unsync()
-                }
-                false => stream,
-            };
-            *response.body_mut() = Either::Right(stream);
-            return response;
-        }
-        let compressed = (gzip && bytes.len() >= GZIP_MIN).then(|| compress(&bytes));
-        if compressed.is_some() {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        *response.body_mut() = Either::Left(Full::new(compressed.unwrap_or(bytes)));
+        let content = match self.stream {
+            Some(stream) if gzip => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                Either::Right(Gzip::new(stream).boxed_unsync())
+            }
+            Some(stream) => Either::Right(stream),
+            None if gzip && bytes.len() >= GZIP_MIN => {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                Either::Left(Full::new(compress(&bytes)))
+            }
+            None => Either::Left(Full::new(bytes)),
+        };
+        let mut response = Response::new(content);
+        *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();
+        *response.headers_mut() = headers;
         response
     }
 }
@@ -133,6 +135,12 @@ impl From<Failure> for Reply {
         let text = failure.text;
         let denied = text.contains("Permission denied") || text.contains("ACL not found");
         Self::text(if denied { 403 } else { failure.status }, text)
+    }
+}
+
+impl From<Failure> for Box<Reply> {
+    fn from(failure: Failure) -> Self {
+        Box::new(failure.into())
     }
 }
 

@@ -102,9 +102,10 @@ impl Site {
         let reply = match self.route(request, query, peer).await {
             Outcome::Redirect(reply) => return reply.respond(false, false),
             Outcome::Plain(reply) => reply,
-            Outcome::Api(reply) => {
-                let allow = HeaderValue::from_static("allow");
-                reply.set(VARY, HeaderValue::from_static("Accept-Encoding")).set(ACL_POLICY, allow)
+            Outcome::Api(mut reply) => {
+                reply.add(VARY, HeaderValue::from_static("Accept-Encoding"));
+                reply.add(ACL_POLICY, HeaderValue::from_static("allow"));
+                reply
             }
         };
         let mut response = reply.respond(pretty, gzip);
@@ -129,10 +130,14 @@ impl Site {
         if request.method() == hyper::Method::OPTIONS && request.uri().path() == "*" {
             return Outcome::Redirect(Reply::new(200, Body::Empty));
         }
-        let raw_query = request.uri().query().unwrap_or_default();
+        // A copy: the original is a part of the buffer that the request was read into.
+        let url = request.uri().path_and_query().map_or("", |url| url.as_str());
+        let url: Box<str> = url.into();
+        let (raw_path, raw_query) = url.split_once('?').unwrap_or((&url, ""));
+        let raw_path = if raw_path.is_empty() && !url.is_empty() { "/" } else { raw_path };
         let is_get = request.method() == hyper::Method::GET;
         let shows = is_get || request.method() == hyper::Method::HEAD;
-        let path = match path::read(request.uri().path(), self.manners.unprintable) {
+        let path = match path::read(raw_path, self.manners.unprintable) {
             Path::Clean(path) => path,
             Path::Roundabout(path)
                 if is_subtree(&format!("{}/", String::from_utf8_lossy(&path))) =>
@@ -154,10 +159,13 @@ impl Site {
         // Cut from the bytes, which may not be text.
         let tail = path.get(found.endpoint.path.len()..).unwrap_or_default();
         let (started, method) = (Instant::now(), request.method().clone());
-        // A copy: the original is a part of the buffer that the request was read into.
-        let url = request.uri().path_and_query().map_or("", |url| url.as_str());
-        let url: Box<str> = url.into();
-        let reply = self.endpoint(found.endpoint, tail.into(), &text, request, query, peer).await;
+        let asked = self.prepare(found.endpoint, tail, &text, &request, query, peer);
+        // Who waits is not to keep the buffer: of the request its body alone goes on.
+        let body = request.into_body();
+        let reply = match asked {
+            Ok(asked) => self.carry_out(found.endpoint, asked, body).await,
+            Err(reply) => *reply,
+        };
         let took = started.elapsed();
         if let Some(method) = Method::parse(method.as_str()) {
             self.telemetry.answered(found.index, tail, method, reply.status, took);
@@ -202,88 +210,104 @@ impl Site {
         }
     }
 
-    async fn endpoint(
-        self: &Arc<Self>,
+    /// What a head asks for, before its body is read; an answer if that is refused.
+    fn prepare(
+        &self,
         endpoint: &'static Endpoint,
-        tail: Box<[u8]>,
+        tail: &[u8],
         path: &str,
-        request: hyper::Request<Incoming>,
+        request: &hyper::Request<Incoming>,
         query: Option<Query>,
         peer: Peer,
-    ) -> Reply {
+    ) -> Result<Asked, Box<Reply>> {
         if self.manners.blocked.iter().any(|prefix| path.starts_with(prefix.as_str())) {
-            return Reply::text(403, "Endpoint is blocked by agent configuration");
+            return Err(Reply::text(403, "Endpoint is blocked by agent configuration").into());
         }
         let method = request.method().as_str();
-        let own = QueryUse::of(endpoint, &tail).map(QueryUse::methods);
+        let own = QueryUse::of(endpoint, tail).map(QueryUse::methods);
         if method == "OPTIONS" {
-            return match own {
+            let reply = match own {
                 None => Reply::new(200, Body::Empty).with("Allow", endpoint.allow()),
                 Some(methods) => Reply::new(200, Body::Json(Bytes::from_static(b"{}")))
                     .with("Allow", format!("OPTIONS,{methods}")),
             };
+            return Err(reply.into());
         }
         if let Some(reply) = self.refused_writer(method, peer) {
-            return reply;
+            return Err(reply.into());
         }
         let is_allowed =
             own.is_none_or(|methods| methods.split(',').any(|allowed| allowed == method));
         let handler = Method::parse(method).filter(|_| is_allowed);
         let handler = handler.and_then(|method| Some((method, endpoint.handler(method)?)));
         let Some((method, handler)) = handler else {
-            return Reply::text(405, format!("method {method} not allowed"))
-                .with("Allow", own.map_or_else(|| endpoint.allow(), str::to_owned));
+            let allow = own.map_or_else(|| endpoint.allow(), str::to_owned);
+            let text = format!("method {method} not allowed");
+            return Err(Reply::text(405, text).with("Allow", allow).into());
         };
         let Some(mut query) = query else {
-            return Reply::new(500, Body::Empty);
+            return Err(Reply::new(500, Body::Empty).into());
         };
         if !self.manners.cache {
             query = query.without("cached");
         }
         if let Handler::Off(status, text) = handler {
             let reply = Reply::text(status, text);
-            return if endpoint.meta == Meta::Deferred { unread(reply) } else { reply };
+            let deferred = endpoint.meta == Meta::Deferred;
+            return Err(if deferred { unread(reply) } else { reply }.into());
         }
         let headers = request.headers();
         let has = |name: &HeaderName| headers.get(name).is_some_and(|value| !value.is_empty());
-        if let Err(failure) = refuse_enterprise(endpoint, &query, has) {
-            return failure.into();
-        }
+        refuse_enterprise(endpoint, &query, has)?;
         let cache = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
         let looks =
             matches!(endpoint.parameters, api::Parameters::All | api::Parameters::Consistency);
-        let cache = cache.filter(|_| looks).unwrap_or_default().to_owned();
-        let parameters = Parameters::read(endpoint, &query)
-            .and_then(|read| check_cache_control(&cache).map(|()| read));
-        let parameters = match parameters {
-            Ok(parameters) => parameters,
-            Err(failure) => return failure.into(),
-        };
-        let token = token(headers, &query);
-        let source = source(headers, peer);
+        let cache = cache.filter(|_| looks).unwrap_or_default();
+        let parameters = Parameters::read(endpoint, &query)?;
+        check_cache_control(cache)?;
         let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        let accept = accept.unwrap_or_default().to_owned();
-        let body = match Pieces::new(endpoint, method, &self.agent, request.into_body()) {
-            Ok(body) => body,
-            Err(reply) => return reply,
-        };
-        if let (Handler::Shell(api::Call::Snapshot), Method::Put) = (&handler, method) {
-            // Rare, and more than a connection's own place has room for.
-            let taken = async {
-                let spool = Spool::take(&self.shell.scratch, body).await?;
-                self.own_datacenter(endpoint, &query)?;
-                Ok(crate::shell::restore(self, spool, parameters).await)
-            };
-            return Box::pin(taken).await.unwrap_or_else(|refused: Reply| refused);
-        }
-        let body = match method {
-            Method::Get => Bytes::new(),
-            _ => match Box::pin(body.whole()).await {
+        Ok(Asked {
+            handler,
+            parameters,
+            cache: cache.into(),
+            accept: accept.unwrap_or_default().into(),
+            request: Request {
+                method,
+                tail: tail.into(),
+                token: token(headers, &query),
+                source: source(headers, peer),
+                query,
+                body: Bytes::new(),
+            },
+        })
+    }
+
+    async fn carry_out(
+        self: &Arc<Self>,
+        endpoint: &'static Endpoint,
+        asked: Asked,
+        body: Incoming,
+    ) -> Reply {
+        let Asked { handler, parameters, cache, accept, mut request } = asked;
+        if request.method != Method::Get {
+            let body = match Pieces::new(endpoint, &self.agent, body) {
                 Ok(body) => body,
                 Err(reply) => return reply,
-            },
-        };
-        let request = Request { method, tail, query, body, token, source };
+            };
+            if let (Handler::Shell(api::Call::Snapshot), Method::Put) = (&handler, request.method) {
+                // Rare, and more than a connection's own place has room for.
+                let taken = async {
+                    let spool = Spool::take(&self.shell.scratch, body).await?;
+                    self.own_datacenter(endpoint, &request.query)?;
+                    Ok(crate::shell::restore(self, spool, parameters).await)
+                };
+                return Box::pin(taken).await.unwrap_or_else(|refused: Reply| refused);
+            }
+            match Box::pin(body.whole()).await {
+                Ok(body) => request.body = body,
+                Err(reply) => return reply,
+            }
+        }
         match handler {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters, &cache).await,
             // What is no read has a place of its own: each connection has room for one request.
@@ -333,14 +357,13 @@ impl Site {
                 let mut reply = Reply::from(answer);
                 if shows_meta {
                     let known = if streams { "false" } else { "true" };
-                    reply = reply
-                        .set(INDEX, index.into())
-                        .set(KNOWN_LEADER, HeaderValue::from_static(known))
-                        .set(LAST_CONTACT, HeaderValue::from_static("0"));
+                    reply.add(INDEX, index.into());
+                    reply.add(KNOWN_LEADER, HeaderValue::from_static(known));
+                    reply.add(LAST_CONTACT, HeaderValue::from_static("0"));
                 }
                 if shows_meta && matches!(endpoint.meta, Meta::Catalog | Meta::Health) {
                     let used = parameters.consistency.as_str();
-                    reply = reply.set(CONSISTENCY, HeaderValue::from_static(used));
+                    reply.add(CONSISTENCY, HeaderValue::from_static(used));
                 }
                 let of_query = QueryUse::of(endpoint, &request.tail);
                 let is_cached = of_query.is_none_or(|of| of == QueryUse::Execute) && shows_meta;
@@ -369,7 +392,7 @@ impl Site {
         };
         if shows_meta {
             let backend = if streams { "streaming" } else { "blocking-query" };
-            reply = reply.set(BACKEND, HeaderValue::from_static(backend));
+            reply.add(BACKEND, HeaderValue::from_static(backend));
         }
         reply
     }
@@ -558,6 +581,18 @@ fn unread(reply: Reply) -> Reply {
         .set(KNOWN_LEADER, HeaderValue::from_static("false"))
         .set(LAST_CONTACT, HeaderValue::from_static("0"))
         .set(BACKEND, HeaderValue::from_static("blocking-query"))
+}
+
+/// What a head asks for.
+struct Asked {
+    handler: Handler,
+    /// Still without its body.
+    request: Request,
+    parameters: Parameters,
+    /// What the client asks of a cache.
+    cache: Box<str>,
+    /// The types that it takes.
+    accept: Box<str>,
 }
 
 /// What makes no other entry of a cache.
