@@ -2,6 +2,7 @@
 //! the worst status of their checks. It follows from the tables and is kept as they change.
 
 use std::cmp::Ordering;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -12,6 +13,9 @@ use crate::node::Node;
 use crate::service::Service;
 use crate::sorted::Sorted;
 use crate::state::Snapshot;
+
+/// How the tags of addresses of one family begin.
+const LAN: &str = "lan_ipv";
 
 /// How an instance is: the worst status of the checks that its health follows from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +50,9 @@ pub(crate) struct Instance {
     pub(crate) node: Option<Arc<Node>>,
     pub(crate) service: Arc<Service>,
     pub(crate) health: Health,
+    /// Its own address or else its node's, where it is one of IPv4 and there is no other to choose.
+    /// Most answers need nothing else of the rows. It stands in what would be a gap.
+    pub(crate) address: Option<[u8; 4]>,
 }
 
 /// Instances by a folded name, in the order of nodes and IDs.
@@ -54,6 +61,34 @@ pub(crate) type Instances = OrdMap<ServiceName, Sorted<Instance>>;
 /// What is not well, by folded names: nodes by the checks of the node alone, under an empty ID,
 /// and instances by their own.
 pub(crate) type Ailing = OrdMap<(NodeName, ServiceId), Health>;
+
+/// See [`Instance::address`].
+fn only_address(node: Option<&Node>, service: &Service) -> Option<[u8; 4]> {
+    let of_service = service.tagged_addresses.as_deref().unwrap_or_default();
+    let of_service = of_service.iter().map(|(tag, tagged)| (&**tag, &*tagged.address));
+    if !service.address.is_empty() {
+        return unrivalled(&service.address, of_service);
+    }
+    let named = |(tag, text): (&str, &str)| tag.starts_with(LAN) && !text.is_empty();
+    if of_service.into_iter().any(named) {
+        return None;
+    }
+    let node = node?;
+    let of_node = node.tagged_addresses.as_deref().unwrap_or_default();
+    unrivalled(&node.address, of_node.iter().map(|(tag, text)| (&**tag, &**text)))
+}
+
+/// An address of IPv4, if those with the tags that say which address is for whom are the same.
+fn unrivalled<'a>(
+    text: &str,
+    mut tagged: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<[u8; 4]> {
+    let address: Ipv4Addr = text.parse().ok()?;
+    let same = |(tag, other): (&str, &str)| {
+        !tag.starts_with(LAN) || other.is_empty() || other.parse() == Ok(address)
+    };
+    tagged.all(same).then(|| address.octets())
+}
 
 fn by_key(one: &Service, other: &Service) -> Ordering {
     folded_cmp(one.node.as_str(), other.node.as_str())
@@ -100,7 +135,8 @@ impl Snapshot {
             ailing(ServiceId::default()).max(ailing(key.id.clone()))
         };
         let node = self.nodes.get(&key.node).cloned();
-        let instance = Instance { node, service: service.clone(), health };
+        let address = only_address(node.as_deref(), service);
+        let instance = Instance { node, service: service.clone(), health, address };
         if let Some(name) = service.connects_to() {
             put(&mut self.connect_instances, &name, instance.clone());
         }
@@ -165,5 +201,52 @@ impl Snapshot {
         } else if let Some(row) = self.services.get(&crate::ServiceKey { node, id }).cloned() {
             self.link_instance(&row);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::ServiceAddress;
+
+    fn only(node: (&str, &[(&str, &str)]), service: (&str, &[(&str, &str)])) -> Option<String> {
+        let of_node = node.1.iter().map(|(tag, text)| ((*tag).into(), (*text).into()));
+        let of_service = service.1.iter().map(|(tag, text)| {
+            ((*tag).into(), ServiceAddress { address: (*text).into(), port: 0 })
+        });
+        let node = Node {
+            address: node.0.into(),
+            tagged_addresses: Some(of_node.collect()),
+            ..Node::default()
+        };
+        let service = Service {
+            address: service.0.into(),
+            tagged_addresses: Some(of_service.collect()),
+            ..Service::default()
+        };
+        only_address(Some(&node), &service).map(|address| Ipv4Addr::from(address).to_string())
+    }
+
+    #[test]
+    fn an_address_is_kept_where_there_is_no_choice() {
+        let plain: (&str, &[_]) = ("10.0.0.1", &[]);
+        let tagged: (&str, &[_]) = ("10.0.0.1", &[("lan_ipv4", "10.0.0.1"), ("wan", "1.2.3.4")]);
+        let kept = Some("10.0.0.1".to_owned());
+        assert_eq!(only(plain, ("", &[])), kept);
+        assert_eq!(only(tagged, ("", &[("wan", "1.2.3.4")])), kept);
+        assert_eq!(only(("web.example.com", &[]), tagged), kept);
+        for other in [("lan_ipv4", "10.0.0.2"), ("lan_ipv6", "::1")] {
+            assert_eq!(only(("10.0.0.1", &[other]), ("", &[])), None);
+            assert_eq!(only(plain, ("10.0.0.2", &[other][..])).is_some(), other.1 == "10.0.0.2");
+            assert_eq!(only(plain, ("", &[other])), None);
+        }
+        for no_address in ["web", "::1", "::ffff:10.0.0.1", ""] {
+            assert_eq!(only((no_address, &[]), ("", &[])), None);
+        }
+    }
+
+    #[test]
+    fn an_instance_is_small() {
+        assert_eq!(size_of::<Instance>(), 3 * size_of::<usize>());
     }
 }

@@ -69,6 +69,13 @@ impl<'a> Found<'a> {
         self.instance.health
     }
 
+    /// Its address, or that of its node if it has none, where that is one of IPv4 and neither has
+    /// another for either family.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.instance.address.map(Ipv4Addr::from)
+    }
+
     /// The checks that its health follows from, by ID. This allocates.
     pub fn checks(&self) -> impl Iterator<Item = &'a Check> + use<'a> {
         let service = self.service();

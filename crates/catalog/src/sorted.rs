@@ -201,10 +201,12 @@ mod tests {
                         prop_assert_eq!(list.find(|other| other.cmp(row)), Ok(place));
                     }
                     prop_assert_eq!(list.get(set.len()), None);
-                    prop_assert_eq!(list.first_from(|other| other.cmp(&row)), set.range(row..).next());
+                    let from = list.first_from(|other| other.cmp(&row));
+                    prop_assert_eq!(from, set.range(row..).next());
                 }
                 if let Sorted::Many(chunks) = &list {
-                    prop_assert!(chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.rows.len())));
+                    let mut sizes = chunks.iter().map(|chunk| chunk.rows.len());
+                    prop_assert!(sizes.all(|size| (1..=CHUNK).contains(&size)));
                     let pairs = chunks.windows(2);
                     let filled = |pair: &[Chunk<u16>]| pair[0].rows.len() + pair[1].rows.len();
                     prop_assert!(pairs.map(filled).all(|rows| rows > CHUNK / 2));

@@ -247,6 +247,9 @@ fn assert_found(state: &Snapshot) {
                 assert!(checks == scanned.map(|check| &check.id).collect());
                 let worst = row.checks().map(Health::of).max().unwrap_or_default();
                 assert_eq!(row.health(), worst);
+                let own = &row.service().address;
+                let address = if own.is_empty() { &row.node().address } else { own };
+                assert_eq!(row.address(), address.parse().ok());
             }
         }
     }

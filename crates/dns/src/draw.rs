@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn draws_are_fair() {
         const COUNT: usize = 100;
-        const ROUNDS: usize = 20_000;
+        const ROUNDS: usize = 5_000;
         let (mut rng, mut draw) = (SmallRng::seed_from_u64(2), Draw::default());
         let turns = [0, 1, 2, FEW - 1, FEW, FEW + 1, COUNT - 1];
         let mut seen = vec![[0; COUNT]; turns.len()];
@@ -102,9 +102,9 @@ mod tests {
                 seen[places[*turn]] += 1;
             }
         }
-        // 200 each, with a standard deviation of 14.
+        // 50 each, with a standard deviation of 7.
         for seen in seen {
-            assert!(seen.iter().all(|times| (130..270).contains(times)), "{seen:?}");
+            assert!(seen.iter().all(|times| (20..85).contains(times)), "{seen:?}");
         }
     }
 }

@@ -8,9 +8,10 @@
 //!                        └─▶ Recurse: not our zone    each step ──▶ Observer
 //! ```
 //!
-//! Instances are chosen before anything is built of them: drawn at random, and read one by one until
-//! the reply has what fits. What a question costs follows from what is read for it, not from how
-//! much there is. Nothing is allocated for a question once a [`Scratch`] is warm.
+//! Instances are chosen before anything is built of them: drawn at random, and read one by one
+//! until the reply has what fits. What a question costs follows from what is read for it, not from
+//! how much there is. Nothing is allocated for a question once a [`Scratch`] is warm, but for what
+//! is read of a prepared query. `examples/answers.rs` says what answers cost.
 //!
 //! Not here: sockets, recursors, how old a snapshot may be, who may see what.
 //!

@@ -1,6 +1,6 @@
 //! Prepared queries: `NAME.query`, `_NAME._TAG.query`.
 
-use catalog::{Found as Instance, PreparedQuery, Snapshot, Unfit, promote_near};
+use catalog::{Found as Instance, Health, PreparedQuery, Snapshot, Unfit, promote_near};
 use gotext::GoDuration;
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -64,7 +64,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
 
     /// Whether the query is for an instance.
     fn fits(&mut self, query: &PreparedQuery, instance: &Instance<'_>) -> bool {
-        let unfit = query.unfit(instance.node(), instance.service(), instance.checks());
+        // Most pass, and no check of theirs can harm.
+        let passes = instance.health() == Health::Passing;
+        let checks = (!passes).then(|| instance.checks()).into_iter().flatten();
+        let unfit = query.unfit(instance.node(), instance.service(), checks);
         if let Some(unfit) = unfit {
             self.read_instance(instance);
             self.drop_it(|| match unfit {

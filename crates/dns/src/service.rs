@@ -177,7 +177,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         while let Some(instance) = self.next(source) {
             let (node, service) = (instance.node(), instance.service());
             any = true;
-            let place = self.whereabouts(ask, node, service);
+            // Whose address it is, only SRV asks.
+            let place = match instance.address().filter(|_| !srv) {
+                Some(address) => Whereabouts::Other(address.into()),
+                None => self.whereabouts(ask, node, service),
+            };
             if srv {
                 let key = (node.name.as_str(), &*service.address, service.port);
                 if !seen.first(key) {

@@ -108,7 +108,7 @@ impl Names {
         for (label, (start, hash)) in labels(wire).zip(starts.iter_mut().zip(&mut hashes)) {
             *start = at as u8;
             at += label.len() + 1;
-            *hash = label.iter().fold(label.len() as u32, |hash, &byte| mix(hash, u32::from(byte)));
+            *hash = digest(label);
             count += 1;
         }
         let mut rest = 0;
@@ -152,6 +152,14 @@ impl Names {
         }
         out.extend_from_slice(wire);
     }
+}
+
+/// What of a label is compared first.
+fn digest(label: &[u8]) -> u32 {
+    let (words, rest) = label.as_chunks();
+    let hash =
+        words.iter().fold(label.len() as u32, |hash, word| mix(hash, u32::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, &byte| mix(hash, u32::from(byte)))
 }
 
 fn mix(hash: u32, word: u32) -> u32 {

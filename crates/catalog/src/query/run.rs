@@ -119,11 +119,7 @@ impl Snapshot {
         match if asked.is_empty() { &*query.service.near } else { asked } {
             "" => None,
             OWN => Some(agent.into()),
-            ASKER => {
-                let source = source?.to_canonical();
-                let is_source = |node: &&Node| node.address.parse() == Ok(source);
-                self.node_list().find(is_source).map(|node| node.name.clone())
-            }
+            ASKER => self.node_at(source?).map(|node| node.name.clone()),
             node => Some(node.into()),
         }
     }

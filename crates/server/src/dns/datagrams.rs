@@ -1,8 +1,8 @@
 //! Datagrams at one address of ours, or at all of them.
 //!
-//! A socket at all addresses learns with each question which of them was asked, and the reply leaves
-//! from there: nobody believes another. A socket at one address has no need of that, and of what it
-//! costs.
+//! A socket at all addresses learns with each question which of them was asked, and the reply
+//! leaves from there: nobody believes another. A socket at one address has no need of that, and of
+//! what it costs.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

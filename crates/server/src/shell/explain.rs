@@ -66,3 +66,43 @@ async fn explain(site: &Site, name: &str, kind: &str, transport: &str) -> Outcom
         "Answers": answers,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use catalog::{
+        Command, ModifyIndex, Node, PreparedQuery, QueryWrite, Register, Service, State, Time,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_meant_where_no_service_has_the_name() {
+        let service = Service {
+            node: "n".into(),
+            id: "web".into(),
+            name: "Web".into(),
+            ..Service::default()
+        };
+        let register = Register {
+            node: Node { name: "n".into(), address: "10.0.0.1".into(), ..Node::default() },
+            skip_node_update: false,
+            service: Some(Box::new(service)),
+            checks: [].into(),
+        };
+        let query = |name: &str, number| {
+            let id = catalog::Uuid::from_bytes([number; 16]);
+            let query = PreparedQuery { id, name: name.into(), ..PreparedQuery::default() };
+            Command::Query(Box::new(QueryWrite::Create(query)))
+        };
+        let mut state = State::default();
+        let commands =
+            [Command::Register(Box::new(register)), query("web", 1), query("db.near", 2)];
+        for (number, command) in (1..).zip(commands) {
+            state.apply(ModifyIndex(number), Time(1), &[command]);
+        }
+        let snapshot = state.snapshot();
+        let meant = ["web", "tag.web", "db.near", "DB.Near", "absent"];
+        let queries = meant.map(|name| is_query(&snapshot, name));
+        assert_eq!(queries, [false, false, true, true, false]);
+    }
+}

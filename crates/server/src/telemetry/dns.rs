@@ -87,7 +87,8 @@ impl Telemetry {
         self.metrics.record([(self.questions.crowded, 1.0)]);
     }
 
-    /// Counts a connection that was closed as its question did not come, or its reply was not taken.
+    /// Counts a connection that was closed as its question did not come or its reply was not
+    /// taken.
     pub(crate) fn dns_connection_slow(&self) {
         self.metrics.record([(self.questions.slow, 1.0)]);
     }
