@@ -89,6 +89,26 @@ fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
 }
 
 #[test]
+fn who_leaves_takes_nobody_along_that_waits_for_the_same() {
+    with_store(async |store| {
+        store.write(&set("a", "1")).await.unwrap();
+        let watches = [catalog::Watch::Key(catalog::Key::Kv(b"a".as_slice().into()))];
+        let catalogue = store.catalogue();
+        let (first, mut second) = (catalogue.watch(&watches), catalogue.watch(&watches));
+        assert_eq!(catalogue.watchers(), 2);
+        drop(first);
+        assert_eq!(catalogue.watchers(), 1);
+        store.write(&set("a", "2")).await.unwrap();
+        tokio::time::timeout(PATIENCE, second.woken()).await.unwrap();
+        // That was one change, and it is told once.
+        let again = tokio::time::timeout(Duration::ZERO, second.woken()).await;
+        assert!(again.is_err());
+        drop(second);
+        assert_eq!(catalogue.watchers(), 0);
+    });
+}
+
+#[test]
 fn an_older_index_is_answered_at_once() {
     with_store(async |store| {
         store.write(&set("a", "1")).await.unwrap();
