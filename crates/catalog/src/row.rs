@@ -64,25 +64,14 @@ impl Snapshot {
             Row::Tombstone { key, modify, time } => {
                 self.kv.tombstones.insert(key, Tombstone { modify, time });
             }
-            Row::Node(node) => {
-                let key = node.name.fold();
-                if let Some(old) = self.nodes.get(&key) {
-                    self.node_ids.remove(&old.id.fold());
-                }
-                if !node.id.is_empty() {
-                    self.node_ids.insert(node.id.fold(), key.clone());
-                }
-                self.nodes.insert(key, node);
+            Row::Node(node) => self.enter_node(Arc::new(node)),
+            Row::Service(mut service) => {
+                self.share_service(&mut service);
+                self.enter_service(Arc::from(service));
             }
-            Row::Service(service) => {
-                if let Some(old) = self.services.get(&service.key()).cloned() {
-                    self.unlink_service(&old);
-                }
-                self.link_service(&service);
-                self.services.insert(service.key(), *service);
-            }
-            Row::Check(check) => {
-                self.checks.insert(check.key(), *check);
+            Row::Check(mut check) => {
+                self.share_check(&mut check);
+                self.checks.insert_shared(check.key(), Arc::from(check));
             }
             Row::Session(session) => self.session_enter(session),
             Row::Coordinate(row) => {
@@ -92,6 +81,27 @@ impl Snapshot {
             Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
             Row::Query(query) => self.query_enter(*query),
         }
+    }
+
+    /// As [`Row::Node`].
+    pub(crate) fn enter_node(&mut self, node: Arc<Node>) {
+        let key = node.name.fold();
+        if let Some(old) = self.nodes.get(&key) {
+            self.node_ids.remove(&old.id.fold());
+        }
+        if !node.id.is_empty() {
+            self.node_ids.insert(node.id.fold(), key.clone());
+        }
+        self.nodes.insert_shared(key, node);
+    }
+
+    /// As [`Row::Service`].
+    pub(crate) fn enter_service(&mut self, service: Arc<Service>) {
+        if let Some(old) = self.services.get(&service.key()).cloned() {
+            self.unlink_service(&old);
+        }
+        self.link_service(&service);
+        self.services.insert_shared(service.key(), service);
     }
 
     /// Lets the last command have been a later one.

@@ -1,5 +1,7 @@
 //! Services: instances on nodes, by name, and by the service that a proxy stands for.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -35,8 +37,9 @@ pub struct Weights {
     pub warning: i64,
 }
 
-/// Tags in the client's order; `None` where it gave none.
-pub type Tags = Option<Box<[Box<str>]>>;
+/// Tags in the client's order; `None` where it gave none. Shared: those of a service's instances
+/// and of their checks are mostly the same.
+pub type Tags = Option<Arc<[Box<str>]>>;
 
 /// One instance of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +116,10 @@ impl Snapshot {
     }
 
     /// The instances of a service by node and ID, each with its node.
-    pub fn instances(&self, name: &ServiceName) -> impl Iterator<Item = (&Node, &Service)> {
+    pub fn instances<'a>(
+        &'a self,
+        name: &ServiceName,
+    ) -> impl Iterator<Item = (&'a Node, &'a Service)> + use<'a> {
         self.named(&self.service_names, name)
     }
 
@@ -126,7 +132,7 @@ impl Snapshot {
         &'a self,
         index: &'a imbl::OrdSet<(ServiceName, ServiceKey)>,
         name: &ServiceName,
-    ) -> impl Iterator<Item = (&'a Node, &'a Service)> {
+    ) -> impl Iterator<Item = (&'a Node, &'a Service)> + use<'a> {
         let name = name.fold();
         let from = (name.clone(), ServiceKey { node: "".into(), id: "".into() });
         (index.range(from..)).take_while(move |(owner, _)| *owner == name).filter_map(|(_, key)| {
@@ -178,6 +184,21 @@ impl Snapshot {
         self.instances(name).next().is_some()
     }
 
+    /// Lets an instance have its names and tags from where others have them already.
+    pub(crate) fn share_service(&self, row: &mut Service) {
+        if let Some(node) = self.nodes.key(&row.node) {
+            row.node = node.clone();
+        }
+        let own = (row.name.clone(), row.tags.clone());
+        if let Some(((name, tags), _)) = self.service_tags.get_key_value(&own) {
+            (row.name, row.tags) = (name.clone(), tags.clone());
+        } else if let Some((_, other)) = self.instances(&row.name).next()
+            && other.name == row.name
+        {
+            row.name = other.name.clone();
+        }
+    }
+
     /// Enters an instance in the indexes by name, by mesh name and by tags; true if its tags are
     /// new under its name.
     pub(crate) fn link_service(&mut self, service: &Service) -> bool {
@@ -220,6 +241,7 @@ impl Write<'_> {
         }
         let old = self.root.services.get(&key).cloned();
         let mut row = Service { node: key.node.clone(), ..service.clone() };
+        self.root.share_service(&mut row);
         self.virtual_address(&mut row);
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
@@ -227,13 +249,14 @@ impl Write<'_> {
             return Ok(());
         }
         row.modify = self.index;
+        let (key, row) = (row.key(), Arc::new(row));
         let mut list_changed = false;
         if let Some(old) = &old {
             list_changed = self.root.unlink_service(old);
             self.service_changed(old);
         }
         list_changed |= self.root.link_service(&row);
-        self.root.services.insert(key, row.clone());
+        self.root.services.insert_shared(key, row.clone());
         self.service_changed(&row);
         if let Some(old) = &old {
             self.virtual_release(old);

@@ -30,6 +30,11 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.get(key)
     }
 
+    /// A key as the table has it.
+    pub(crate) fn key(&self, key: &K) -> Option<&K> {
+        self.rows.get_key_value(key).map(|(key, _)| key)
+    }
+
     /// All rows in the order of their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &Arc<R>)> {
         self.rows.iter()
@@ -60,7 +65,12 @@ impl<K: Ord + Clone, R> Table<K, R> {
     }
 
     pub(crate) fn insert(&mut self, key: K, row: R) -> Option<Arc<R>> {
-        self.rows.insert(key, Arc::new(row))
+        self.insert_shared(key, Arc::new(row))
+    }
+
+    /// Enters a row that others may have.
+    pub(crate) fn insert_shared(&mut self, key: K, row: Arc<R>) -> Option<Arc<R>> {
+        self.rows.insert(key, row)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<Arc<R>> {
