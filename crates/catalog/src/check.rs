@@ -77,6 +77,23 @@ impl Check {
 }
 
 impl Snapshot {
+    /// Lets a check have what its node and its service have already.
+    pub(crate) fn share_check(&self, row: &mut Check) {
+        if let Some(node) = self.node(&row.node).filter(|node| node.name == row.node) {
+            row.node = node.name.clone();
+        }
+        let Some(service) = self.service(&row.node, &row.service_id) else { return };
+        if service.id == row.service_id {
+            row.service_id = service.id.clone();
+        }
+        if service.name == row.service_name {
+            row.service_name = service.name.clone();
+        }
+        if service.tags == row.service_tags {
+            row.service_tags = service.tags.clone();
+        }
+    }
+
     /// One check.
     #[must_use]
     pub fn check(&self, node: &NodeName, id: &CheckId) -> Option<&Check> {
@@ -143,6 +160,7 @@ impl Write<'_> {
             row.service_name = service.name.clone();
             row.service_tags = service.tags.clone();
         }
+        self.root.share_check(&mut row);
         let old = self.root.checks.get(&key).cloned();
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
@@ -150,7 +168,7 @@ impl Write<'_> {
             return Ok(());
         }
         row.modify = self.index;
-        let critical = row.is_critical();
+        let (key, critical) = (row.key(), row.is_critical());
         if let Some(old) = old.filter(|old| old.service_id != row.service_id) {
             self.check_changed(&old);
         }

@@ -49,6 +49,10 @@ macro_rules! names {
             /// The name as tables are keyed by it; shares the text if it is folded already.
             #[must_use]
             pub fn fold(&self) -> Self {
+                // Mostly so, and names are folded often.
+                if self.0.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+                    return self.clone();
+                }
                 let folded = self.0.to_lowercase();
                 if *folded == *self.0 { self.clone() } else { Self(folded.into()) }
             }

@@ -69,8 +69,8 @@ impl Snapshot {
 
 impl Snapshot {
     /// Enters a node in the table, by its identity and its address, and at its instances.
-    pub(crate) fn link_node(&mut self, key: NodeName, node: Node) {
-        let row = Arc::new(node);
+    pub(crate) fn link_node(&mut self, key: NodeName, node: impl Into<Arc<Node>>) {
+        let row: Arc<Node> = node.into();
         if !row.id.is_empty() {
             self.node_ids.put(row.clone(), |other| by_id(other, &row));
         }

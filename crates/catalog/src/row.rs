@@ -64,22 +64,14 @@ impl Snapshot {
             Row::Tombstone { key, modify, time } => {
                 self.kv.tombstones.insert(key, Tombstone { modify, time });
             }
-            Row::Node(node) => {
-                let key = node.name.fold();
-                self.unlink_node(&key);
-                self.link_node(key, node);
+            Row::Node(node) => self.enter_node(Arc::new(node)),
+            Row::Service(mut service) => {
+                self.share_service(&mut service);
+                self.enter_service(Arc::from(service));
             }
-            Row::Service(service) => {
-                let service: Arc<Service> = service.into();
-                if let Some(old) = self.services.insert(service.key(), service.clone()) {
-                    self.unlink_service(&old);
-                }
-                self.link_service(&service);
-            }
-            Row::Check(check) => {
-                let check: Arc<Check> = check.into();
-                let old = self.checks.insert(check.key(), check.clone());
-                self.check_moved(old.as_deref(), Some(&check));
+            Row::Check(mut check) => {
+                self.share_check(&mut check);
+                self.enter_check(Arc::from(check));
             }
             Row::Session(session) => self.session_enter(session),
             Row::Coordinate(row) => {
@@ -89,6 +81,27 @@ impl Snapshot {
             Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
             Row::Query(query) => self.query_enter(*query),
         }
+    }
+
+    /// As [`Row::Node`].
+    pub(crate) fn enter_node(&mut self, node: Arc<Node>) {
+        let key = node.name.fold();
+        self.unlink_node(&key);
+        self.link_node(key, node);
+    }
+
+    /// As [`Row::Service`].
+    pub(crate) fn enter_service(&mut self, service: Arc<Service>) {
+        if let Some(old) = self.services.insert(service.key(), service.clone()) {
+            self.unlink_service(&old);
+        }
+        self.link_service(&service);
+    }
+
+    /// As [`Row::Check`].
+    pub(crate) fn enter_check(&mut self, check: Arc<Check>) {
+        let old = self.checks.insert(check.key(), check.clone());
+        self.check_moved(old.as_deref(), Some(&check));
     }
 
     /// Lets the last command have been a later one.

@@ -40,8 +40,9 @@ pub struct Weights {
     pub warning: i64,
 }
 
-/// Tags in the client's order; `None` where it gave none.
-pub type Tags = Option<Box<[Box<str>]>>;
+/// Tags in the client's order; `None` where it gave none. Shared: those of a service's instances
+/// and of their checks are mostly the same.
+pub type Tags = Option<Arc<[Box<str>]>>;
 
 /// One instance of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +123,10 @@ impl Snapshot {
     }
 
     /// The instances of a service by node and ID, each with its node.
-    pub fn instances(&self, name: &ServiceName) -> impl Iterator<Item = (&Node, &Service)> {
+    pub fn instances<'a>(
+        &'a self,
+        name: &ServiceName,
+    ) -> impl Iterator<Item = (&'a Node, &'a Service)> + use<'a> {
         named(&self.instances, name)
     }
 
@@ -174,6 +178,21 @@ impl Snapshot {
         self.instances(name).next().is_some()
     }
 
+    /// Lets an instance have its names and tags from where others have them already.
+    pub(crate) fn share_service(&self, row: &mut Service) {
+        if let Some(node) = self.nodes.key(&row.node) {
+            row.node = node.clone();
+        }
+        let own = (row.name.clone(), row.tags.clone());
+        if let Some(((name, tags), _)) = self.service_tags.get_key_value(&own) {
+            (row.name, row.tags) = (name.clone(), tags.clone());
+        } else if let Some((_, other)) = self.instances(&row.name).next()
+            && other.name == row.name
+        {
+            row.name = other.name.clone();
+        }
+    }
+
     /// Enters an instance in the indexes by name, by mesh name, by address and by tags; true if its
     /// tags are new under its name.
     pub(crate) fn link_service(&mut self, service: &Arc<Service>) -> bool {
@@ -219,6 +238,7 @@ impl Write<'_> {
         }
         let old = self.root.services.get(&key).cloned();
         let mut row = Service { node: key.node.clone(), ..service.clone() };
+        self.root.share_service(&mut row);
         self.virtual_address(&mut row);
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
@@ -226,12 +246,12 @@ impl Write<'_> {
             return Ok(());
         }
         row.modify = self.index;
+        let (key, row) = (row.key(), Arc::new(row));
         let mut list_changed = false;
         if let Some(old) = &old {
             list_changed = self.root.unlink_service(old);
             self.service_changed(old);
         }
-        let row = Arc::new(row);
         self.root.services.insert(key, row.clone());
         list_changed |= self.root.link_service(&row);
         self.service_changed(&row);

@@ -23,11 +23,14 @@ use std::sync::Arc;
 use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::entry::Entry;
 use crate::kv::Tombstone;
 use crate::name::ModifyIndex;
+use crate::node::Node;
 use crate::restore::Staged;
 use crate::row::Row;
+use crate::service::Service;
 use crate::state::Snapshot;
 
 /// What every stream begins with; no tag is its first byte.
@@ -265,14 +268,32 @@ impl Snapshot {
         }
     }
 
-    /// Enters the rows of a part. Keys that are the same in the state that this one takes the place
-    /// of are shared with it: for a while both are there.
+    /// Enters the rows of a part. What is the same in the state that this one takes the place of is
+    /// shared with it: for a while both are there.
     pub(crate) fn take_part(&mut self, mut part: &[u8], current: &Self) -> io::Result<()> {
         while let Some((&tag, mut row)) = part.split_first() {
             if tag == Tag::Entry as u8 {
                 let entry: Entry = take(&mut row)?;
                 let same = current.kv.entries.get(entry.key()).filter(|there| **there == entry);
                 self.enter(Row::Entry(same.cloned().unwrap_or(entry)));
+            } else if tag == Tag::Node as u8 {
+                let node: Node = take(&mut row)?;
+                match current.nodes.get(&node.name.fold()).filter(|there| ***there == node) {
+                    Some(same) => self.enter_node(same.clone()),
+                    None => self.enter(Row::Node(node)),
+                }
+            } else if tag == Tag::Service as u8 {
+                let service: Box<Service> = take(&mut row)?;
+                match current.services.get(&service.key()).filter(|there| ***there == *service) {
+                    Some(same) => self.enter_service(same.clone()),
+                    None => self.enter(Row::Service(service)),
+                }
+            } else if tag == Tag::Check as u8 {
+                let check: Box<Check> = take(&mut row)?;
+                match current.checks.get(&check.key()).filter(|there| ***there == *check) {
+                    Some(same) => self.enter_check(same.clone()),
+                    None => self.enter(Row::Check(check)),
+                }
             } else if tag == Tag::Staging as u8 {
                 return Err(invalid("a stray part"));
             } else {

@@ -28,6 +28,11 @@ impl<K: Ord + Clone, R> Table<K, R> {
         self.rows.get(key)
     }
 
+    /// A key as the table has it.
+    pub(crate) fn key(&self, key: &K) -> Option<&K> {
+        self.rows.get_key_value(key).map(|(key, _)| key)
+    }
+
     /// All rows in the order of their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &Arc<R>)> {
         self.rows.iter()

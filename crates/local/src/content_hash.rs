@@ -39,7 +39,7 @@ pub fn content_hash(service: &Service) -> String {
             ("Kind", text(&service.kind)),
             ("ID", text(service.id.as_str())),
             ("Service", text(service.name.as_str())),
-            ("Tags", list(service.tags.iter().flatten().map(|tag| text(tag)))),
+            ("Tags", list(service.tags.as_deref().into_iter().flatten().map(|tag| text(tag)))),
             ("Meta", map(service.meta.iter().flatten().map(|(k, v)| (&**k, text(v))))),
             ("Port", int(service.port)),
             ("Address", text(&service.address)),

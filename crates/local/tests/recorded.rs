@@ -243,7 +243,7 @@ fn decoded(text: &str) -> String {
 }
 
 fn tags(tags: &catalog::Tags) -> Value {
-    json!(tags.iter().flatten().collect::<Vec<_>>())
+    json!(tags.as_deref().into_iter().flatten().collect::<Vec<_>>())
 }
 
 /// `/v1/agent/services` and `/v1/agent/service/<id>`.

@@ -1,6 +1,6 @@
 //! The commands of one entry.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 /// Bytes before the commands: the clock.
 const HEAD: usize = 8;
@@ -60,14 +60,14 @@ impl Batch {
 
 /// A batch that is being filled.
 pub(crate) struct Filling {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     commands: usize,
 }
 
 impl Filling {
     /// An empty one, with the time of its proposal in milliseconds since 1970.
     pub(crate) fn new(clock_ms: u64) -> Self {
-        let mut bytes = BytesMut::with_capacity(1024);
+        let mut bytes = Vec::with_capacity(1024);
         bytes.put_u64(clock_ms);
         Self { bytes, commands: 0 }
     }
@@ -90,9 +90,9 @@ impl Filling {
         self.commands += 1;
     }
 
-    /// The batch.
+    /// The batch, in a place of its length: it stays in memory for a while.
     pub(crate) fn finish(self) -> Batch {
-        Batch { bytes: self.bytes.freeze(), commands: self.commands }
+        Batch { bytes: self.bytes.into_boxed_slice().into(), commands: self.commands }
     }
 }
 

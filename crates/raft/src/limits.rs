@@ -28,16 +28,19 @@ pub const FREE_SPACE_MARK: u64 = 32 << 20;
 /// How long a write that met a full disk waits before it looks again.
 pub(crate) const SPACE_POLL: Duration = Duration::from_millis(500);
 
-/// Bytes of one file of the log. Whole files are deleted behind a snapshot, and the payloads of
-/// the last one are kept in memory.
-pub(crate) const CHUNK_BYTES: usize = 4 << 20;
+/// Bytes of one file of the log. Whole files are deleted behind a snapshot; each is open, and the
+/// payloads of the last one are kept in memory.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
-/// Bytes of payloads kept in memory beyond those of the last file.
-pub(crate) const CACHE_BYTES: usize = 1 << 20;
+/// Bytes of payloads kept in memory while the last file has fewer.
+pub(crate) const CACHE_BYTES: usize = 256 << 10;
 
 /// Bytes of commands after which a snapshot is taken, if the last snapshot was smaller. The log is
 /// then never much larger than the state, nor is the state written more often than the log.
 pub(crate) const SNAPSHOT_BYTES: u64 = 16 << 20;
+
+/// Bytes of commands after which one is taken in any case: some hundred files of the log.
+pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of one frame of a snapshot: what is checked before it is believed.
 pub(crate) const FRAME_BYTES: usize = 64 << 10;

@@ -8,7 +8,7 @@ use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, RaftSnapshotBuilder, Snapshot};
 use tokio::sync::Notify;
 
-use crate::limits::{SNAPSHOT_BYTES, SPACE_POLL};
+use crate::limits::{SNAPSHOT_BYTES, SNAPSHOT_BYTES_MAX, SPACE_POLL};
 use crate::snapshot::{Header, Snapshots, Source};
 use crate::types::{
     Entry, LogId, Replies, SnapshotMeta, StorageError, StorageIoError, StoredMembership, Types,
@@ -59,7 +59,8 @@ impl<M: Machine> Replica<M> {
         assert_eq!(replies.len(), batch.len(), "a machine answers every command");
         self.header.next_index += batch.len() as u64;
         self.since_snapshot += batch.bytes().len() as u64;
-        if self.since_snapshot >= SNAPSHOT_BYTES.max(self.pace.size.load(Ordering::Relaxed)) {
+        let last_one = self.pace.size.load(Ordering::Relaxed);
+        if self.since_snapshot >= last_one.clamp(SNAPSHOT_BYTES, SNAPSHOT_BYTES_MAX) {
             self.since_snapshot = 0;
             self.pace.due.notify_one();
         }

@@ -185,7 +185,7 @@ impl UserEvent {
             return false;
         };
         services.any(|service| {
-            let mut tags = service.tags.iter().flatten();
+            let mut tags = service.tags.as_deref().into_iter().flatten();
             id.is_match(service.id.as_str())
                 && (self.tag_filter.is_empty() || tags.any(|text| tag.is_match(text)))
         })

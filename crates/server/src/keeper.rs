@@ -7,9 +7,12 @@
 //!                       └───────────────────────────────────────────────────────┘
 //!                                    Save, Remove ─▶ files below the data directory
 //! ```
+//!
+//! A change is answered when the catalogue has it, or could not be told, and its files are on disk.
+
+mod files;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,8 +22,9 @@ use local::{CheckDefinition, Input, Local, Outcome, Output, Refused, RemoteView,
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::runner;
 use crate::store::Store;
-use crate::{private_file, runner};
+use files::Files;
 
 /// What waits for the task at most; who asks waits for a place.
 const WAITING: usize = 1024;
@@ -57,11 +61,12 @@ impl Keeper {
             node: local.config().node.name.clone(),
             local,
             store,
-            data_dir,
+            files: data_dir.map(|directory| Files::start(directory, log.clone())),
             environment: Arc::new(environment),
             messages,
             changed,
             waiting: BTreeMap::new(),
+            held: BTreeMap::new(),
             runners: HashMap::new(),
             log,
             clock: Clock::new(),
@@ -82,7 +87,8 @@ impl Keeper {
         result.await.ok()
     }
 
-    /// Changes something, and waits until the catalogue has it or could not be told.
+    /// Changes something, and waits until the catalogue has it or could not be told, and until what
+    /// is kept of it in files is on disk.
     pub(crate) async fn change(
         &self,
         change: impl FnOnce(&mut Local, Time) -> Result<Ticket, Refused> + Send + 'static,
@@ -131,15 +137,24 @@ pub(crate) fn now() -> Time {
     Clock::new().now()
 }
 
+/// Who waits for a change.
+struct Waiting {
+    done: oneshot::Sender<()>,
+    /// What has to be written, once it is known.
+    files: Option<u64>,
+}
+
 struct Task {
     local: Local,
     node: NodeName,
     store: Store,
-    data_dir: Option<PathBuf>,
+    files: Option<Files>,
     environment: Arc<checks::Environment>,
     messages: mpsc::Sender<Message>,
     changed: Arc<Notify>,
-    waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    /// Whom only the files keep waiting, by what has to be written.
+    held: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
     runners: HashMap<CheckId, JoinHandle<()>>,
     log: agent::log::Log,
     clock: Clock,
@@ -164,6 +179,7 @@ impl Task {
                     None => return,
                 },
                 () = due => self.local.handle(self.clock.now(), Input::Tick),
+                () = more(&mut self.files) => self.release(),
             }
             self.carry_out();
         }
@@ -177,7 +193,16 @@ impl Task {
             Message::Change(change, answer) => {
                 let changed = change(&mut self.local, now).map(|ticket| {
                     let (done, receiver) = oneshot::channel();
-                    self.waiting.insert(ticket, done);
+                    self.waiting.insert(ticket, Waiting { done, files: None });
+                    (ticket, receiver)
+                });
+                // What it wants written is asked for here, and nothing that others do.
+                self.carry_out();
+                let changed = changed.map(|(ticket, receiver)| {
+                    let asked = self.asked();
+                    if let Some(waiting) = self.waiting.get_mut(&ticket) {
+                        waiting.files = Some(asked);
+                    }
                     receiver
                 });
                 let _ = answer.send(changed);
@@ -201,12 +226,14 @@ impl Task {
                     self.call(call, Command::Deregister { node, service, check });
                 }
                 Output::Done(ticket) => {
-                    if let Some(done) = self.waiting.remove(&ticket) {
-                        let _ = done.send(());
+                    if let Some(Waiting { done, files }) = self.waiting.remove(&ticket) {
+                        let files = files.unwrap_or_else(|| self.asked());
+                        self.held.entry(files).or_default().push(done);
+                        self.release();
                     }
                 }
-                Output::Save { file, bytes } => self.save(&file, &bytes),
-                Output::Remove { file } => self.remove(&file),
+                Output::Save { file, bytes } => self.put(file, Some(bytes)),
+                Output::Remove { file } => self.put(file, None),
                 Output::Start { check, definition, output_max_bytes } => {
                     self.start(check, definition, output_max_bytes);
                 }
@@ -266,27 +293,32 @@ impl Task {
         }
     }
 
-    fn save(&self, file: &str, bytes: &[u8]) {
-        let Some(directory) = &self.data_dir else { return };
-        if let Err(error) = private_file::write_unsynced(&directory.join(file), bytes) {
-            self.complain("failed to write a file", file, &error);
+    fn put(&self, file: String, content: Option<Vec<u8>>) {
+        if let Some(files) = &self.files {
+            files.put(file, content);
         }
     }
 
-    fn remove(&self, file: &str) {
-        let Some(directory) = &self.data_dir else { return };
-        match std::fs::remove_file(directory.join(file)) {
-            // It need not be there.
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                self.complain("failed to remove a file", file, &error);
+    fn asked(&self) -> u64 {
+        self.files.as_ref().map_or(0, Files::asked)
+    }
+
+    /// Answers those whose files are written.
+    fn release(&mut self) {
+        let written = self.files.as_ref().map_or(0, Files::written);
+        while let Some(first) = self.held.first_entry().filter(|first| *first.key() <= written) {
+            for done in first.remove() {
+                let _ = done.send(());
             }
-            _ => {}
         }
     }
+}
 
-    fn complain(&self, what: &str, file: &str, error: &std::io::Error) {
-        let fields = [("file", file.into()), ("error", gotext::errno_text(error).into())];
-        self.log.entry(agent::log::Level::Err, "agent", what, fields);
+/// Waits until more files are written, if there are any.
+async fn more(files: &mut Option<Files>) {
+    match files {
+        Some(files) => files.more().await,
+        None => std::future::pending().await,
     }
 }
 

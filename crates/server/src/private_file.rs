@@ -1,9 +1,9 @@
 //! Files that are for the agent alone.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file for its owner alone, whole or not at all; when this returns it is on disk. The
 /// directory is made if it is not there.
@@ -15,12 +15,34 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same for what is written often: a process that is killed loses nothing, a machine that goes
 /// down may.
 pub(crate) fn write_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make_directory(path)?;
-    let beside = path.with_extension("tmp");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    write_beside(path, bytes)?;
+    put_in_place(path)
+}
+
+/// Writes the content of a file beside it, where it stays until [`put_in_place`]; returns it for
+/// who wants it flushed before that.
+pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let beside = beside(path);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = match options.open(&beside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_directory(path)?;
+            options.open(&beside)?
+        }
+        opened => opened?,
+    };
     file.write_all(bytes)?;
-    std::fs::rename(&beside, path)
+    Ok(file)
+}
+
+/// Puts what [`write_beside`] wrote in place of the file.
+pub(crate) fn put_in_place(path: &Path) -> io::Result<()> {
+    std::fs::rename(beside(path), path)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("tmp")
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {

@@ -46,7 +46,7 @@ fn server_service(identity: &Identity, node: &NodeName) -> Service {
         node: node.clone(),
         id: ServiceId::from(SERVICE),
         name: ServiceName::from(SERVICE),
-        tags: Some(Box::default()),
+        tags: Some([].into()),
         meta: Some(meta.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()),
         port: i64::from(identity.server.port()),
         weights: Weights { passing: 1, warning: 1 },

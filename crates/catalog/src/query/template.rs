@@ -86,7 +86,7 @@ impl Template {
             filled.map_err(|why| format!("Bad evaluation for '{text}' in {place}: {why}"))
         })?;
         if query.template.remove_empty_tags {
-            let tags = service.tags.unwrap_or_default().into_vec();
+            let tags = service.tags.unwrap_or_default().to_vec();
             let kept = tags.into_iter().filter(|tag| !tag.trim().is_empty());
             service.tags = Some(kept.collect());
         }

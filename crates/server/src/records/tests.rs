@@ -208,7 +208,7 @@ fn a_state_that_went_out_comes_back_the_same() {
                 targets: Some([target].into()),
             },
             only_passing: true,
-            ignore_check_ids: Some(Box::default()),
+            ignore_check_ids: Some([].into()),
             near: "_agent".into(),
             tags: Some(["!x".into()].into()),
             node_meta: pairs(),
