@@ -1,6 +1,6 @@
 //! The archives in which Consul keeps snapshots of its state.
 //!
-//! [`read`] takes an archive from a stream and hands its state on as a stream, [`write`] makes
+//! [`read`] takes an archive from a stream and hands its state on as a stream, [`write()`] makes
 //! one of a state that is written to it: an archive may be far larger than what is kept of it in
 //! memory, which is a few buffers. What is refused is refused with Consul's words. The state
 //! itself is bytes to both. [`Records`] walks through a state as Consul writes it and tells what

@@ -27,7 +27,7 @@ impl Pieces {
         endpoint: &Endpoint,
         agent: &api::Agent,
         body: Incoming,
-    ) -> Result<Self, Reply> {
+    ) -> Result<Self, Box<Reply>> {
         let (limit, page) = match endpoint.path {
             "/v1/kv/" => (agent.kv_value_max_bytes, KV_LIMIT_PAGE),
             "/v1/txn" => (agent.txn_max_bytes.max(agent.kv_value_max_bytes), TXN_LIMIT_PAGE),
@@ -37,7 +37,7 @@ impl Pieces {
         let size = body.size_hint().exact();
         let pieces = Self { body, taken: 0, limit, page };
         match size {
-            Some(size) if size > limit as u64 => Err(pieces.too_large(size)),
+            Some(size) if size > limit as u64 => Err(pieces.too_large(size).into()),
             _ => Ok(pieces),
         }
     }

@@ -292,7 +292,7 @@ impl Site {
         if request.method != Method::Get {
             let body = match Pieces::new(endpoint, &self.agent, body) {
                 Ok(body) => body,
-                Err(reply) => return reply,
+                Err(reply) => return *reply,
             };
             if let (Handler::Shell(api::Call::Snapshot), Method::Put) = (&handler, request.method) {
                 // Rare, and more than a connection's own place has room for.
