@@ -16,7 +16,7 @@ mod services;
 mod snapshot;
 
 pub use about::shown_configuration;
-pub(crate) use owned::warning;
+pub(crate) use owned::{owned, warn};
 pub(crate) use snapshot::{Spool, restore};
 
 use std::sync::Arc;

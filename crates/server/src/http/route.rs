@@ -11,6 +11,7 @@ use api::{
     Body, Consistency, Endpoint, Failure, Handler, Meta, Method, Query, QueryUse, Reader, Request,
 };
 use bytes::Bytes;
+use catalog::Response;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY,
@@ -504,11 +505,14 @@ impl Site {
                 Ok(answer)
             }
             api::Proposal::Command(command, then) => {
-                let warning = crate::shell::warning(self, &command).await;
+                let owned = crate::shell::owned(self, &command).await;
                 let response = self.store.write(&command).await;
-                let mut answer =
-                    then(response.map_err(|error| Failure::internal(error.to_string()))?)?;
-                answer.headers.extend(warning);
+                let response = response.map_err(|error| Failure::internal(error.to_string()))?;
+                let done = !matches!(response, Response::Refused(_) | Response::TxnFailed(_));
+                let mut answer = then(response)?;
+                if done {
+                    answer.headers.extend(crate::shell::warn(self, owned));
+                }
                 Ok(answer)
             }
         }

@@ -173,17 +173,30 @@ async fn who_deregisters_what_an_agent_owns_is_warned() {
     put(address, "/v1/catalog/register", &foreign).await;
     let other = r#"{"Node": "n2", "Address": "127.0.0.1", "Service": {"Service": "web"}}"#;
     put(address, "/v1/catalog/register", other).await;
+    let warning = |answer: &str| {
+        let answer = answer.to_lowercase();
+        answer.lines().find_map(|line| line.strip_prefix("warning: ").map(str::to_owned))
+    };
     let warned = async |node: &str, what: &str| {
         let body = format!(r#"{{"Node": "{node}"{what}}}"#);
-        let answer = put(address, "/v1/catalog/deregister", &body).await.to_lowercase();
-        let mut lines = answer.lines();
-        lines.find_map(|line| line.strip_prefix("warning: ").map(str::to_owned))
+        warning(&put(address, "/v1/catalog/deregister", &body).await)
     };
     let text = |what: &str, call: &str| {
         Some(format!(
             "299 - \"agent nu{{e4}} owns this {what} and will register it again, ask it: /v1/agent/{call}\""
         ))
     };
+    let deleted = async |removals: &[(&str, &str)]| {
+        let removal = |(node, id): &(&str, &str)| {
+            let service = format!(r#""Node": "{node}", "Service": {{"Service": "{id}"}}"#);
+            format!(r#"{{"Service": {{"Verb": "delete", {service}}}}}"#)
+        };
+        let ops: Vec<_> = removals.iter().map(removal).collect();
+        warning(&put(address, "/v1/txn", &format!("[{}]", ops.join(","))).await)
+    };
+    assert_eq!(deleted(&[("n2", "web")]).await, None);
+    let both = deleted(&[(node, "db"), (node, "web")]).await;
+    assert_eq!(both, text("service", "service/deregister"));
     assert_eq!(warned("n2", r#", "ServiceID": "web""#).await, None);
     assert_eq!(warned(node, r#", "ServiceID": "db""#).await, None);
     assert_eq!(
