@@ -71,12 +71,33 @@ pub enum Error {
     Datacenter(String),
 }
 
+/// A zone that is answered for.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone {
+    pub(crate) name: Name,
+    /// The server and the mailbox in its SOA; none where the zone's name leaves no room for them.
+    pub(crate) soa: Option<[Name; 2]>,
+}
+
+impl Zone {
+    fn new(text: &str) -> Result<Self, Error> {
+        let name = Name::from_text(&text.to_lowercase());
+        let name = name.ok_or_else(|| Error::Zone(text.to_owned()))?;
+        let below = |label: &[u8]| {
+            let mut below = Name::empty();
+            below.push(label).and_then(|()| below.raw(name.wire())).map(|()| below)
+        };
+        let soa = below(b"ns").zip(below(b"hostmaster")).map(<[Name; 2]>::from);
+        Ok(Self { name, soa })
+    }
+}
+
 /// Settings, compiled.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) settings: Settings,
-    pub(crate) domain: Name,
-    pub(crate) alt_domain: Option<Name>,
+    pub(crate) domain: Zone,
+    pub(crate) alt_domain: Option<Zone>,
     pub(crate) node_ttl: u32,
     ttl_exact: BTreeMap<Box<str>, u32>,
     /// Without their `*`, the longest first.
@@ -90,10 +111,6 @@ impl Config {
     ///
     /// A zone or datacenter that is no name.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let zone = |text: &str| {
-            let folded = text.to_lowercase();
-            Name::from_text(&folded).ok_or_else(|| Error::Zone(text.to_owned()))
-        };
         let datacenter = settings.datacenter.to_lowercase();
         if Name::from_text(&datacenter).is_none() || datacenter.contains('.') {
             return Err(Error::Datacenter(datacenter));
@@ -108,8 +125,8 @@ impl Config {
         }
         ttl_prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(Self {
-            domain: zone(&settings.domain)?,
-            alt_domain: settings.alt_domain.as_deref().map(zone).transpose()?,
+            domain: Zone::new(&settings.domain)?,
+            alt_domain: settings.alt_domain.as_deref().map(Zone::new).transpose()?,
             node_ttl: seconds(settings.node_ttl),
             ttl_exact,
             ttl_prefixes,

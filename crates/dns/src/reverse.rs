@@ -21,14 +21,14 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let service = || Some((snapshot.instance_at(address)?.name.as_str(), Form::Service));
         let Some((text, form)) = node.or_else(service) else { return false };
         self.observer.note(|| Step::Node { node: text.to_owned(), address: address.to_string() });
-        let Some(target) = self.name_within(text, form, self.config.domain.wire()) else {
+        let Some(target) = self.name_within(text, form, self.config.domain.name.wire()) else {
             self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
             return false;
         };
         let data = Data::Ptr(self.scratch.arena.keep(target.wire()));
         self.scratch.push(Section::Answer, owner, 0, data);
         if self.query.rtype == Rtype::SOA {
-            self.soa(Section::Authority, self.config.domain);
+            self.soa(Section::Authority, &self.config.domain);
         }
         true
     }

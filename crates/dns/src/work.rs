@@ -138,9 +138,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     /// The zone that a name belongs to, the longer one if both: its first label, and whether it is
     /// the second zone.
     fn zone_of(&self, wire: &[u8]) -> Option<(usize, bool)> {
-        let main = zone_label(wire, self.config.domain.wire()).map(|label| (label, false));
+        let main = zone_label(wire, self.config.domain.name.wire()).map(|label| (label, false));
         let alt = self.config.alt_domain.as_ref();
-        let alt = alt.and_then(|alt| zone_label(wire, alt.wire())).map(|label| (label, true));
+        let alt = alt.and_then(|alt| zone_label(wire, alt.name.wire())).map(|label| (label, true));
         match (main, alt) {
             (Some(main), Some(alt)) => Some(if alt.0 < main.0 { alt } else { main }),
             (main, alt) => main.or(alt),

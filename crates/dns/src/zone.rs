@@ -6,6 +6,7 @@ use domain::base::iana::Rtype;
 use rand::Rng;
 
 use crate::address::{self, Family};
+use crate::config::Zone;
 use crate::form::{Form, Place, Reading};
 use crate::name::Name;
 use crate::observe::Observer;
@@ -17,22 +18,18 @@ use crate::work::{Ask, Found, Work};
 const SERVERS: &str = "consul";
 const SERVERS_NAMED: usize = 3;
 
-impl<R: Rng, O: Observer> Work<'_, R, O> {
+impl<'w, R: Rng, O: Observer> Work<'w, R, O> {
     /// The zone whose SOA goes with a name: as recorded, the second one only for names below it.
-    pub(crate) fn soa_zone(&self, ask: &Ask<'_>) -> Name {
-        let alt = self.config.alt_domain.filter(|_| ask.alt && ask.zone_label > 0);
-        alt.unwrap_or(self.config.domain)
+    pub(crate) fn soa_zone(&self, ask: &Ask<'_>) -> &'w Zone {
+        let alt = self.config.alt_domain.as_ref().filter(|_| ask.alt && ask.zone_label > 0);
+        alt.unwrap_or(&self.config.domain)
     }
 
-    pub(crate) fn soa(&mut self, section: Section, zone: Name) {
-        let below = |label: &[u8]| {
-            let mut name = Name::empty();
-            name.push(label).and_then(|()| name.raw(zone.wire())).map(|()| name)
-        };
-        let (Some(mname), Some(rname)) = (below(b"ns"), below(b"hostmaster")) else { return };
+    pub(crate) fn soa(&mut self, section: Section, zone: &Zone) {
+        let Some([mname, rname]) = &zone.soa else { return };
         let arena = &mut self.scratch.arena;
         let (mname, rname) = (arena.keep(mname.wire()), arena.keep(rname.wire()));
-        let owner = arena.keep(zone.wire());
+        let owner = arena.keep(zone.name.wire());
         let (serial, numbers) = (self.view.unix_seconds, self.config.settings.soa);
         let [.., least] = numbers;
         self.scratch.push(section, owner, least, Data::Soa { mname, rname, serial, numbers });
