@@ -181,7 +181,8 @@ impl Snapshot {
     ) {
         let before = self.ailing.get(&place).copied().unwrap_or_default();
         // Only when the worst gets better are the others looked at.
-        let now = if old.is_some_and(|old| old == before && new.is_none_or(|new| new < old)) {
+        let better = |old| old == before && new.is_none_or(|new| new < old);
+        let now = if before > Health::Passing && old.is_some_and(better) {
             let (node, id) = &place;
             let same = |check: &&Check| check.service_id.fold() == *id;
             self.node_checks(node).filter(same).map(Health::of).max().unwrap_or_default()

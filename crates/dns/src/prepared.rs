@@ -64,9 +64,14 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
 
     /// Whether the query is for an instance.
     fn fits(&mut self, query: &PreparedQuery, instance: &Instance<'_>) -> bool {
-        // Most pass, and no check of theirs can harm.
-        let passes = instance.health() == Health::Passing;
-        let checks = (!passes).then(|| instance.checks()).into_iter().flatten();
+        let wanted = &query.service;
+        let worst = if wanted.only_passing { Health::Passing } else { Health::Warning };
+        let harmed = instance.health() > worst;
+        // To name the check all of the node's are read, for each instance on it.
+        if harmed && wanted.ignore_check_ids.as_deref().is_none_or(<[_]>::is_empty) && !O::ON {
+            return false;
+        }
+        let checks = harmed.then(|| instance.checks()).into_iter().flatten();
         let unfit = query.unfit(instance.node(), instance.service(), checks);
         if let Some(unfit) = unfit {
             self.read_instance(instance);

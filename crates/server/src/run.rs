@@ -24,6 +24,7 @@ mod watches;
 use agent::log::Level;
 use agent::output::Output;
 use catalog::Uuid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use settings::{Disk, Failure, FlagSetting, Host, Settings};
 use tokio::runtime::Builder;
 
@@ -34,6 +35,10 @@ use logging::Logging;
 /// Who relies on rules is told that there are none.
 const NO_ACL: &str = "acl.enabled has no effect yet: everybody who reaches this agent may do \
                       everything";
+
+/// Descriptors that an agent has, if it may: enough for 10,000 watchers, and few enough for scripts
+/// that go through all of theirs.
+const DESCRIPTORS: u64 = 65_536;
 
 /// Everything that is known before anything is started.
 struct Prepared {
@@ -106,7 +111,18 @@ fn complain(failure: &Failure) {
     }
 }
 
+/// Lets the agent have more descriptors than shells give: each connection is one. It stays as it is
+/// where that is not allowed.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Some(limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS)));
+    if limit.current < wanted && limit.current.is_some() {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit });
+    }
+}
+
 fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i32 {
+    raise_descriptors();
     let Prepared { settings, definitions, node_id, logging: Logging { log, no_syslog } } = prepared;
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
