@@ -80,11 +80,21 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
     };
     let datacenter = identity.datacenter.clone();
     let (sender, pieces) = pieces::pair();
+    let log = site.shell.log.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _place = place;
-        save_to(sender, &meta, &snapshot, &datacenter)
+        let saved = save_to(sender, &meta, &snapshot, &datacenter);
+        match &saved {
+            // Who hangs up knows.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let fields = [("error", error.to_string().into())];
+                log.entry(Level::Warn, "agent.server", "snapshot was not sent", fields);
+            }
+            _ => {}
+        }
+        saved
     });
-    // What fails, fails before the first piece: from there on the client can only be gone.
+    // What fails later breaks the connection off.
     let Some(pieces) = pieces.begin().await else {
         let why = match work.await {
             Ok(Ok(())) => "the archive is empty".to_owned(),
@@ -104,8 +114,11 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
 
 fn save_to(sender: Sender, meta: &Meta, snapshot: &Snapshot, datacenter: &str) -> io::Result<()> {
     let mut out = io::BufWriter::with_capacity(pieces::PIECE_BYTES, sender);
-    archive::write(&mut out, meta, |out| records::write(snapshot, datacenter, out))?;
-    out.flush()
+    let written = archive::write(&mut out, meta, |out| records::write(snapshot, datacenter, out));
+    let written = written.and_then(|()| out.flush());
+    // What is left of one that failed is not sent.
+    let (sender, _) = out.into_parts();
+    written.and_then(|()| sender.finish())
 }
 
 /// Takes an archive. Nothing changes before all of it is known to be good.
