@@ -61,6 +61,14 @@ impl Spool {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn of(memory: &[u8]) -> Self {
+        // A place of its own: other tests have theirs.
+        let places: &'static _ = Box::leak(Box::new(tokio::sync::Semaphore::new(1)));
+        let _place = places.try_acquire().expect("it is new");
+        Self { memory: memory.to_vec(), file: None, _place }
+    }
+
     /// All of it, from its start.
     pub(super) fn reader(&mut self) -> io::Result<Box<dyn Read + '_>> {
         Ok(match &mut self.file {
@@ -88,11 +96,6 @@ mod tests {
 
     use super::*;
 
-    fn spool(memory: &[u8]) -> Spool {
-        let _place = super::super::PLACES.try_acquire().unwrap();
-        Spool { memory: memory.to_vec(), file: None, _place }
-    }
-
     fn content(spool: &mut Spool) -> Vec<u8> {
         let mut bytes = Vec::new();
         spool.reader().unwrap().read_to_end(&mut bytes).unwrap();
@@ -101,13 +104,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_came_is_read_as_often_as_wanted_and_its_file_has_no_name() {
-        let mut short = spool(b"short");
+        let mut short = Spool::of(b"short");
         assert_eq!((content(&mut short), content(&mut short)), (b"short".into(), b"short".into()));
         drop(short);
 
         let directory = std::env::temp_dir().join(format!("tribune-spool-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let mut long = spool(b"one ").write_down(&directory).await.ok().unwrap();
+        let mut long = Spool::of(b"one ").write_down(&directory).await.ok().unwrap();
         long.memory.extend_from_slice(b"two");
         let mut long = long.write_down(&directory).await.ok().unwrap();
         assert!(long.memory.is_empty());
@@ -119,7 +122,7 @@ mod tests {
         drop(long);
 
         std::fs::remove_dir(&directory).unwrap();
-        let refused = spool(b"x").write_down(&directory).await.err().unwrap();
+        let refused = Spool::of(b"x").write_down(&directory).await.err().unwrap();
         assert_eq!(refused.status, 500);
     }
 }
