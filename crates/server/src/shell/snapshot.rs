@@ -11,6 +11,8 @@
 
 mod pieces;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use spool::Spool;
 
@@ -188,10 +190,15 @@ fn send_parts(
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let mut writer = PartWriter::new(random::uuid());
     read(spool, now, &mut |part| {
+        let before = writer.length();
         match part {
             Part::LastIndex(index) => writer.put_last_index(index)?,
             Part::Row(row) => writer.put(&row)?,
             Part::Index(name, index) => writer.put_index(name, index)?,
+        }
+        if before > 0 && writer.length() > RESTORE_PART_BYTES {
+            // A long row needs all the room of an entry.
+            parts.blocking_send(writer.take_first(before)).map_err(gone)?;
         }
         if writer.length() < RESTORE_PART_BYTES {
             return Ok(());
