@@ -20,8 +20,8 @@ pub(crate) const SNAPSHOTS: usize = 4;
 pub(crate) const SPOOL_BYTES: usize = 256 << 10;
 
 /// Longest record of a restored state: a row comes with one entry of the log, which takes 8 MiB;
-/// and all coordinates are one record, of some 200 bytes a node. Once read it takes up to 32
-/// times as much memory.
+/// and in Consul's archives all coordinates are one record, of some 200 bytes a node. Once read it
+/// takes up to 32 times as much memory.
 pub(crate) const RECORD_BYTES: usize = 8 << 20;
 
 /// How much of a restored state comes with one entry of the log, unless a single row is longer.
