@@ -133,17 +133,28 @@ async fn take(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Outcome
         return Err(Failure::internal("stale not allowed for restore"));
     }
     let now = Time(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX));
-    let (mut spool, left_out) = aside(move || {
+    let (spool, left_out) = aside(move || {
         let mut spool = spool;
         let left_out = read(&mut spool, now, &mut |_| Ok(()))?;
         Ok((spool, left_out))
     })
     .await?;
+    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state, and
+    // then there is more to do.
+    let swapping = swap(site.clone(), spool, now, left_out);
+    tokio::spawn(swapping)
+        .await
+        .unwrap_or_else(|_| Err(Failure::internal("the work on the snapshot broke off")))
+}
+
+/// Puts what was found to be good in the place of the state.
+async fn swap(site: Arc<Site>, mut spool: Spool, now: Time, left_out: LeftOut) -> Outcome {
     let (parts, mut incoming) = mpsc::channel(1);
     let making = aside(move || send_parts(&mut spool, now, &parts));
+    let store = &site.store;
     let writing = async move {
         while let Some(part) = incoming.recv().await {
-            let done = site.store.write(&Command::Restore(part)).await;
+            let done = store.write(&Command::Restore(part)).await;
             let response = done.map_err(|error| refused(&error))?;
             if let Response::Refused(error) = response {
                 return Err(refused(&error));

@@ -83,7 +83,7 @@ impl Spool {
     }
 
     #[cfg(test)]
-    pub(super) fn of(memory: &[u8]) -> Self {
+    pub(crate) fn of(memory: &[u8]) -> Self {
         // A place of its own: other tests have theirs.
         let places: &'static _ = Box::leak(Box::new(tokio::sync::Semaphore::new(1)));
         let _place = places.try_acquire().expect("it is new");
