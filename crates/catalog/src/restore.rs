@@ -80,10 +80,26 @@ impl PartWriter {
 
     /// The part so far; the next one begins.
     pub fn take(&mut self, last: bool) -> RestorePart {
-        let bytes = std::mem::take(&mut self.bytes).into();
+        let bytes = std::mem::take(&mut self.bytes);
+        self.part(bytes, last)
+    }
+
+    /// The part as it was at a [`length`](Self::length); what was put since then begins the next
+    /// one.
+    ///
+    /// # Panics
+    ///
+    /// If the part is not that long.
+    pub fn take_first(&mut self, length: usize) -> RestorePart {
+        let rest = self.bytes.split_off(length);
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        self.part(bytes, false)
+    }
+
+    fn part(&mut self, bytes: Vec<u8>, last: bool) -> RestorePart {
         let number = self.number;
         self.number += 1;
-        RestorePart { id: self.id, number, last, bytes }
+        RestorePart { id: self.id, number, last, bytes: bytes.into() }
     }
 }
 

@@ -10,7 +10,7 @@ pub const BATCH_COMMANDS: usize = 512;
 pub const BATCH_BYTES: usize = 1 << 20;
 
 /// Bytes of one command. A transaction of the HTTP interface holds half a megabyte; what is
-/// restored from an archive does not come this way.
+/// restored from an archive comes in parts, the longest of which is a single row.
 pub const COMMAND_BYTES: usize = 8 << 20;
 
 /// Bytes of one entry of the log on disk, as it is believed when read: a command or a batch, and
@@ -35,11 +35,12 @@ pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 /// Bytes of payloads kept in memory while the last file has fewer.
 pub(crate) const CACHE_BYTES: usize = 256 << 10;
 
-/// Bytes of commands after which a snapshot is taken, if the last snapshot was smaller. The log is
-/// then never much larger than the state, nor is the state written more often than the log.
+/// Bytes of commands after which a snapshot is taken, if the last snapshot was smaller. Above it
+/// the log grows as long as the state is, which is then not written more often than the log.
 pub(crate) const SNAPSHOT_BYTES: u64 = 16 << 20;
 
-/// Bytes of commands after which one is taken in any case: some hundred files of the log.
+/// Bytes of commands after which one is taken in any case, however large the state: some hundred
+/// files of the log.
 pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of one frame of a snapshot: what is checked before it is believed.

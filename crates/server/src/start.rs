@@ -127,6 +127,11 @@ impl Running {
         Ok(self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())?)
     }
 
+    #[cfg(test)]
+    pub(crate) fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
     /// The member of the datacenter's pool.
     #[must_use]
     pub fn lan(&self) -> NodeHandle {

@@ -1,7 +1,6 @@
 //! Compressing what is made while it is sent: each piece can be read when it arrives.
 
-use std::convert::Infallible;
-use std::io::Write;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -28,12 +27,12 @@ impl Gzip {
 
 impl Body for Gzip {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         const SURE: &str = "memory takes every byte";
         let this = self.get_mut();
         loop {
@@ -46,6 +45,11 @@ impl Body for Gzip {
                     let Ok(plain) = frame.into_data() else { continue };
                     encoder.write_all(&plain).and_then(|()| encoder.flush()).expect(SURE);
                     std::mem::take(encoder.get_mut())
+                }
+                // What could be unpacked to its end would look whole.
+                Some(Err(error)) => {
+                    this.encoder = None;
+                    return Poll::Ready(Some(Err(error)));
                 }
                 None => match this.encoder.take() {
                     Some(encoder) => encoder.finish().expect(SURE),
@@ -70,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_piece_can_be_read_when_it_is_there() {
-        let (mut sender, channel) = Channel::<Bytes>::new(1);
+        let (mut sender, channel) = Channel::<Bytes, io::Error>::new(1);
         let mut body = Gzip::new(channel.boxed_unsync());
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());
         let mut whole = Vec::new();
@@ -88,5 +92,15 @@ mod tests {
         let mut text = String::new();
         flate2::read::GzDecoder::new(&whole[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_has_no_end() {
+        let (sender, channel) = Channel::<Bytes, io::Error>::new(1);
+        let mut body = Gzip::new(channel.boxed_unsync());
+        sender.abort(io::ErrorKind::TimedOut.into());
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(body.frame().await.is_none());
     }
 }

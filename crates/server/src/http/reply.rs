@@ -1,7 +1,6 @@
 //! From an answer to the bytes that are sent.
 
-use std::convert::Infallible;
-use std::io::Write;
+use std::io::{self, Write};
 
 use api::{Answer, Failure};
 use bytes::Bytes;
@@ -18,8 +17,9 @@ use super::gzip::Gzip;
 /// The body of a response: known, or made while it is sent.
 pub(crate) type Content = Either<Full<Bytes>, Streamed>;
 
-/// What is made while it is sent. It is dropped when the client hangs up.
-pub(crate) type Streamed = UnsyncBoxBody<Bytes, Infallible>;
+/// What is made while it is sent. It is dropped when the client hangs up; if it fails, the
+/// connection breaks off, so that the client knows that this is not all.
+pub(crate) type Streamed = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Shorter bodies are not worth compressing.
 const GZIP_MIN: usize = 1400;
@@ -50,7 +50,7 @@ impl Reply {
 
     /// What goes on until somebody ends it.
     pub(crate) fn streamed(
-        body: impl Body<Data = Bytes, Error = Infallible> + Send + 'static,
+        body: impl Body<Data = Bytes, Error = io::Error> + Send + 'static,
     ) -> Self {
         Self { stream: Some(body.boxed_unsync()), ..Self::new(200, api::Body::Empty) }
     }

@@ -240,6 +240,22 @@ fn a_state_that_went_out_comes_back_the_same() {
 }
 
 #[test]
+fn no_record_of_ours_is_too_long_to_be_read() {
+    let mut snapshot = Snapshot::default();
+    let coordinate = Coordinate { vector: [0.25; 8], error: 1.0, adjustment: 0.0, height: 0.0 };
+    let count = crate::limits::RECORD_BYTES / 180;
+    for number in 0..count {
+        snapshot.enter(Row::Coordinate(NodeCoordinate {
+            node: format!("node-{number:010}").as_str().into(),
+            segment: "".into(),
+            coordinate: coordinate.clone(),
+        }));
+    }
+    let again = read(&write(&snapshot, "dc1"), NOW).unwrap().snapshot;
+    assert_eq!(again.coordinates().count(), count);
+}
+
+#[test]
 fn strange_records_are_refused_or_passed_over() {
     let state = |kind, value: &Value| {
         let mut bytes = Vec::new();

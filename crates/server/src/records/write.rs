@@ -15,6 +15,9 @@ use super::fields::{json, map, pairs, signed, text, texts};
 /// Lengths of time in the definition of a check: texts here, nanoseconds there.
 const DURATIONS: [&str; 3] = ["Interval", "Timeout", "DeregisterCriticalServiceAfter"];
 
+/// Coordinates of one record, of some 200 bytes each: far below what a reader takes.
+const COORDINATES: usize = 1000;
+
 /// Writes the state of a datacenter.
 pub(crate) fn write(snapshot: &Snapshot, datacenter: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut out = StateWriter::new(out, snapshot.index().0);
@@ -39,9 +42,10 @@ pub(crate) fn write(snapshot: &Snapshot, datacenter: &str, out: &mut dyn Write) 
             put(&mut out, Value::Nil, check(row))?;
         }
     }
-    let places: Vec<_> = snapshot.coordinates().map(coordinate).collect();
-    if !places.is_empty() {
-        out.put(kind::COORDINATES, &Value::Array(places))?;
+    let mut places = snapshot.coordinates().peekable();
+    while places.peek().is_some() {
+        let batch = places.by_ref().take(COORDINATES).map(coordinate);
+        out.put(kind::COORDINATES, &Value::Array(batch.collect()))?;
     }
     for row in snapshot.session_list() {
         out.put(kind::SESSION, &session(row))?;

@@ -212,6 +212,51 @@ async fn who_deregisters_what_an_agent_owns_is_warned() {
 }
 
 #[tokio::test]
+async fn a_restoring_goes_to_its_end_though_the_client_hangs_up() {
+    let address = address(7);
+    let process = started(address, "node_name = \"n1\"").await;
+    put(address, "/v1/agent/service/register", r#"{"Name": "web"}"#).await;
+    let mut state = catalog::Snapshot::default();
+    let (create, modify) = (catalog::ModifyIndex(1), catalog::ModifyIndex(1));
+    state.enter(catalog::Row::Entry(catalog::Entry::new(catalog::Fields {
+        key: b"restored",
+        value: b"",
+        flags: 0,
+        lock_index: 0,
+        session: None,
+        create,
+        modify,
+    })));
+    let mut archive = Vec::new();
+    let meta = archive::Meta::default();
+    let records = |out: &mut dyn std::io::Write| crate::records::write(&state, "dc1", out);
+    archive::write(&mut archive, &meta, records).unwrap();
+
+    let site = process.running.site();
+    let state = || site.catalogue().read().clone();
+    let spool = crate::shell::Spool::of(&archive);
+    let mut restoring =
+        Box::pin(crate::shell::restore(site, spool, crate::http::Parameters::default()));
+    while state().kv_get(b"restored").is_none() {
+        tokio::select! {
+            biased;
+            reply = &mut restoring => assert_eq!(reply.status, 200),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(restoring);
+    let registered = async {
+        for service in ["consul", "web"] {
+            while state().service(&"n1".into(), &service.into()).is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    timeout(PATIENCE / 2, registered).await.unwrap();
+    process.running.stop().await;
+}
+
+#[tokio::test]
 async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
     let folder = Folder(std::env::temp_dir().join(format!("tribune-watch-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).unwrap();

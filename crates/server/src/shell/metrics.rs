@@ -1,6 +1,6 @@
 //! `agent/metrics`: what was counted.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -103,12 +103,12 @@ struct Intervals {
 
 impl hyper::body::Body for Intervals {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         if this.next.as_mut().poll(context).is_pending() {
             return Poll::Pending;

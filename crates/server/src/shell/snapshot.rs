@@ -9,8 +9,11 @@
 //!
 //! Neither way holds more than buffers and the states themselves.
 
+mod pace;
 mod pieces;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use spool::Spool;
 
@@ -28,16 +31,28 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use self::pieces::Sender;
 use super::{Outcome, empty};
 use crate::http::{ARCHIVE, Parameters, Reply, Site};
-use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOTS};
+use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOT_WAIT, SNAPSHOTS};
 use crate::records::{self, Part};
 use crate::{random, reconcile};
 
-/// What is going on at a time.
-static PLACES: Semaphore = Semaphore::const_new(SNAPSHOTS);
+/// Who makes an archive has a place.
+static MAKING: Semaphore = Semaphore::const_new(SNAPSHOTS);
 
-/// A place, once there is one.
-pub(super) async fn place() -> SemaphorePermit<'static> {
-    PLACES.acquire().await.expect("nobody closes it")
+/// Who takes one has another.
+static TAKING: Semaphore = Semaphore::const_new(SNAPSHOTS);
+
+/// A place, if one is free before long.
+async fn place(places: &'static Semaphore) -> Result<SemaphorePermit<'static>, Failure> {
+    match tokio::time::timeout(SNAPSHOT_WAIT, places.acquire()).await {
+        Ok(place) => Ok(place.expect("nobody closes it")),
+        Err(_) => Err(Failure::new(
+            503,
+            format!(
+                "too many snapshots at a time: {SNAPSHOTS} others are not done yet, try again \
+                 later"
+            ),
+        )),
+    }
 }
 
 /// Work that takes long goes to a thread of its own, so that nobody waits for it.
@@ -62,7 +77,7 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
     if parameters.consistency != Consistency::Stale {
         site.store.confirm().await.map_err(|error| refused(&error))?;
     }
-    let place = place().await;
+    let place = place(&MAKING).await?;
     let snapshot: Arc<Snapshot> = site.catalogue().read().clone();
     let identity = &site.shell.identity;
     let (index, term) = (snapshot.index().0, site.store.status().term);
@@ -80,11 +95,21 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
     };
     let datacenter = identity.datacenter.clone();
     let (sender, pieces) = pieces::pair();
+    let log = site.shell.log.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _place = place;
-        save_to(sender, &meta, &snapshot, &datacenter)
+        let saved = save_to(sender, &meta, &snapshot, &datacenter);
+        match &saved {
+            // Who hangs up knows.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let fields = [("error", error.to_string().into())];
+                log.entry(Level::Warn, "agent.server", "snapshot was not sent", fields);
+            }
+            _ => {}
+        }
+        saved
     });
-    // What fails, fails before the first piece: from there on the client can only be gone.
+    // What fails later breaks the connection off.
     let Some(pieces) = pieces.begin().await else {
         let why = match work.await {
             Ok(Ok(())) => "the archive is empty".to_owned(),
@@ -104,8 +129,11 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
 
 fn save_to(sender: Sender, meta: &Meta, snapshot: &Snapshot, datacenter: &str) -> io::Result<()> {
     let mut out = io::BufWriter::with_capacity(pieces::PIECE_BYTES, sender);
-    archive::write(&mut out, meta, |out| records::write(snapshot, datacenter, out))?;
-    out.flush()
+    let written = archive::write(&mut out, meta, |out| records::write(snapshot, datacenter, out));
+    let written = written.and_then(|()| out.flush());
+    // What is left of one that failed is not sent.
+    let (sender, _) = out.into_parts();
+    written.and_then(|()| sender.finish())
 }
 
 /// Takes an archive. Nothing changes before all of it is known to be good.
@@ -118,17 +146,28 @@ async fn take(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Outcome
         return Err(Failure::internal("stale not allowed for restore"));
     }
     let now = Time(u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX));
-    let (mut spool, left_out) = aside(move || {
+    let (spool, left_out) = aside(move || {
         let mut spool = spool;
         let left_out = read(&mut spool, now, &mut |_| Ok(()))?;
         Ok((spool, left_out))
     })
     .await?;
+    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state, and
+    // then there is more to do.
+    let swapping = swap(site.clone(), spool, now, left_out);
+    tokio::spawn(swapping)
+        .await
+        .unwrap_or_else(|_| Err(Failure::internal("the work on the snapshot broke off")))
+}
+
+/// Puts what was found to be good in the place of the state.
+async fn swap(site: Arc<Site>, mut spool: Spool, now: Time, left_out: LeftOut) -> Outcome {
     let (parts, mut incoming) = mpsc::channel(1);
     let making = aside(move || send_parts(&mut spool, now, &parts));
+    let store = &site.store;
     let writing = async move {
         while let Some(part) = incoming.recv().await {
-            let done = site.store.write(&Command::Restore(part)).await;
+            let done = store.write(&Command::Restore(part)).await;
             let response = done.map_err(|error| refused(&error))?;
             if let Response::Refused(error) = response {
                 return Err(refused(&error));
@@ -175,10 +214,15 @@ fn send_parts(
     let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
     let mut writer = PartWriter::new(random::uuid());
     read(spool, now, &mut |part| {
+        let before = writer.length();
         match part {
             Part::LastIndex(index) => writer.put_last_index(index)?,
             Part::Row(row) => writer.put(&row)?,
             Part::Index(name, index) => writer.put_index(name, index)?,
+        }
+        if before > 0 && writer.length() > RESTORE_PART_BYTES {
+            // A long row needs all the room of an entry.
+            parts.blocking_send(writer.take_first(before)).map_err(gone)?;
         }
         if writer.length() < RESTORE_PART_BYTES {
             return Ok(());

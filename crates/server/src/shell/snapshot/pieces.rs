@@ -1,6 +1,5 @@
 //! A body that a thread writes while a client reads it.
 
-use std::convert::Infallible;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,9 +8,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::limits::BODY_SILENCE;
+use super::pace::Pace;
 
 /// Bytes of a piece.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
@@ -19,37 +17,53 @@ pub(super) const PIECE_BYTES: usize = 64 << 10;
 /// Pieces that wait for the client.
 const WAITING: usize = 4;
 
-/// The thread's end: each write is a piece. It fails when the client is gone, or has read nothing
-/// for as long as it may be silent when it writes.
+/// A piece, or that there are no more.
+type Next = Option<Bytes>;
+
+/// The thread's end: each write is a piece. It fails when the client is gone, silent or slow
+/// ([`Pace`]). What is dropped without [`Sender::finish`] is cut, and breaks off at the client's
+/// end.
 pub(super) struct Sender {
-    pieces: mpsc::Sender<Bytes>,
+    pieces: mpsc::Sender<Next>,
+    pace: Pace,
     runtime: Handle,
 }
 
 /// The client's end, before anything was written.
-pub(super) struct Unbegun(mpsc::Receiver<Bytes>);
+pub(super) struct Unbegun(mpsc::Receiver<Next>);
 
 /// The client's end.
 pub(super) struct Pieces {
     first: Option<Bytes>,
-    rest: mpsc::Receiver<Bytes>,
+    /// Gone when the end was read.
+    rest: Option<mpsc::Receiver<Next>>,
 }
 
 /// Both ends. To be called on the runtime.
 pub(super) fn pair() -> (Sender, Unbegun) {
     let (pieces, receiver) = mpsc::channel(WAITING);
-    (Sender { pieces, runtime: Handle::current() }, Unbegun(receiver))
+    (Sender { pieces, pace: Pace::default(), runtime: Handle::current() }, Unbegun(receiver))
+}
+
+impl Sender {
+    /// Says that this was all.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.send(None)
+    }
+
+    fn send(&mut self, next: Next) -> io::Result<()> {
+        self.pace.moved(next.as_ref().map_or(0, Bytes::len));
+        match self.runtime.block_on(self.pace.keep(self.pieces.send(next))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
 }
 
 impl Write for Sender {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let piece = Bytes::copy_from_slice(bytes);
-        let sending = async { timeout(BODY_SILENCE, self.pieces.send(piece)).await };
-        match self.runtime.block_on(sending) {
-            Ok(Ok(())) => Ok(bytes.len()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        self.send(Some(Bytes::copy_from_slice(bytes))).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -60,24 +74,31 @@ impl Write for Sender {
 impl Unbegun {
     /// The body, as soon as there is something of it. Nothing if the thread ended without a word.
     pub(super) async fn begin(mut self) -> Option<Pieces> {
-        let first = self.0.recv().await?;
-        Some(Pieces { first: Some(first), rest: self.0 })
+        let first = self.0.recv().await.flatten()?;
+        Some(Pieces { first: Some(first), rest: Some(self.0) })
     }
 }
 
 impl Body for Pieces {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         if let Some(first) = this.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        this.rest.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
+        let Poll::Ready(next) = rest.poll_recv(context) else { return Poll::Pending };
+        if let Some(Some(piece)) = next {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        this.rest = None;
+        // A thread that ended without a word left the rest out.
+        Poll::Ready(next.is_none().then(|| Err(io::ErrorKind::UnexpectedEof.into())))
     }
 }
 
@@ -111,6 +132,31 @@ mod tests {
         let (sender, unbegun) = pair();
         drop(sender);
         assert!(unbegun.begin().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_what_was_finished_has_an_end() {
+        for finished in [true, false] {
+            let (mut sender, unbegun) = pair();
+            let thread = tokio::task::spawn_blocking(move || {
+                sender.write_all(b"one")?;
+                sender.write_all(b"two")?;
+                if finished { sender.finish() } else { Ok(()) }
+            });
+            let mut body = unbegun.begin().await.unwrap();
+            thread.await.unwrap().unwrap();
+            for piece in [b"one", b"two"] {
+                assert_eq!(
+                    body.frame().await.unwrap().unwrap().into_data().unwrap()[..],
+                    piece[..]
+                );
+            }
+            if !finished {
+                let error = body.frame().await.unwrap().unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+            }
+            assert!(body.frame().await.is_none());
+        }
     }
 
     #[tokio::test(start_paused = true)]
