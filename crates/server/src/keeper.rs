@@ -5,7 +5,7 @@
 //!   Keeper::change ─▶ task ─ Local ─▶ Register, Deregister ─▶ Store ─▶ Called ─┐
 //!   Keeper::look   ─▶   ▲            Start, Stop ─▶ runners ─▶ Ran ───────────┤
 //!                       └───────────────────────────────────────────────────────┘
-//!                                    Save, Remove ─▶ files below the data directory
+//!                              Save, Move, Remove ─▶ files below the data directory
 //! ```
 //!
 //! A change is answered when the catalogue has it, or could not be told, and its files are on disk.
@@ -233,6 +233,11 @@ impl Task {
                     }
                 }
                 Output::Save { file, bytes } => self.put(file, Some(bytes)),
+                Output::Move { from, to } => {
+                    if let Some(files) = &self.files {
+                        files.rename(from, to);
+                    }
+                }
                 Output::Remove { file } => self.put(file, None),
                 Output::Start { check, definition, output_max_bytes } => {
                     self.start(check, definition, output_max_bytes);

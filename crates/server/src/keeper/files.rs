@@ -3,10 +3,12 @@
 //!
 //! ```text
 //!   put ─▶ the last content of each file ─▶ task ─▶ a thread: write beside, flush, rename,
-//!                                                   flush the directories ─▶ written
+//!                                     flush the directories, remove, flush those again ─▶ written
 //! ```
+//!
+//! Nothing is removed before everything that is to be there is on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -28,12 +30,20 @@ const FEW: usize = 4;
 /// What is to be in each file, or nothing for one that is to go.
 type Contents = BTreeMap<String, Option<Vec<u8>>>;
 
+/// What is to be done at a time.
+#[derive(Default)]
+struct Batch {
+    /// Other names for files, which come before what is written.
+    renamed: Vec<(String, String)>,
+    /// At most one content for each service and check.
+    files: Contents,
+}
+
 #[derive(Default)]
 struct Pending {
     /// How often something was asked for.
     asked: u64,
-    /// At most one content for each service and check.
-    files: Contents,
+    batch: Batch,
     closed: bool,
 }
 
@@ -68,7 +78,15 @@ impl Files {
     pub(super) fn put(&self, file: String, content: Option<Vec<u8>>) {
         let mut pending = self.shared.lock();
         pending.asked += 1;
-        pending.files.insert(file, content);
+        pending.batch.files.insert(file, content);
+        self.shared.wake.notify_one();
+    }
+
+    /// Gives a file another name, before what was put is written.
+    pub(super) fn rename(&self, from: String, to: String) {
+        let mut pending = self.shared.lock();
+        pending.asked += 1;
+        pending.batch.renamed.push((from, to));
         self.shared.wake.notify_one();
     }
 
@@ -105,13 +123,13 @@ async fn run(
 ) {
     loop {
         shared.wake.notified().await;
-        let (asked, files, closed) = {
+        let (asked, batch, closed) = {
             let mut pending = shared.lock();
-            (pending.asked, std::mem::take(&mut pending.files), pending.closed)
+            (pending.asked, std::mem::take(&mut pending.batch), pending.closed)
         };
-        if !files.is_empty() {
+        if !batch.files.is_empty() || !batch.renamed.is_empty() {
             let directory = directory.clone();
-            let work = tokio::task::spawn_blocking(move || write(&directory, files));
+            let work = tokio::task::spawn_blocking(move || carry_out(&directory, batch));
             for (file, error) in work.await.unwrap_or_default() {
                 let why = gotext::errno_text(&error).into();
                 let fields = [("file", file.into()), ("error", why)];
@@ -125,46 +143,71 @@ async fn run(
     }
 }
 
-/// Writes and removes files; says which of them could not be, and why.
-fn write(directory: &Path, files: Contents) -> Vec<(String, io::Error)> {
-    let mut failed = Vec::new();
-    let mut changed = BTreeSet::new();
-    let mut files = files.into_iter().peekable();
-    while files.peek().is_some() {
+/// Renames, writes and removes files; says which of them could not be, and why.
+fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Vec<(String, io::Error)> {
+    let mut work = Work { root, changed: BTreeMap::new(), failed: Vec::new() };
+    for (from, to) in renamed {
+        let done = std::fs::rename(root.join(&from), root.join(&to));
+        work.note(&to, done);
+    }
+    let (written, gone): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|(_, content)| content.is_some());
+    for group in written.chunks(GROUP) {
         let mut open = Vec::new();
-        for (file, content) in files.by_ref().take(GROUP) {
-            let path = directory.join(&file);
-            changed.extend(path.parent().map(Path::to_owned));
-            match content {
-                Some(content) => match private_file::write_beside(&path, &content) {
-                    Ok(beside) => open.push((file, path, beside)),
-                    Err(error) => failed.push((file, error)),
-                },
-                None => match std::fs::remove_file(path) {
-                    // It need not be there.
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        failed.push((file, error));
-                    }
-                    _ => {}
-                },
+        for (file, content) in group {
+            let path = root.join(file);
+            match private_file::write_beside(&path, content.as_deref().unwrap_or_default()) {
+                Ok(beside) => open.push((file, path, beside)),
+                Err(error) => work.note(file, Err(error)),
             }
         }
         let flushed = flush(&open.iter().map(|(_, _, beside)| beside).collect::<Vec<_>>());
         for ((file, path, _), flushed) in open.into_iter().zip(flushed) {
-            if let Err(error) = flushed.and_then(|()| private_file::put_in_place(&path)) {
-                failed.push((file, error));
+            work.note(file, flushed.and_then(|()| private_file::put_in_place(&path)));
+        }
+    }
+    work.flush();
+    for (file, _) in gone {
+        match std::fs::remove_file(root.join(&file)) {
+            // It need not be there.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => work.note(&file, removed),
+        }
+    }
+    work.flush();
+    work.failed
+}
+
+struct Work<'a> {
+    root: &'a Path,
+    /// What has changed in each directory since it was flushed.
+    changed: BTreeMap<PathBuf, Vec<String>>,
+    failed: Vec<(String, io::Error)>,
+}
+
+impl Work<'_> {
+    /// Something happened to a file.
+    fn note(&mut self, file: &str, done: io::Result<()>) {
+        match done {
+            Err(error) => self.failed.push((file.to_owned(), error)),
+            Ok(()) => {
+                let path = self.root.join(file);
+                let directory = path.parent().unwrap_or(self.root).to_owned();
+                self.changed.entry(directory).or_default().push(file.to_owned());
             }
         }
     }
-    for directory in changed {
-        match File::open(&directory).and_then(|directory| directory.sync_all()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                failed.push((directory.display().to_string(), error));
+
+    /// Waits until what has changed in directories is on disk.
+    fn flush(&mut self) {
+        for (directory, files) in std::mem::take(&mut self.changed) {
+            let flushed = File::open(&directory).and_then(|directory| directory.sync_all());
+            if let Err(error) = flushed {
+                let same = || io::Error::new(error.kind(), gotext::errno_text(&error));
+                self.failed.extend(files.into_iter().map(|file| (file, same())));
             }
-            _ => {}
         }
     }
-    failed
 }
 
 /// Waits until files are on disk.
@@ -243,9 +286,42 @@ mod tests {
         let some = || Some(b"x".to_vec());
         let files = [("services/dir", some()), ("services/a", some()), ("services/dir/no", None)];
         let files = files.map(|(file, content)| (file.to_owned(), content)).into();
-        let failed: Vec<_> = write(&directory, files).into_iter().map(|(file, _)| file).collect();
+        let batch = Batch { renamed: Vec::new(), files };
+        let failed: Vec<_> =
+            carry_out(&directory, batch).into_iter().map(|(file, _)| file).collect();
         assert_eq!(failed, ["services/dir"]);
         assert_eq!(listed(&directory), [("services/a".to_owned(), "x".to_owned())]);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+    #[test]
+    fn nothing_is_removed_before_what_is_written_is_in_its_place() {
+        let directory = directory("order");
+        // Were it removed at once, the file would be taken from whoever is writing it.
+        let files = [("services/a", Some(b"x".to_vec())), ("services/a.tmp", None)];
+        let files = files.map(|(file, content)| (file.to_owned(), content)).into();
+        let failed = carry_out(&directory, Batch { renamed: Vec::new(), files });
+        assert_eq!(failed.len(), 0);
+        assert_eq!(listed(&directory), [("services/a".to_owned(), "x".to_owned())]);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_have_another_name_keeps_its_own() {
+        let directory = directory("renamed");
+        std::fs::create_dir_all(directory.join("services/taken")).unwrap();
+        for file in ["services/a", "services/b"] {
+            std::fs::write(directory.join(file), file).unwrap();
+        }
+        let renamed = [("services/a", "services/taken"), ("services/b", "services/c")];
+        let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned())).into();
+        let failed = carry_out(&directory, Batch { renamed, files: Contents::new() });
+        assert_eq!(
+            failed.into_iter().map(|(file, _)| file).collect::<Vec<_>>(),
+            ["services/taken"]
+        );
+        let found = listed(&directory);
+        let found: Vec<_> = found.iter().map(|(file, text)| (&**file, &**text)).collect();
+        assert_eq!(found, [("services/a", "services/a"), ("services/c", "services/b")]);
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }
