@@ -327,19 +327,26 @@ async fn more(files: &mut Option<Files>) {
     }
 }
 
-/// Reads the files that the machine keeps below a data directory.
+/// Reads the files that the machine keeps below a data directory. Of those that somebody has not
+/// written to their end only the names are told.
 pub(crate) fn saved(data_dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for directory in local::DIRECTORIES {
         let Ok(entries) = std::fs::read_dir(data_dir.join(directory)) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_whole =
-                entry.file_type().is_ok_and(|kind| kind.is_file()) && !name.ends_with(".tmp");
-            if is_whole && let Ok(bytes) = std::fs::read(entry.path()) {
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            let is_whole = !name.ends_with(".tmp");
+            let bytes = if is_whole { std::fs::read(entry.path()) } else { Ok(Vec::new()) };
+            if let Ok(bytes) = bytes {
                 files.push((format!("{directory}/{name}"), bytes));
             }
         }
     }
     files
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,14 @@ fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Vec<(String, io::E
         }
         let flushed = flush(&open.iter().map(|(_, _, beside)| beside).collect::<Vec<_>>());
         for ((file, path, _), flushed) in open.into_iter().zip(flushed) {
-            work.note(file, flushed.and_then(|()| private_file::put_in_place(&path)));
+            let placed = match flushed {
+                Ok(()) => private_file::put_in_place(&path),
+                Err(error) => {
+                    private_file::discard(&path);
+                    Err(error)
+                }
+            };
+            work.note(file, placed);
         }
     }
     work.flush();
