@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Writes a file for its owner alone, whole or not at all; when this returns it is on disk. The
 /// directory is made if it is not there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make_directory(path)?;
+    make_parent(path)?;
     agent::files::replace(path, bytes)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = match options.open(&beside) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_directory(path)?;
+            make_parent(path)?;
             options.open(&beside)?
         }
         opened => opened?,
@@ -55,11 +55,13 @@ fn beside(path: &Path) -> PathBuf {
     path.with_extension("tmp")
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) => DirBuilder::new().recursive(true).mode(0o700).create(directory),
-        None => Ok(()),
-    }
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), make_directory)
+}
+
+/// Makes a directory for its owner alone, if it is not there, and those above it.
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 #[cfg(test)]

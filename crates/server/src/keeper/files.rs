@@ -8,7 +8,7 @@
 //!
 //! Nothing is removed before everything that is to be there is on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -66,8 +66,15 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Those below a directory.
+    /// Those below a directory. What they are in is made and on disk when this returns: what is
+    /// flushed later is in directories that are there after a crash, too.
     pub(super) fn start(directory: PathBuf, log: agent::log::Log) -> Self {
+        if let Err(error) = make_directories(&directory) {
+            // Whoever wants something written hears of it, too.
+            let fields = [("error", gotext::errno_text(&error).into())];
+            let what = "failed to make the directories of services and checks";
+            log.entry(agent::log::Level::Err, "agent", what, fields);
+        }
         let shared = Arc::new(Shared::default());
         let (sender, written) = watch::channel(0);
         tokio::spawn(run(shared.clone(), directory, sender, log));
@@ -141,6 +148,15 @@ async fn run(
             return;
         }
     }
+}
+
+fn make_directories(root: &Path) -> io::Result<()> {
+    let directories = local::DIRECTORIES.map(|directory| root.join(directory));
+    for directory in &directories {
+        private_file::make_directory(directory)?;
+    }
+    let parents: BTreeSet<&Path> = directories.iter().filter_map(|it| it.parent()).collect();
+    parents.into_iter().try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
 /// Renames, writes and removes files; says which of them could not be, and why.
@@ -282,6 +298,18 @@ mod tests {
             written.changed().await.unwrap();
         }
         assert_eq!(listed(&directory).len(), count - 1);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_directories_are_there_before_anything_is_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = directory("made");
+        let _files = Files::start(directory.clone(), agent::log::Log::silent());
+        for made in local::DIRECTORIES {
+            let found = std::fs::metadata(directory.join(made)).unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, 0o700, "{made}");
+        }
         std::fs::remove_dir_all(&directory).unwrap();
     }
 
