@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, ScopedJoinHandle};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc};
 
 use crate::private_file;
 
@@ -37,6 +38,30 @@ struct Batch {
     renamed: Vec<(String, String)>,
     /// At most one content for each service and check.
     files: Contents,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.renamed.is_empty() && self.files.is_empty()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let renamed = self.renamed.iter().map(|(_, to)| to);
+        renamed.chain(self.files.keys()).cloned().collect()
+    }
+}
+
+/// The files that could not be written, and why.
+type Failed = Vec<(String, io::Error)>;
+
+/// What came of what was asked for.
+pub(super) struct Written {
+    /// How often something had been asked for before.
+    pub(super) after: u64,
+    /// The same with this.
+    pub(super) upto: u64,
+    /// Of these files something else is on disk than what was asked for.
+    pub(super) failed: Failed,
 }
 
 #[derive(Default)]
@@ -62,7 +87,7 @@ impl Shared {
 /// The way to the files. What was put is written also after this is gone.
 pub(super) struct Files {
     shared: Arc<Shared>,
-    written: watch::Receiver<u64>,
+    written: mpsc::Receiver<Written>,
 }
 
 impl Files {
@@ -75,9 +100,17 @@ impl Files {
             let what = "failed to make the directories of services and checks";
             log.entry(agent::log::Level::Err, "agent", what, fields);
         }
+        Self::with(log, move |batch| carry_out(&directory, batch))
+    }
+
+    /// Those that somebody else writes, on another thread.
+    fn with(
+        log: agent::log::Log,
+        write: impl Fn(Batch) -> Failed + Clone + Send + Sync + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
-        let (sender, written) = watch::channel(0);
-        tokio::spawn(run(shared.clone(), directory, sender, log));
+        let (sender, written) = mpsc::channel(1);
+        tokio::spawn(run(shared.clone(), sender, log, write));
         Self { shared, written }
     }
 
@@ -102,15 +135,11 @@ impl Files {
         self.shared.lock().asked
     }
 
-    /// How much of that is on disk, or could not be written.
-    pub(super) fn written(&self) -> u64 {
-        *self.written.borrow()
-    }
-
-    /// Waits until that is more.
-    pub(super) async fn more(&mut self) {
-        if self.written.changed().await.is_err() {
-            std::future::pending().await
+    /// Waits until more of that is on disk, or could not be written.
+    pub(super) async fn more(&mut self) -> Written {
+        match self.written.recv().await {
+            Some(written) => written,
+            None => std::future::pending().await,
         }
     }
 }
@@ -124,26 +153,34 @@ impl Drop for Files {
 
 async fn run(
     shared: Arc<Shared>,
-    directory: PathBuf,
-    written: watch::Sender<u64>,
+    written: mpsc::Sender<Written>,
     log: agent::log::Log,
+    write: impl Fn(Batch) -> Failed + Clone + Send + Sync + 'static,
 ) {
+    let mut after = 0;
     loop {
         shared.wake.notified().await;
-        let (asked, batch, closed) = {
+        let (upto, batch, closed) = {
             let mut pending = shared.lock();
             (pending.asked, std::mem::take(&mut pending.batch), pending.closed)
         };
-        if !batch.files.is_empty() || !batch.renamed.is_empty() {
-            let directory = directory.clone();
-            let work = tokio::task::spawn_blocking(move || carry_out(&directory, batch));
-            for (file, error) in work.await.unwrap_or_default() {
-                let why = gotext::errno_text(&error).into();
-                let fields = [("file", file.into()), ("error", why)];
-                log.entry(agent::log::Level::Err, "agent", "failed to write a file", fields);
-            }
+        let mut failed = Failed::new();
+        if !batch.is_empty() {
+            let (names, write) = (batch.names(), write.clone());
+            let work = tokio::task::spawn_blocking(move || write(batch)).await;
+            failed = work.unwrap_or_else(|broken| {
+                let why = if broken.is_panic() { "the work broke off" } else { "stopping" };
+                names.into_iter().map(|file| (file, io::Error::other(why))).collect()
+            });
         }
-        written.send_replace(asked);
+        for (file, error) in &failed {
+            let why = gotext::errno_text(error).into();
+            let fields = [("file", file.clone().into()), ("error", why)];
+            log.entry(agent::log::Level::Err, "agent", "failed to write a file", fields);
+        }
+        // What is asked for when nobody waits any longer is written all the same.
+        let _ = written.send(Written { after, upto, failed }).await;
+        after = upto;
         if closed {
             return;
         }
@@ -160,8 +197,8 @@ fn make_directories(root: &Path) -> io::Result<()> {
 }
 
 /// Renames, writes and removes files; says which of them could not be, and why.
-fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Vec<(String, io::Error)> {
-    let mut work = Work { root, changed: BTreeMap::new(), failed: Vec::new() };
+fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Failed {
+    let mut work = Work { root, changed: BTreeMap::new(), failed: Failed::new() };
     for (from, to) in renamed {
         let done = std::fs::rename(root.join(&from), root.join(&to));
         work.note(&to, done);
@@ -177,7 +214,8 @@ fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Vec<(String, io::E
                 Err(error) => work.note(file, Err(error)),
             }
         }
-        let flushed = flush(&open.iter().map(|(_, _, beside)| beside).collect::<Vec<_>>());
+        let beside: Vec<_> = open.iter().map(|(_, _, beside)| beside).collect();
+        let flushed = flush(&beside, Builder::new);
         for ((file, path, _), flushed) in open.into_iter().zip(flushed) {
             let placed = match flushed {
                 Ok(()) => private_file::put_in_place(&path),
@@ -205,7 +243,7 @@ struct Work<'a> {
     root: &'a Path,
     /// What has changed in each directory since it was flushed.
     changed: BTreeMap<PathBuf, Vec<String>>,
-    failed: Vec<(String, io::Error)>,
+    failed: Failed,
 }
 
 impl Work<'_> {
@@ -233,21 +271,24 @@ impl Work<'_> {
     }
 }
 
-/// Waits until files are on disk.
-fn flush(files: &[&File]) -> Vec<io::Result<()>> {
+/// Waits until files are on disk, with threads if there can be more.
+fn flush(files: &[&File], thread: fn() -> Builder) -> Vec<io::Result<()>> {
     let sync = |files: &[&File]| files.iter().map(|file| file.sync_data()).collect::<Vec<_>>();
     if files.len() <= FEW {
         return sync(files);
     }
     std::thread::scope(|scope| {
         let shares = files.chunks(files.len().div_ceil(FLUSHERS));
-        let threads: Vec<_> =
-            shares.map(|share| (share.len(), scope.spawn(move || sync(share)))).collect();
-        let lost = |count| (0..count).map(|_| Err(ErrorKind::Other.into())).collect();
-        let joined = |(count, thread): (usize, std::thread::ScopedJoinHandle<'_, Vec<_>>)| {
-            thread.join().unwrap_or_else(|_| lost(count))
+        let start = |share| (share, thread().spawn_scoped(scope, move || sync(share)));
+        let started: Vec<_> = shares.map(start).collect();
+        let lost = |_: &&File| Err(io::Error::other("the work broke off"));
+        let joined = |(share, thread): (&[&File], io::Result<ScopedJoinHandle<'_, _>>)| match thread
+        {
+            Ok(thread) => thread.join().unwrap_or_else(|_| share.iter().map(lost).collect()),
+            // The system has no more of them.
+            Err(_) => sync(share),
         };
-        threads.into_iter().flat_map(joined).collect()
+        started.into_iter().flat_map(joined).collect()
     })
 }
 
@@ -284,20 +325,50 @@ mod tests {
         files.put("checks/state/never".into(), None);
         let asked = files.asked();
         assert_eq!(asked, count as u64 + 4);
-        while files.written() < asked {
-            files.more().await;
+        loop {
+            let written = files.more().await;
+            assert_eq!(written.failed.len(), 0);
+            if written.upto == asked {
+                break;
+            }
         }
         let found = listed(&directory);
         assert_eq!(found.len(), count);
         assert_eq!(found[0], ("services/0".to_owned(), "second".to_owned()));
         // What was put last is written though nobody waits for it.
         files.put("services/0".into(), None);
-        let mut written = files.written.clone();
+        let mut written = std::mem::replace(&mut files.written, mpsc::channel(1).1);
         drop(files);
-        while *written.borrow_and_update() <= asked {
-            written.changed().await.unwrap();
-        }
+        while written.recv().await.is_some() {}
         assert_eq!(listed(&directory).len(), count - 1);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_has_written_nothing() {
+        let mut files = Files::with(agent::log::Log::silent(), |_| panic!("as if it were wrong"));
+        files.put("services/a".into(), Some(b"x".to_vec()));
+        files.rename("services/old".into(), "services/b".into());
+        let written = files.more().await;
+        assert_eq!((written.after, written.upto), (0, 2));
+        let failed: Vec<_> = written.failed.iter().map(|(file, _)| &**file).collect();
+        assert_eq!(failed, ["services/b", "services/a"]);
+    }
+
+    #[test]
+    fn what_can_have_no_thread_is_flushed_without() {
+        let directory = directory("threads");
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = |number| File::create(directory.join(format!("{number}"))).unwrap();
+        let files: Vec<File> = (0..FEW + 1).map(file).collect();
+        // No system has so much memory for one.
+        let none = || Builder::new().stack_size(1 << 50);
+        assert!(none().spawn(|| ()).is_err());
+        for thread in [Builder::new, none] {
+            let flushed = flush(&files.iter().collect::<Vec<_>>(), thread);
+            assert_eq!(flushed.len(), files.len());
+            assert!(flushed.iter().all(Result::is_ok));
+        }
         std::fs::remove_dir_all(&directory).unwrap();
     }
 
