@@ -179,6 +179,14 @@ pub enum Output {
         /// What stands in it.
         bytes: Vec<u8>,
     },
+    /// Give a file in the data directory another name, instead of one that has it. At the start
+    /// alone.
+    Move {
+        /// Its path below the data directory.
+        from: String,
+        /// The one it is to have.
+        to: String,
+    },
     /// Remove a file in the data directory, if it is there.
     Remove {
         /// Its path below the data directory.

@@ -4,7 +4,7 @@
 //! ```text
 //!   bodies of requests ──▶ ServiceDefinition ─┐               ┌─▶ Register, Deregister ─▶ servers
 //!   configuration files ─▶ CheckDefinition ───┼─▶  Local  ────┼─▶ FetchRemote ─────────▶ servers
-//!   data directory ──────▶ load ──────────────┤  (machine)    ├─▶ Save, Remove ─▶ data directory
+//!   data directory ──────▶ load ──────────────┤  (machine)    ├─▶ Save, Move, Remove ─▶ disk
 //!   runners of checks ───▶ Input::Ran ────────┤               ├─▶ Start, Stop ──▶ runners
 //!   servers' answers ────▶ Input::Called,     │               ├─▶ Done ─────────▶ who waits
 //!                          Input::Remote ─────┘               └─▶ Fact ─────────▶ the log

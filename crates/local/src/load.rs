@@ -42,8 +42,7 @@ impl Local {
                 Err(why) => self.fact(Fact::BadFile { file, why }),
                 // Agents before Consul 1.11 named files by another hash.
                 Ok(Some(own)) if own != file => {
-                    self.outputs.push_back(Output::Save { file: own, bytes });
-                    self.outputs.push_back(Output::Remove { file });
+                    self.outputs.push_back(Output::Move { from: file, to: own });
                 }
                 Ok(_) => {}
             }

@@ -37,6 +37,8 @@ fn agent() -> Local {
 struct Directory {
     files: BTreeMap<String, Vec<u8>>,
     bad: Vec<String>,
+    /// How often something was written.
+    saved: usize,
 }
 
 impl Directory {
@@ -45,6 +47,11 @@ impl Directory {
             match output {
                 Output::Save { file, bytes } => {
                     self.files.insert(file, bytes);
+                    self.saved += 1;
+                }
+                Output::Move { from, to } => {
+                    let bytes = self.files.remove(&from).unwrap();
+                    self.files.insert(to, bytes);
                 }
                 Output::Remove { file } => {
                     self.files.remove(&file);
@@ -136,7 +143,7 @@ fn registrations_are_kept_as_recorded() {
 fn taken_over(directory: &Directory) {
     let mut local = agent();
     local.load(NOW, directory.saved());
-    let mut after = Directory { files: directory.files.clone(), bad: Vec::new() };
+    let mut after = Directory { files: directory.files.clone(), ..Directory::default() };
     after.follow(&mut local);
     assert_eq!(after.bad, [] as [&str; 0]);
     assert_eq!(after.files, directory.files);
@@ -185,7 +192,7 @@ fn sidecars_are_kept_as_recorded() {
     assert_eq!(ours.collect::<Vec<_>>(), checks);
     let mut again = agent();
     again.load(NOW, directory.saved());
-    let mut after = Directory { files: directory.files.clone(), bad: Vec::new() };
+    let mut after = Directory { files: directory.files.clone(), ..Directory::default() };
     after.follow(&mut again);
     assert_eq!(after.bad, [] as [&str; 0]);
     assert_eq!(after.files, directory.files);
@@ -269,11 +276,13 @@ fn files_of_other_names_are_renamed() {
         (format!("{}/other", file.rsplit_once('/').unwrap().0), bytes.clone())
     };
     let renamed = directory.files.iter().map(rename).collect();
-    let mut after = Directory { files: renamed, bad: Vec::new() };
+    let mut after = Directory { files: renamed, ..Directory::default() };
     let mut local = agent();
     local.load(NOW, after.saved());
     after.follow(&mut local);
     assert_eq!(after.files, directory.files);
+    // Whatever happens meanwhile, they have one name or the other.
+    assert_eq!(after.saved, 0);
     assert_eq!(&*local.check(&"service:web".into()).unwrap().row().status, "warning");
     local.deregister_service(NOW, &"web".into()).unwrap();
     after.follow(&mut local);
@@ -296,7 +305,7 @@ fn bad_files_are_told_and_stay() {
         ("raft/raft.db", "\0"),
     ];
     let files = files.map(|(file, text)| (file.to_owned(), text.as_bytes().to_vec()));
-    let mut directory = Directory { files: files.clone().into(), bad: Vec::new() };
+    let mut directory = Directory { files: files.clone().into(), ..Directory::default() };
     local.load(NOW, files);
     directory.follow(&mut local);
     directory.bad.sort();

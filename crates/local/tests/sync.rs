@@ -113,6 +113,10 @@ impl World {
                 Output::Save { file, bytes } => {
                     self.files.insert(file, bytes);
                 }
+                Output::Move { from, to } => {
+                    let bytes = self.files.remove(&from).expect("it is there");
+                    self.files.insert(to, bytes);
+                }
                 Output::Remove { file } => {
                     self.files.remove(&file);
                 }

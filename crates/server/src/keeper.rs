@@ -5,10 +5,11 @@
 //!   Keeper::change ─▶ task ─ Local ─▶ Register, Deregister ─▶ Store ─▶ Called ─┐
 //!   Keeper::look   ─▶   ▲            Start, Stop ─▶ runners ─▶ Ran ───────────┤
 //!                       └───────────────────────────────────────────────────────┘
-//!                                    Save, Remove ─▶ files below the data directory
+//!                              Save, Move, Remove ─▶ files below the data directory
 //! ```
 //!
-//! A change is answered when the catalogue has it, or could not be told, and its files are on disk.
+//! A change is answered when the catalogue has it, or could not be told, and its files are on disk,
+//! or could not be written: then that is the answer, and what is here and in the catalogue stays.
 
 mod files;
 
@@ -24,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::runner;
 use crate::store::Store;
-use files::Files;
+use files::{Files, Written};
 
 /// What waits for the task at most; who asks waits for a place.
 const WAITING: usize = 1024;
@@ -34,8 +35,26 @@ type Change = Box<dyn FnOnce(&mut Local, Time) -> Result<Ticket, Refused> + Send
 
 enum Message {
     Look(Look),
-    Change(Change, oneshot::Sender<Result<oneshot::Receiver<()>, Refused>>),
+    Change(Change, oneshot::Sender<Result<oneshot::Receiver<Done>, Refused>>),
     Input(Input),
+}
+
+/// What came of the files of a change.
+type Done = Result<(), String>;
+
+/// Why a change did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotChanged {
+    /// Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It is changed here and in the catalogue, but the next start of the agent does not know of
+    /// it: which file could not be written, and why.
+    #[error("failed to write {0}")]
+    Unwritten(String),
+    /// Nobody is there to change it.
+    #[error("the agent is stopping")]
+    Stopping,
 }
 
 /// The way to the machine. Cloning shares it.
@@ -67,6 +86,9 @@ impl Keeper {
             changed,
             waiting: BTreeMap::new(),
             held: BTreeMap::new(),
+            done: Vec::new(),
+            own: Vec::new(),
+            written: 0,
             runners: HashMap::new(),
             log,
             clock: Clock::new(),
@@ -88,19 +110,16 @@ impl Keeper {
     }
 
     /// Changes something, and waits until the catalogue has it or could not be told, and until what
-    /// is kept of it in files is on disk.
+    /// is kept of it in files is on disk or could not be written.
     pub(crate) async fn change(
         &self,
         change: impl FnOnce(&mut Local, Time) -> Result<Ticket, Refused> + Send + 'static,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotChanged> {
         let (answer, result) = oneshot::channel();
-        if self.messages.send(Message::Change(Box::new(change), answer)).await.is_err() {
-            return Ok(());
-        }
-        if let Ok(done) = result.await {
-            let _ = done?.await;
-        }
-        Ok(())
+        let sent = self.messages.send(Message::Change(Box::new(change), answer)).await;
+        sent.map_err(|_| NotChanged::Stopping)?;
+        let done = result.await.map_err(|_| NotChanged::Stopping)??;
+        done.await.map_err(|_| NotChanged::Stopping)?.map_err(NotChanged::Unwritten)
     }
 
     /// Brings something in that happened outside.
@@ -139,9 +158,27 @@ pub(crate) fn now() -> Time {
 
 /// Who waits for a change.
 struct Waiting {
-    done: oneshot::Sender<()>,
-    /// What has to be written, once it is known.
-    files: Option<u64>,
+    done: oneshot::Sender<Done>,
+    /// How often something was asked of the files before the change.
+    after: u64,
+    /// The same with the change: what has to be written.
+    upto: u64,
+    /// The files that the change itself wants written.
+    files: Vec<String>,
+    result: Done,
+}
+
+impl Waiting {
+    /// Takes what came of files, if they are its own.
+    fn note(&mut self, written: &Written) {
+        if self.after >= written.upto || self.upto <= written.after {
+            return;
+        }
+        let own = written.failed.iter().find(|(file, _)| self.files.contains(file));
+        if let Some((file, error)) = own {
+            self.result = Err(format!("{file}: {}", gotext::errno_text(error)));
+        }
+    }
 }
 
 struct Task {
@@ -154,7 +191,13 @@ struct Task {
     changed: Arc<Notify>,
     waiting: BTreeMap<Ticket, Waiting>,
     /// Whom only the files keep waiting, by what has to be written.
-    held: BTreeMap<u64, Vec<oneshot::Sender<()>>>,
+    held: BTreeMap<u64, Vec<Waiting>>,
+    /// Those whose change the catalogue has.
+    done: Vec<Ticket>,
+    /// The files that were asked for by what is being carried out.
+    own: Vec<String>,
+    /// How much of what was asked of the files is done.
+    written: u64,
     runners: HashMap<CheckId, JoinHandle<()>>,
     log: agent::log::Log,
     clock: Clock,
@@ -164,6 +207,8 @@ impl Task {
     async fn run(mut self, mut incoming: mpsc::Receiver<Message>) {
         self.carry_out();
         loop {
+            self.own.clear();
+            self.release();
             let now = self.clock.now();
             let wait = self.local.next_timeout().map(|due| due.since(now));
             let due = async {
@@ -179,7 +224,7 @@ impl Task {
                     None => return,
                 },
                 () = due => self.local.handle(self.clock.now(), Input::Tick),
-                () = more(&mut self.files) => self.release(),
+                written = more(&mut self.files) => self.note(&written),
             }
             self.carry_out();
         }
@@ -191,18 +236,15 @@ impl Task {
             Message::Look(look) => look(&mut self.local, now),
             Message::Input(input) => self.local.handle(now, input),
             Message::Change(change, answer) => {
-                let changed = change(&mut self.local, now).map(|ticket| {
-                    let (done, receiver) = oneshot::channel();
-                    self.waiting.insert(ticket, Waiting { done, files: None });
-                    (ticket, receiver)
-                });
+                let after = self.asked();
+                let changed = change(&mut self.local, now);
                 // What it wants written is asked for here, and nothing that others do.
                 self.carry_out();
-                let changed = changed.map(|(ticket, receiver)| {
-                    let asked = self.asked();
-                    if let Some(waiting) = self.waiting.get_mut(&ticket) {
-                        waiting.files = Some(asked);
-                    }
+                let (upto, files) = (self.asked(), std::mem::take(&mut self.own));
+                let changed = changed.map(|ticket| {
+                    let (done, receiver) = oneshot::channel();
+                    let waiting = Waiting { done, after, upto, files, result: Ok(()) };
+                    self.waiting.insert(ticket, waiting);
                     receiver
                 });
                 let _ = answer.send(changed);
@@ -225,14 +267,13 @@ impl Task {
                     let node = self.node.clone();
                     self.call(call, Command::Deregister { node, service, check });
                 }
-                Output::Done(ticket) => {
-                    if let Some(Waiting { done, files }) = self.waiting.remove(&ticket) {
-                        let files = files.unwrap_or_else(|| self.asked());
-                        self.held.entry(files).or_default().push(done);
-                        self.release();
+                Output::Done(ticket) => self.done.push(ticket),
+                Output::Save { file, bytes } => self.put(file, Some(bytes)),
+                Output::Move { from, to } => {
+                    if let Some(files) = &self.files {
+                        files.rename(from, to);
                     }
                 }
-                Output::Save { file, bytes } => self.put(file, Some(bytes)),
                 Output::Remove { file } => self.put(file, None),
                 Output::Start { check, definition, output_max_bytes } => {
                     self.start(check, definition, output_max_bytes);
@@ -293,8 +334,9 @@ impl Task {
         }
     }
 
-    fn put(&self, file: String, content: Option<Vec<u8>>) {
+    fn put(&mut self, file: String, content: Option<Vec<u8>>) {
         if let Some(files) = &self.files {
+            self.own.push(file.clone());
             files.put(file, content);
         }
     }
@@ -303,38 +345,59 @@ impl Task {
         self.files.as_ref().map_or(0, Files::asked)
     }
 
-    /// Answers those whose files are written.
+    /// Takes what came of files.
+    fn note(&mut self, written: &Written) {
+        if !written.failed.is_empty() {
+            let held = self.held.values_mut().flatten();
+            held.chain(self.waiting.values_mut()).for_each(|waiting| waiting.note(written));
+        }
+        self.written = written.upto;
+    }
+
+    /// Answers those whose changes the catalogue has and whose files are written.
     fn release(&mut self) {
-        let written = self.files.as_ref().map_or(0, Files::written);
+        for ticket in std::mem::take(&mut self.done) {
+            if let Some(waiting) = self.waiting.remove(&ticket) {
+                self.held.entry(waiting.upto).or_default().push(waiting);
+            }
+        }
+        let written = self.written;
         while let Some(first) = self.held.first_entry().filter(|first| *first.key() <= written) {
-            for done in first.remove() {
-                let _ = done.send(());
+            for waiting in first.remove() {
+                let _ = waiting.done.send(waiting.result);
             }
         }
     }
 }
 
 /// Waits until more files are written, if there are any.
-async fn more(files: &mut Option<Files>) {
+async fn more(files: &mut Option<Files>) -> Written {
     match files {
         Some(files) => files.more().await,
         None => std::future::pending().await,
     }
 }
 
-/// Reads the files that the machine keeps below a data directory.
+/// Reads the files that the machine keeps below a data directory. Of those that somebody has not
+/// written to their end only the names are told.
 pub(crate) fn saved(data_dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for directory in local::DIRECTORIES {
         let Ok(entries) = std::fs::read_dir(data_dir.join(directory)) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_whole =
-                entry.file_type().is_ok_and(|kind| kind.is_file()) && !name.ends_with(".tmp");
-            if is_whole && let Ok(bytes) = std::fs::read(entry.path()) {
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            let is_whole = !name.ends_with(".tmp");
+            let bytes = if is_whole { std::fs::read(entry.path()) } else { Ok(Vec::new()) };
+            if let Ok(bytes) = bytes {
                 files.push((format!("{directory}/{name}"), bytes));
             }
         }
     }
     files
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Writes a file for its owner alone, whole or not at all; when this returns it is on disk. The
 /// directory is made if it is not there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make_directory(path)?;
+    make_parent(path)?;
     agent::files::replace(path, bytes)
 }
 
@@ -27,29 +27,41 @@ pub(crate) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = match options.open(&beside) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_directory(path)?;
+            make_parent(path)?;
             options.open(&beside)?
         }
         opened => opened?,
     };
-    file.write_all(bytes)?;
+    if let Err(error) = file.write_all(bytes) {
+        discard(path);
+        return Err(error);
+    }
     Ok(file)
 }
 
 /// Puts what [`write_beside`] wrote in place of the file.
 pub(crate) fn put_in_place(path: &Path) -> io::Result<()> {
-    std::fs::rename(beside(path), path)
+    std::fs::rename(beside(path), path).inspect_err(|_| discard(path))
+}
+
+/// Removes what [`write_beside`] wrote: nobody but the agent is to have it, and it is in nobody's
+/// use.
+pub(crate) fn discard(path: &Path) {
+    // It need not be there, and who cannot write often cannot remove: the next start does.
+    let _ = std::fs::remove_file(beside(path));
 }
 
 fn beside(path: &Path) -> PathBuf {
     path.with_extension("tmp")
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) => DirBuilder::new().recursive(true).mode(0o700).create(directory),
-        None => Ok(()),
-    }
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), make_directory)
+}
+
+/// Makes a directory for its owner alone, if it is not there, and those above it.
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 #[cfg(test)]
@@ -75,5 +87,16 @@ mod tests {
             assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
             std::fs::remove_dir_all(&directory).unwrap();
         }
+    }
+    #[test]
+    fn nothing_is_left_beside_what_cannot_be_written() {
+        let directory =
+            std::env::temp_dir().join(format!("tribune-private-not-{}", std::process::id()));
+        // A directory that is not empty cannot be replaced by a file.
+        let path = directory.join("taken");
+        std::fs::create_dir_all(path.join("in")).unwrap();
+        write_unsynced(&path, b"x").unwrap_err();
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use api::{AgentCheck, AgentHealth, AgentService, Failure, Request};
 use catalog::{Check, CheckId, Service, ServiceId, ServiceName};
 use local::{Aggregate, CheckDefinition, Health, Source, Status, parse_update};
 
-use super::services::{filter, refused, stopping, wants_text, word};
+use super::services::{filter, refused, stopping, unchanged, wants_text, word};
 use super::{Outcome, empty, json};
 use crate::http::{Reply, Site};
 
@@ -35,14 +35,14 @@ pub(super) async fn register(site: &Site, request: &Request) -> Outcome {
         .shell
         .keeper
         .change(move |local, now| local.register_check(now, definition, Source::Request, &token));
-    changed.await.map(|()| empty()).map_err(|why| refused(&why))
+    changed.await.map(|()| empty()).map_err(unchanged)
 }
 
 pub(super) async fn deregister(site: &Site, request: &Request) -> Outcome {
     let id = CheckId::from(&*request.tail_text());
     let changed =
         site.shell.keeper.change(move |local, now| local.deregister_check(now, &id)).await;
-    changed.map(|()| empty()).map_err(|why| refused(&why))
+    changed.map(|()| empty()).map_err(unchanged)
 }
 
 /// A check with a TTL is told what is.
@@ -60,7 +60,7 @@ async fn tell(site: &Site, request: &Request, status: Status, output: String) ->
     let id = CheckId::from(&*request.tail_text());
     let changed =
         site.shell.keeper.change(move |local, now| local.update_ttl(now, &id, status, &output));
-    changed.await.map(|()| empty()).map_err(|why| refused(&why))
+    changed.await.map(|()| empty()).map_err(unchanged)
 }
 
 /// How a service is, copied out of the machine.

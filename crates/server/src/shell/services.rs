@@ -11,9 +11,19 @@ use tokio::time::timeout_at;
 
 use super::{Outcome, empty, json};
 use crate::http::{Parameters, Reply, Site, Wait};
+use crate::keeper::NotChanged;
 
 pub(super) fn refused(refused: &Refused) -> Failure {
     Failure::new(refused.status(), refused.to_string())
+}
+
+/// What is answered to a change that did not come to its end.
+pub(super) fn unchanged(why: NotChanged) -> Failure {
+    match why {
+        NotChanged::Refused(why) => refused(&why),
+        NotChanged::Stopping => stopping(),
+        NotChanged::Unwritten(_) => Failure::internal(why.to_string()),
+    }
 }
 
 pub(super) fn stopping() -> Failure {
@@ -89,14 +99,14 @@ pub(super) async fn register(site: &Arc<Site>, request: &Request) -> Outcome {
     let changed = site.shell.keeper.change(move |local, now| {
         local.register_service(now, definition, Source::Request, &token, replace)
     });
-    changed.await.map(|()| empty()).map_err(|why| refused(&why))
+    changed.await.map(|()| empty()).map_err(unchanged)
 }
 
 pub(super) async fn deregister(site: &Site, request: &Request) -> Outcome {
     let id = ServiceId::from(&*request.tail_text());
     let changed =
         site.shell.keeper.change(move |local, now| local.deregister_service(now, &id)).await;
-    changed.map(|()| empty()).map_err(|why| refused(&why))
+    changed.map(|()| empty()).map_err(unchanged)
 }
 
 /// Whether maintenance is to begin or to end.
@@ -123,7 +133,7 @@ pub(super) async fn maintenance(site: &Site, request: &Request) -> Outcome {
             local.leave_service_maintenance(now, &id)
         }
     });
-    changed.await.map(|()| empty()).map_err(|why| refused(&why))
+    changed.await.map(|()| empty()).map_err(unchanged)
 }
 
 pub(super) async fn node_maintenance(site: &Site, request: &Request) -> Outcome {
@@ -137,7 +147,7 @@ pub(super) async fn node_maintenance(site: &Site, request: &Request) -> Outcome 
             local.leave_node_maintenance(now)
         })
     });
-    changed.await.map(|()| empty()).map_err(|why| refused(&why))
+    changed.await.map(|()| empty()).map_err(unchanged)
 }
 
 /// The status alone, if the client asks for text.
