@@ -253,6 +253,42 @@ async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
 }
 
 #[tokio::test]
+async fn a_reload_answers_for_the_same_zones_with_other_times() {
+    let folder = Folder(std::env::temp_dir().join(format!("tribune-zones-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let config = folder.0.join("zones.hcl");
+    let address = address(7);
+    let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+    let mut process = started(address, r#"node_name = "n1" alt_domain = "old""#).await;
+    process.flags.retain(|flag| flag.name != "hcl");
+    process.flags.push(flag("config-file", &config.display().to_string()));
+    // One that could not even be written in a message.
+    let long = "a".repeat(64);
+    for domain in ["other", &long] {
+        let other = format!(
+            r#"node_name = "n2" domain = "{domain}" alt_domain = "new"
+               dns_config {{ node_ttl = "7s" }}"#
+        );
+        std::fs::write(&config, other).unwrap();
+        assert_eq!(reload::reload(&mut process).await, Ok(()), "{domain}");
+        for (name, code) in [
+            ("n1.node.consul", "NOERROR"),
+            ("n1.node.old", "NOERROR"),
+            ("n1.node.new", "REFUSED"),
+            ("n1.node.other", "REFUSED"),
+        ] {
+            let answer = get(address, &format!("/v1/tribune/explain/dns/{name}")).await;
+            assert!(answer.contains(&format!(r#""Code": "{code}""#)), "{name}: {answer}");
+            assert_eq!(answer.contains(" 7 "), code == "NOERROR", "{name}: {answer}");
+        }
+    }
+    let (new, _) = read(&process.flags).unwrap();
+    let rules = options::dns_rules(&new, &process.settings);
+    assert_eq!((&*rules.zone.node, rules.zone.node_ttl), ("n1", Duration::from_secs(7)));
+    process.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_watch_tells_a_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
