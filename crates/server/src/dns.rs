@@ -10,6 +10,7 @@
 //! What waits to be answered over UDP waits in the system's queue of the socket, which is short:
 //! who asks more than can be answered loses questions at once instead of getting old answers.
 
+mod asking;
 mod connections;
 mod datagrams;
 mod explain;
@@ -23,7 +24,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::dns::{Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer};
+use ::dns::{
+    Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer, chase_query, subject,
+};
 use arc_swap::ArcSwap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -34,6 +37,7 @@ use crate::options::DnsRules;
 use crate::random;
 use crate::store::Store;
 use crate::telemetry::{Tally, Telemetry};
+use asking::{Asking, Turn};
 use connections::Connections;
 pub(crate) use explain::{question, record_type};
 use moment::{Leadership, Moment};
@@ -51,6 +55,7 @@ pub(crate) struct Dns {
     leadership: Leadership,
     /// Places for questions to recursors.
     recursions: Semaphore,
+    asking: Asking,
     connections: Connections,
     patience: Patience,
     /// Whether somebody leads.
@@ -154,6 +159,7 @@ impl Dns {
             telemetry,
             leadership: Leadership::default(),
             recursions: Semaphore::new(RECURSIONS),
+            asking: Asking::default(),
             connections: Connections::default(),
             patience: Patience::default(),
             leads: |store| store.status().is_leader,
@@ -201,7 +207,8 @@ impl Dns {
         loop {
             let (name, random) = match ask {
                 Ask::Question => {
-                    let reply = active.recursors.forward(query, transport).await;
+                    let Some(turn) = self.turn(query) else { return Some(failed(query)) };
+                    let reply = active.recursors.forward(query, transport, &turn).await;
                     return Some(reply.unwrap_or_else(|| {
                         self.telemetry.dns_recursion_failed();
                         failed(query)
@@ -210,7 +217,7 @@ impl Dns {
                 Ask::Name(name, random) => (name, random),
             };
             answerer.random = random;
-            let reply = active.recursors.chase(&name).await;
+            let reply = self.chase(&active, &name).await;
             found.push((name, reply));
             let answer = {
                 let foreign = foreign(&found);
@@ -223,6 +230,23 @@ impl Dns {
                 Answer::Silent => return None,
             };
         }
+    }
+
+    /// What recursors say of a name that an answer leads to.
+    async fn chase(&self, active: &Active, name: &[u8]) -> Option<Vec<u8>> {
+        let mut query = Vec::new();
+        chase_query(name, 0, &mut query);
+        let _turn = self.turn(&query)?;
+        active.recursors.chase(&query).await
+    }
+
+    /// A question on its way to recursors; none if too many ask the same.
+    fn turn(&self, query: &[u8]) -> Option<Turn<'_>> {
+        let turn = self.asking.enter(subject(query)?);
+        if turn.is_none() {
+            self.telemetry.dns_recursion_refused();
+        }
+        turn
     }
 
     /// Counts an answer that took so long.

@@ -80,7 +80,7 @@ impl Dns {
             match answer {
                 Answer::Ask(Ask::Name(name, random)) => {
                     answerer.random = random;
-                    let reply = active.recursors.chase(&name).await;
+                    let reply = self.chase(&active, &name).await;
                     found.push((name, reply));
                 }
                 Answer::Ask(Ask::Question) | Answer::Ready | Answer::Silent => return Some(trace),

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::dns::{Transport, belongs, chase_query, payload_bytes};
+use ::dns::{Transport, belongs, payload_bytes};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::asking::Turn;
 use crate::random;
 
 /// The port of those that have none.
@@ -75,7 +76,12 @@ impl Recursors {
 
     /// Passes a question on as it is, over the same transport; the first reply that says something
     /// about the name.
-    pub(super) async fn forward(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub(super) async fn forward(
+        &self,
+        query: &[u8],
+        transport: Transport,
+        turn: &Turn<'_>,
+    ) -> Option<Vec<u8>> {
         let most = payload_bytes(query);
         for place in self.order() {
             let reply = timeout(self.timeout, ask(&place, query, transport, most)).await;
@@ -83,16 +89,17 @@ impl Recursors {
             if says_something(&reply) {
                 return Some(reply);
             }
+            if turn.crowded() {
+                return None;
+            }
         }
         None
     }
 
     /// Asks for the address of a name; the first reply, whatever it says.
-    pub(super) async fn chase(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut query = Vec::new();
-        chase_query(name, 0, &mut query);
+    pub(super) async fn chase(&self, query: &[u8]) -> Option<Vec<u8>> {
         for place in self.order() {
-            let reply = ask(&place, &query, Transport::Udp, PLAIN_BYTES);
+            let reply = ask(&place, query, Transport::Udp, PLAIN_BYTES);
             if let Ok(Ok(reply)) = timeout(self.timeout, reply).await {
                 return Some(reply);
             }

@@ -466,8 +466,18 @@ fn over_tcp_recursors_are_asked_over_tcp() {
 #[test]
 fn who_is_its_own_recursor_fails_and_serves_on() {
     with_recursors(Vec::new(), async |dns, at| {
-        assert_eq!(code(&outcome(&dns, at, &[at]).await), SERVFAIL);
-        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        for (round, recursors) in (1..).zip([&[at][..], &[at, at], &[at; 5]]) {
+            let patient = DnsRules { recursor_timeout: PATIENCE, ..rules(recursors) };
+            dns.reconfigure(&patient).unwrap();
+            assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
+            // One chain of questions, which ends: they do not breed.
+            assert_eq!(counted(&dns, "dns_recursion_refused"), round);
+            while dns.recursions.available_permits() < RECURSIONS {
+                tokio::task::yield_now().await;
+            }
+            assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        }
+        assert_eq!(counted(&dns, "dns_recursion_failed"), 3 * asking::MOST as u64);
     });
 }
 
