@@ -32,6 +32,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::options::DnsRules;
 use crate::random;
@@ -202,6 +203,7 @@ impl Dns {
             self.telemetry.dns_recursion_refused();
             return Some(failed(query));
         };
+        let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
@@ -217,7 +219,7 @@ impl Dns {
                 Ask::Name(name, random) => (name, random),
             };
             answerer.random = random;
-            let reply = self.chase(&active, &name).await;
+            let reply = self.chase(&active, &name, started).await;
             found.push((name, reply));
             let answer = {
                 let foreign = foreign(&found);
@@ -232,12 +234,14 @@ impl Dns {
         }
     }
 
-    /// What recursors say of a name that an answer leads to.
-    async fn chase(&self, active: &Active, name: &[u8]) -> Option<Vec<u8>> {
+    /// What recursors say of a name that an answer leads to. All names of one answer have the time
+    /// of two recursors together: then who asked still waits.
+    async fn chase(&self, active: &Active, name: &[u8], started: Instant) -> Option<Vec<u8>> {
+        let time = active.recursors.timeout.saturating_mul(2).checked_sub(started.elapsed())?;
         let mut query = Vec::new();
         chase_query(name, 0, &mut query);
         let _turn = self.turn(&query)?;
-        active.recursors.chase(&query).await
+        timeout(time, active.recursors.chase(&query)).await.ok().flatten()
     }
 
     /// A question on its way to recursors; none if too many ask the same.

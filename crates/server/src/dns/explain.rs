@@ -1,6 +1,7 @@
 //! How an answer comes about.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use ::dns::{Trace, Transport};
 
@@ -68,6 +69,7 @@ impl Dns {
     ) -> Option<Trace> {
         let active = self.active.load_full();
         let _place = self.recursions.try_acquire().ok()?;
+        let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
@@ -80,7 +82,7 @@ impl Dns {
             match answer {
                 Answer::Ask(Ask::Name(name, random)) => {
                     answerer.random = random;
-                    let reply = self.chase(&active, &name).await;
+                    let reply = self.chase(&active, &name, started).await;
                     found.push((name, reply));
                 }
                 Answer::Ask(Ask::Question) | Answer::Ready | Answer::Silent => return Some(trace),

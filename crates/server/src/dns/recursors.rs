@@ -30,7 +30,7 @@ const PLAIN_BYTES: usize = 512;
 pub(super) struct Recursors {
     places: Vec<Place>,
     strategy: RecursorStrategy,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// Where a recursor is.

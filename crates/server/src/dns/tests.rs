@@ -321,27 +321,56 @@ fn when_the_leader_is_gone_old_answers_last_as_long_as_they_may() {
     });
 }
 
+/// 16 instances of a service, each at a name that recursors have to be asked for.
+async fn register_elsewhere(dns: &Dns) {
+    for number in 0..16 {
+        let node = format!("n{number}");
+        let service = Service {
+            node: (&*node).into(),
+            id: "web".into(),
+            name: "web".into(),
+            address: format!("host{number}.example.com").into(),
+            ..Service::default()
+        };
+        let register = Register {
+            node: Node { name: (&*node).into(), address: "10.0.0.1".into(), ..Node::default() },
+            skip_node_update: false,
+            service: Some(Box::new(service)),
+            checks: [].into(),
+        };
+        dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+    }
+}
+
+#[test]
+fn an_answer_does_not_wait_for_name_after_name() {
+    with_recursors(Vec::new(), async |dns, at| {
+        register_elsewhere(&dns).await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = asked.clone();
+        let silent = recursor(move |_| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Vec::new()
+        })
+        .await;
+        dns.reconfigure(&rules(&[silent])).unwrap();
+        let mut services = query(1, "web.service.consul");
+        let record_type = services.len() - 3;
+        services[record_type] = 33;
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&framed(&services)).await.unwrap();
+        let reply = read(&mut stream).await;
+        assert_eq!((code(&reply), reply[7]), (NOERROR, 16));
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&asked), "{asked}");
+    });
+}
+
 /// Names that instances lead to are those of one choice, however often it is made again.
 #[test]
 fn one_choice_of_instances_asks_recursors_for_one_name() {
     with_recursors(Vec::new(), async |dns, at| {
-        for number in 0..16 {
-            let node = format!("n{number}");
-            let service = Service {
-                node: (&*node).into(),
-                id: "web".into(),
-                name: "web".into(),
-                address: format!("host{number}.example.com").into(),
-                ..Service::default()
-            };
-            let register = Register {
-                node: Node { name: (&*node).into(), address: "10.0.0.1".into(), ..Node::default() },
-                skip_node_update: false,
-                service: Some(Box::new(service)),
-                checks: [].into(),
-            };
-            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
-        }
+        register_elsewhere(&dns).await;
         let asked = Arc::new(AtomicUsize::new(0));
         let seen = asked.clone();
         let counting = recursor(move |query| {
