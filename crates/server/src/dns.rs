@@ -190,6 +190,11 @@ impl Dns {
         Ok((bound, tasks))
     }
 
+    /// Hangs up on all who are connected.
+    pub(crate) fn hang_up(&self) {
+        self.connections.end();
+    }
+
     /// Asks recursors until there is an answer; `None` for silence.
     async fn ask(
         &self,

@@ -220,6 +220,7 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
+        self.site.shell.dns.hang_up();
         self.site.shell.lan.shutdown().await;
         if let Some(wan) = &self.site.shell.wan {
             wan.shutdown().await;

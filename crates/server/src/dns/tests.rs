@@ -271,6 +271,26 @@ fn who_does_not_read_is_hung_up_on() {
     });
 }
 
+#[test]
+fn who_is_connected_at_the_end_is_hung_up_on() {
+    let patience = Patience { idle: PATIENCE * 4, ..Patience::default() };
+    served(rules(&[]), patience, async |dns, at| {
+        let mut streams = Vec::new();
+        for number in 0..3 {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(&framed(&address_query(1, number))).await.unwrap();
+            assert!(is_answer(&read(&mut stream).await, 1, number));
+            streams.push(stream);
+        }
+        dns.hang_up();
+        assert_eq!(dns.connections.len(), 0);
+        streams.push(TcpStream::connect(at).await.unwrap());
+        for stream in &mut streams {
+            hung_up(stream).await;
+        }
+    });
+}
+
 /// As `no-leader` of the recordings has it.
 #[test]
 fn without_a_leader_only_what_needs_no_state_is_answered() {
