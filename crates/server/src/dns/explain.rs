@@ -68,7 +68,7 @@ impl Dns {
         source: IpAddr,
     ) -> Option<Trace> {
         let active = self.active.load_full();
-        let _place = self.recursions.try_acquire().ok()?;
+        let mut place = None;
         let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
@@ -81,6 +81,9 @@ impl Dns {
             };
             match answer {
                 Answer::Ask(Ask::Name(name, random)) => {
+                    if place.is_none() {
+                        place = Some(self.recursions.try_acquire().ok()?);
+                    }
                     answerer.random = random;
                     let reply = self.chase(&active, &name, started).await;
                     found.push((name, reply));

@@ -543,7 +543,15 @@ fn too_many_questions_to_recursors_fail_at_once() {
         let places = dns.recursions.acquire_many(RECURSIONS.try_into().unwrap()).await.unwrap();
         assert_eq!(code(&outcome(&dns, at, &[counting]).await), SERVFAIL);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
+        register_elsewhere(&dns).await;
+        let explained = async |query: &[u8]| {
+            dns.explain(query, Transport::Udp, Ipv4Addr::LOCALHOST.into()).await.is_some()
+        };
+        let elsewhere = query(1, "web.service.consul");
+        assert!(explained(&address_query(1, 1)).await, "who asks nobody needs no place");
+        assert!(!explained(&elsewhere).await);
         drop(places);
+        assert!(explained(&elsewhere).await);
         assert_eq!(code(&outcome(&dns, at, &[counting]).await), 0);
     });
 }
