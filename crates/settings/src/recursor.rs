@@ -51,7 +51,9 @@ fn is_host(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         let fits = (1..=LABEL_BYTES).contains(&label.len());
-        fits && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        fits && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let last = name.rsplit('.').next().unwrap_or_default();
     let numeric = last.bytes().all(|byte| byte.is_ascii_digit());
@@ -79,8 +81,20 @@ mod tests {
     fn what_is_neither_address_nor_host_is_no_recursor() {
         let long = "a".repeat(64);
         for text in [
-            "8.8.8.8:53x", "8.8.8.8:", "8.8.8:53", "8.8.8.888", "[::1]x", "[::1]:99999", "::1::2",
-            "", ":53", "a b", "a..b", "resolver:65536", "http://resolver", &long,
+            "8.8.8.8:53x",
+            "8.8.8.8:",
+            "8.8.8:53",
+            "8.8.8.888",
+            "[::1]x",
+            "[::1]:99999",
+            "::1::2",
+            "",
+            ":53",
+            "a b",
+            "a..b",
+            "resolver:65536",
+            "http://resolver",
+            &long,
         ] {
             assert_eq!(Recursor::read(text), None, "{text}");
         }

@@ -58,10 +58,7 @@ pub(super) fn options(
         wan: wan.transpose()?,
         checks: checks(settings, definitions),
         http: http(settings),
-        dns: DnsOptions {
-            endpoints: network.dns.clone(),
-            rules: dns_rules(settings, settings),
-        },
+        dns: DnsOptions { endpoints: network.dns.clone(), rules: dns_rules(settings, settings) },
         coordinates: !settings.cluster.disable_coordinates,
         session_ttl_min_ns: i64::try_from(settings.session_ttl_min.as_nanos()).unwrap_or(i64::MAX),
         telemetry: TelemetryOptions::new(settings),

@@ -288,6 +288,18 @@ async fn a_reload_answers_for_the_same_zones_with_other_times() {
     process.running.stop().await;
 }
 
+#[test]
+fn what_can_be_no_recursor_is_refused() {
+    let with = |recursor: &str| {
+        let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+        read(&[flag("dev", "true"), flag("recursor", recursor)]).map(|(settings, _)| settings)
+    };
+    let taken = with("8.8.8.8 resolver:54").unwrap().network.recursors;
+    assert_eq!(taken, ["8.8.8.8", "resolver:54"]);
+    let why = with("8.8.8.8:53x").unwrap_err().message;
+    assert_eq!(why, "Invalid recursor address: \"8.8.8.8:53x\"");
+}
+
 #[tokio::test]
 async fn a_watch_tells_a_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
