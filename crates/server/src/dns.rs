@@ -18,6 +18,7 @@ mod moment;
 mod recursors;
 mod tcp;
 mod udp;
+mod warnings;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use ::dns::{
     Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer, chase_query, subject,
 };
+use agent::log::Log;
 use arc_swap::ArcSwap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -44,6 +46,7 @@ pub(crate) use explain::{question, record_type};
 use moment::{Leadership, Moment};
 use recursors::Recursors;
 use tcp::Patience;
+use warnings::Warnings;
 
 /// Questions that recursors are being asked; who asks more of them is told that it failed.
 const RECURSIONS: usize = 1024;
@@ -53,6 +56,7 @@ pub(crate) struct Dns {
     active: ArcSwap<Active>,
     store: Store,
     telemetry: Arc<Telemetry>,
+    warnings: Warnings,
     leadership: Leadership,
     /// Places for questions to recursors.
     recursions: Semaphore,
@@ -153,11 +157,13 @@ impl Dns {
         rules: &DnsRules,
         store: Store,
         telemetry: Arc<Telemetry>,
+        log: Log,
     ) -> Result<Self, String> {
         Ok(Self {
             active: ArcSwap::from_pointee(Active::new(rules)?),
             store,
             telemetry,
+            warnings: Warnings::new(log),
             leadership: Leadership::default(),
             recursions: Semaphore::new(RECURSIONS),
             asking: Asking::default(),
@@ -215,7 +221,8 @@ impl Dns {
             let (name, random) = match ask {
                 Ask::Question => {
                     let Some(turn) = self.turn(query) else { return Some(failed(query)) };
-                    let reply = active.recursors.forward(query, transport, &turn).await;
+                    let recursors = &active.recursors;
+                    let reply = recursors.forward(query, transport, &turn, &self.warnings).await;
                     return Some(reply.unwrap_or_else(|| {
                         self.telemetry.dns_recursion_failed();
                         failed(query)
@@ -246,7 +253,8 @@ impl Dns {
         let mut query = Vec::new();
         chase_query(name, 0, &mut query);
         let _turn = self.turn(&query)?;
-        timeout(time, active.recursors.chase(&query)).await.ok().flatten()
+        let reply = active.recursors.chase(&query, &self.warnings);
+        timeout(time, reply).await.ok().flatten()
     }
 
     /// A question on its way to recursors; none if too many ask the same.

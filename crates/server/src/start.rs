@@ -429,7 +429,7 @@ fn serve_dns(
     telemetry: &Arc<Telemetry>,
     log: &Log,
 ) -> Result<Answering, StartError> {
-    let dns = Dns::new(&options.rules, store.clone(), telemetry.clone());
+    let dns = Dns::new(&options.rules, store.clone(), telemetry.clone(), log.clone());
     let dns = Arc::new(dns.map_err(StartError::Dns)?);
     let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
     for endpoint in &options.endpoints {

@@ -17,6 +17,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::asking::Turn;
+use super::warnings::Warnings;
 use crate::random;
 
 /// Messages that are no answer: after so many the recursor is taken for silent.
@@ -54,11 +55,12 @@ impl Recursors {
         query: &[u8],
         transport: Transport,
         turn: &Turn<'_>,
+        warnings: &Warnings,
     ) -> Option<Vec<u8>> {
         let most = payload_bytes(query);
         for place in self.order() {
-            let reply = timeout(self.timeout, ask(&place, query, transport, most)).await;
-            let Ok(Ok(reply)) = reply else { continue };
+            let reply = self.reply(&place, query, transport, most, warnings).await;
+            let Some(reply) = reply else { continue };
             if says_something(&reply) {
                 return Some(reply);
             }
@@ -70,12 +72,29 @@ impl Recursors {
     }
 
     /// Asks for the address of a name; the first reply, whatever it says.
-    pub(super) async fn chase(&self, query: &[u8]) -> Option<Vec<u8>> {
+    pub(super) async fn chase(&self, query: &[u8], warnings: &Warnings) -> Option<Vec<u8>> {
         for place in self.order() {
-            let reply = ask(&place, query, Transport::Udp, PLAIN_BYTES);
-            if let Ok(Ok(reply)) = timeout(self.timeout, reply).await {
-                return Some(reply);
+            let reply = self.reply(&place, query, Transport::Udp, PLAIN_BYTES, warnings).await;
+            if reply.is_some() {
+                return reply;
             }
+        }
+        None
+    }
+
+    /// One recursor's reply, if it gives one in time.
+    async fn reply(
+        &self,
+        place: &Recursor,
+        query: &[u8],
+        transport: Transport,
+        most: usize,
+        warnings: &Warnings,
+    ) -> Option<Vec<u8>> {
+        match timeout(self.timeout, ask(place, query, transport, most)).await {
+            Ok(Ok(reply)) => return Some(reply),
+            Ok(Err(error)) => warnings.recursor(place, &error),
+            Err(_) => warnings.recursor(place, &format_args!("no answer within {:?}", self.timeout)),
         }
         None
     }
@@ -145,12 +164,12 @@ async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<V
         }
         if length > most {
             // Who asked could not take it.
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(io::Error::other("the reply is longer than who asked can take"));
         }
         reply.truncate(length);
         return Ok(reply);
     }
-    Err(io::ErrorKind::InvalidData.into())
+    Err(io::Error::other("too many messages that are no reply to the question"))
 }
 
 async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
@@ -166,7 +185,7 @@ async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     if reply.len() == usize::from(length) && is_reply(query, &reply) {
         Ok(reply)
     } else {
-        Err(io::ErrorKind::InvalidData.into())
+        Err(io::Error::other("a message that is no reply to the question"))
     }
 }
 

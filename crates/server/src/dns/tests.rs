@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use agent::log::Level;
 use agent::telemetry::Naming;
 use catalog::{Command, Node, Register, Service};
 use settings::RecursorStrategy;
@@ -47,7 +48,8 @@ fn led(
     with_store(async |store| {
         let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
         let telemetry = Arc::new(Telemetry::new(naming, "n1"));
-        let dns = Dns { patience, leads, ..Dns::new(&rules, store, telemetry).unwrap() };
+        let dns =
+            Dns { patience, leads, ..Dns::new(&rules, store, telemetry, Log::silent()).unwrap() };
         let dns = Arc::new(dns);
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
@@ -476,6 +478,18 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
         }
         assert_eq!(counted(&dns, "dns_recursion_failed"), 5);
+        // Each that has not answered has a line, however often it was asked; a refusal is an answer.
+        let lines = dns.warnings.log.subscribe(Level::Warn).remembered;
+        for (line, (recursor, why)) in lines.iter().zip([
+            (silent, "no answer within 200ms"),
+            (lying, "no answer within 200ms"),
+            (flooding, "too many messages that are no reply"),
+            (large, "the reply is longer than who asked can take"),
+        ]) {
+            let told = line.text.contains(&recursor.to_string()) && line.text.contains(why);
+            assert!(told, "{}", line.text);
+        }
+        assert_eq!(lines.len(), 4);
     });
 }
 

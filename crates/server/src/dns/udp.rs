@@ -37,7 +37,8 @@ pub(super) async fn serve(socket: Datagrams, dns: Arc<Dns>) {
     let mut answerer = Answerer::new();
     let mut tally = Tally::default();
     loop {
-        if socket.readable().await.is_err() {
+        if let Err(error) = socket.readable().await {
+            dns.warnings.socket("udp", &error);
             tokio::time::sleep(PAUSE).await;
             continue;
         }
