@@ -94,7 +94,9 @@ impl Recursors {
         match timeout(self.timeout, ask(place, query, transport, most)).await {
             Ok(Ok(reply)) => return Some(reply),
             Ok(Err(error)) => warnings.recursor(place, &error),
-            Err(_) => warnings.recursor(place, &format_args!("no answer within {:?}", self.timeout)),
+            Err(_) => {
+                warnings.recursor(place, &format_args!("no answer within {:?}", self.timeout))
+            }
         }
         None
     }

@@ -41,8 +41,12 @@ async fn started(address: Ipv4Addr, hcl: &str) -> Process {
 }
 
 async fn get(address: Ipv4Addr, path: &str) -> String {
+    get_with(address, path, "").await
+}
+
+async fn get_with(address: Ipv4Addr, path: &str, field: &str) -> String {
     let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{field}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -152,9 +156,13 @@ async fn written(file: &std::path::Path, part: &str) -> String {
 }
 
 async fn put(address: Ipv4Addr, path: &str, body: &str) -> String {
+    send("PUT", address, path, body).await
+}
+
+async fn send(method: &str, address: Ipv4Addr, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
     let length = body.len();
-    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
     stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -285,6 +293,28 @@ async fn a_reload_answers_for_the_same_zones_with_other_times() {
     let (new, _) = read(&process.flags).unwrap();
     let rules = options::dns_rules(&new, &process.settings);
     assert_eq!((&*rules.zone.node, rules.zone.node_ttl), ("n1", Duration::from_secs(7)));
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_explanation_is_for_who_asks_and_for_the_room_it_has() {
+    let address = address(8);
+    let process = started(address, r#"node_name = "own""#).await;
+    let other = r#"{"Node": "n2", "Address": "10.0.0.2", "Service": {"Service": "web"}}"#;
+    put(address, "/v1/catalog/register", other).await;
+    let query = r#"{"Name": "pq", "Service": {"Service": "web", "Near": "_ip"}}"#;
+    send("POST", address, "/v1/query", query).await;
+    let explained = async |parameters: &str| {
+        let path = format!("/v1/tribune/explain/dns/pq.query.consul{parameters}");
+        get_with(address, &path, &format!("X-Forwarded-For: {address}\r\n")).await
+    };
+    let answer = explained("").await;
+    assert!(answer.contains("sorted by distance from own"), "{answer}");
+    assert!(answer.contains("at most 512 bytes"), "{answer}");
+    let answer = explained("?edns=1400").await;
+    assert!(answer.contains("at most 1400 bytes"), "{answer}");
+    let answer = explained("?edns=65536").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     process.running.stop().await;
 }
 
