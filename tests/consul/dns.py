@@ -2,8 +2,9 @@
 """Replays the recorded DNS answers of Consul: every scenario of one server without ACLs.
 
 Each runs against a fresh agent in namespaces of its own, with the recordings' own program, which starts the agent and the
-recursors that a scenario wants. What differs must be in `tests/deviations.toml` under the name of its case, with the words
-in which the difference is told; a case that is there and answers as recorded after all fails as well.
+recursors that a scenario wants; answers are explained as well, see `dns_explained.py`. What differs must be in
+`tests/deviations.toml` under the name of its case, with the words in which the difference is told; a case that is there and
+answers as recorded after all fails as well.
 """
 
 import fnmatch
@@ -65,7 +66,8 @@ def deviations(name):
 
 def play(name, program):
     """The failures of one scenario as pairs of a case and a text, and how many cases passed, as JSON."""
-    words = [sys.executable, os.path.join(folder(), "replay.py"), "--start", program + " agent", name]
+    replay = [os.path.join(HERE, "dns_explained.py"), folder()]
+    words = [sys.executable, *replay, "--start", program + " agent", name]
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     lines = done.stdout.splitlines()
     assert lines and lines[-1].endswith(" failed"), done.stdout[-2000:] + done.stderr[-2000:]

@@ -5,7 +5,7 @@
 //! counted, and the count is told at most once a minute. Specification "Serf agent", sections 6
 //! and 10.
 
-mod limit;
+pub mod limit;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

@@ -63,7 +63,7 @@ use rand::Rng;
 
 pub use config::{Config, Error, Settings};
 pub use observe::{Drop, Limit, Observer, Step, Trace};
-pub use recursion::{belongs, chase_query, payload_bytes, recursion_failed};
+pub use recursion::{belongs, chase_query, payload_bytes, recursion_failed, subject};
 pub use scratch::Scratch;
 
 /// Most names of other zones that one answer leads to: so many [`Outcome::Chase`] come at most.

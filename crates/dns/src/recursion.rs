@@ -26,6 +26,16 @@ fn asked(query: &[u8]) -> Option<Query> {
     }
 }
 
+/// What a question is about, the same for all that ask for the same: name in small letters, type
+/// and class. None if it is no question.
+#[must_use]
+pub fn subject(query: &[u8]) -> Option<Box<[u8]>> {
+    let mut query = asked(query)?;
+    query.name.fold();
+    let numbers = [query.rtype.to_int(), query.class].map(u16::to_be_bytes);
+    Some([query.name.wire(), numbers.as_flattened()].concat().into())
+}
+
 /// The reply when no recursor gave one. Empty if there is nothing to reply to.
 pub fn recursion_failed(query: &[u8], out: &mut Vec<u8>) {
     out.clear();
@@ -61,6 +71,19 @@ pub fn belongs(query: &[u8], reply: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_is_asked_whatever_the_number_and_the_letter_case() {
+        let about = |name: &[u8], id| {
+            let mut query = Vec::new();
+            chase_query(name, id, &mut query);
+            subject(&query)
+        };
+        assert_eq!(about(b"\x01a\x03com\0", 7), Some(b"\x01a\x03com\0\0\x01\0\x01"[..].into()));
+        assert_eq!(about(b"\x01A\x03cOm\0", 8), about(b"\x01a\x03com\0", 7));
+        assert_ne!(about(b"\x01b\x03com\0", 7), about(b"\x01a\x03com\0", 7));
+        assert_eq!(subject(b"no question"), None);
+    }
 
     #[test]
     fn a_reply_belongs_to_its_own_question_alone() {

@@ -10,6 +10,7 @@
 //! What waits to be answered over UDP waits in the system's queue of the socket, which is short:
 //! who asks more than can be answered loses questions at once instead of getting old answers.
 
+mod asking;
 mod connections;
 mod datagrams;
 mod explain;
@@ -17,28 +18,35 @@ mod moment;
 mod recursors;
 mod tcp;
 mod udp;
+mod warnings;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::dns::{Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer};
+use ::dns::{
+    Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer, chase_query, subject,
+};
+use agent::log::Log;
 use arc_swap::ArcSwap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::options::DnsRules;
 use crate::random;
 use crate::store::Store;
 use crate::telemetry::{Tally, Telemetry};
+use asking::{Asking, Turn};
 use connections::Connections;
 pub(crate) use explain::{question, record_type};
 use moment::{Leadership, Moment};
 use recursors::Recursors;
 use tcp::Patience;
+use warnings::Warnings;
 
 /// Questions that recursors are being asked; who asks more of them is told that it failed.
 const RECURSIONS: usize = 1024;
@@ -48,9 +56,11 @@ pub(crate) struct Dns {
     active: ArcSwap<Active>,
     store: Store,
     telemetry: Arc<Telemetry>,
+    warnings: Warnings,
     leadership: Leadership,
     /// Places for questions to recursors.
     recursions: Semaphore,
+    asking: Asking,
     connections: Connections,
     patience: Patience,
     /// Whether somebody leads.
@@ -147,13 +157,16 @@ impl Dns {
         rules: &DnsRules,
         store: Store,
         telemetry: Arc<Telemetry>,
+        log: Log,
     ) -> Result<Self, String> {
         Ok(Self {
             active: ArcSwap::from_pointee(Active::new(rules)?),
             store,
             telemetry,
+            warnings: Warnings::new(log),
             leadership: Leadership::default(),
             recursions: Semaphore::new(RECURSIONS),
+            asking: Asking::default(),
             connections: Connections::default(),
             patience: Patience::default(),
             leads: |store| store.status().is_leader,
@@ -183,6 +196,11 @@ impl Dns {
         Ok((bound, tasks))
     }
 
+    /// Hangs up on all who are connected.
+    pub(crate) fn hang_up(&self) {
+        self.connections.end();
+    }
+
     /// Asks recursors until there is an answer; `None` for silence.
     async fn ask(
         &self,
@@ -196,12 +214,15 @@ impl Dns {
             self.telemetry.dns_recursion_refused();
             return Some(failed(query));
         };
+        let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
             let (name, random) = match ask {
                 Ask::Question => {
-                    let reply = active.recursors.forward(query, transport).await;
+                    let Some(turn) = self.turn(query) else { return Some(failed(query)) };
+                    let recursors = &active.recursors;
+                    let reply = recursors.forward(query, transport, &turn, &self.warnings).await;
                     return Some(reply.unwrap_or_else(|| {
                         self.telemetry.dns_recursion_failed();
                         failed(query)
@@ -210,7 +231,7 @@ impl Dns {
                 Ask::Name(name, random) => (name, random),
             };
             answerer.random = random;
-            let reply = active.recursors.chase(&name).await;
+            let reply = self.chase(&active, &name, started).await;
             found.push((name, reply));
             let answer = {
                 let foreign = foreign(&found);
@@ -223,6 +244,26 @@ impl Dns {
                 Answer::Silent => return None,
             };
         }
+    }
+
+    /// What recursors say of a name that an answer leads to. All names of one answer have the time
+    /// of two recursors together: then who asked still waits.
+    async fn chase(&self, active: &Active, name: &[u8], started: Instant) -> Option<Vec<u8>> {
+        let time = active.recursors.timeout.saturating_mul(2).checked_sub(started.elapsed())?;
+        let mut query = Vec::new();
+        chase_query(name, 0, &mut query);
+        let _turn = self.turn(&query)?;
+        let reply = active.recursors.chase(&query, &self.warnings);
+        timeout(time, reply).await.ok().flatten()
+    }
+
+    /// A question on its way to recursors; none if too many ask the same.
+    fn turn(&self, query: &[u8]) -> Option<Turn<'_>> {
+        let turn = self.asking.enter(subject(query)?);
+        if turn.is_none() {
+            self.telemetry.dns_recursion_refused();
+        }
+        turn
     }
 
     /// Counts an answer that took so long.

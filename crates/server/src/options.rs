@@ -102,7 +102,7 @@ pub struct DnsOptions {
 pub struct DnsRules {
     /// What answers look like.
     pub zone: ::dns::Settings,
-    /// Who is asked about other zones: `host` or `host:port`.
+    /// Who is asked about other zones: [`settings::Recursor`]s.
     pub recursors: Vec<String>,
     /// Whom to ask first.
     pub strategy: RecursorStrategy,

@@ -225,6 +225,7 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
+        self.site.shell.dns.hang_up();
         self.site.shell.lan.shutdown().await;
         if let Some(wan) = &self.site.shell.wan {
             wan.shutdown().await;
@@ -433,7 +434,7 @@ fn serve_dns(
     telemetry: &Arc<Telemetry>,
     log: &Log,
 ) -> Result<Answering, StartError> {
-    let dns = Dns::new(&options.rules, store.clone(), telemetry.clone());
+    let dns = Dns::new(&options.rules, store.clone(), telemetry.clone(), log.clone());
     let dns = Arc::new(dns.map_err(StartError::Dns)?);
     let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
     for endpoint in &options.endpoints {

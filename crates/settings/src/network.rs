@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use crate::interface::Interface;
 use crate::layer::Layer;
+use crate::recursor::Recursor;
 use crate::template::expand;
 use crate::{Failure, Host};
 
@@ -85,7 +86,7 @@ pub struct Network {
     pub grpc: Vec<ListenAddress>,
     /// For gRPC with TLS.
     pub grpc_tls: Vec<ListenAddress>,
-    /// Servers that DNS passes questions to, templates expanded; `host` or `host:port`.
+    /// Servers that DNS passes questions to, templates expanded; [`Recursor`]s.
     pub recursors: Vec<String>,
     /// Members within the datacenter come from these networks; empty: from any.
     pub serf_lan_allowed: Vec<IpNet>,
@@ -321,21 +322,28 @@ impl Builder<'_> {
     fn recursors(&mut self) -> Result<Vec<String>, Failure> {
         let mut recursors = Vec::new();
         for text in self.layer.list("recursors") {
-            if !text.contains("{{") {
-                recursors.push(text);
-                continue;
+            match text.contains("{{") {
+                true => recursors.extend(self.words("recursors", &text)),
+                false => recursors.extend(text.split_whitespace().map(str::to_owned)),
             }
-            recursors.extend(self.words("recursors", &text));
         }
-        let unspecified = |text: &String| {
-            let host = gotext::split_host_port(text).map_or(text.as_str(), |(host, _)| host);
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
-        };
-        match recursors.iter().any(unspecified) {
-            true => Err(Failure::new("DNS recursor address cannot be 0.0.0.0, :: or [::]")),
-            false => Ok(recursors),
+        for text in &recursors {
+            match Recursor::read(text) {
+                Some(Recursor::Address(address)) if address.ip().is_unspecified() => {
+                    let why = "DNS recursor address cannot be 0.0.0.0, :: or [::]";
+                    return Err(Failure::new(why));
+                }
+                Some(_) => {}
+                None => {
+                    let shown = gotext::quote(text);
+                    return Err(Failure::new(format!("Invalid recursor address: {shown}")).hint(
+                        "'recursors' (-recursor) takes IP, IP:port, [IPv6]:port, or a host's name \
+                         with or without a port",
+                    ));
+                }
+            }
         }
+        Ok(recursors)
     }
 
     fn allowed(&self, key: &str) -> Result<Vec<IpNet>, Failure> {

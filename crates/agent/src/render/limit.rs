@@ -8,10 +8,10 @@ use crate::log::Level;
 /// Lines of one kind are at least this far apart.
 const APART: Duration = Duration::from_secs(60);
 
-/// Remembers, per kind, the last line and how many were left out since.
+/// Remembers, per kind, the last line and how many were left out since. There have to be few kinds.
 #[derive(Default)]
-pub(super) struct Limit {
-    kinds: BTreeMap<&'static str, Kind>,
+pub struct Limit<K = &'static str> {
+    kinds: BTreeMap<K, Kind>,
     /// Lines left out of all kinds that have not been told of.
     owed: u64,
 }
@@ -24,23 +24,29 @@ struct Kind {
 
 /// Where lines of a kind are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) level: Level,
-    pub(super) component: &'static str,
+pub struct Place {
+    /// Their level.
+    pub level: Level,
+    /// Who logs them.
+    pub component: &'static str,
 }
 
 /// What to do with one more line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// Log it, and how many were left out before it.
-    Log { left_out: u64 },
+    Log {
+        /// How many.
+        left_out: u64,
+    },
     /// Leave it out.
     Silent,
 }
 
-impl Limit {
-    pub(super) fn judge(&mut self, kind: &'static str, place: Place, now: Instant) -> Verdict {
-        let Some(known) = self.kinds.get_mut(kind) else {
+impl<K: Clone + Ord> Limit<K> {
+    /// What to do with a line of that kind.
+    pub fn judge(&mut self, kind: K, place: Place, now: Instant) -> Verdict {
+        let Some(known) = self.kinds.get_mut(&kind) else {
             self.kinds.insert(kind, Kind { place, last: now, left_out: 0 });
             return Verdict::Log { left_out: 0 };
         };
@@ -55,17 +61,17 @@ impl Limit {
     }
 
     /// Whether lines were left out that nobody has been told of.
-    pub(super) fn owes(&self) -> bool {
+    pub fn owes(&self) -> bool {
         self.owed > 0
     }
 
     /// The kinds whose last line is long enough ago, with how many were left out since; counts as
     /// a line of theirs.
-    pub(super) fn settle(&mut self, now: Instant) -> Vec<(&'static str, Place, u64)> {
+    pub fn settle(&mut self, now: Instant) -> Vec<(K, Place, u64)> {
         let mut settled = Vec::new();
         for (name, kind) in &mut self.kinds {
             if kind.left_out > 0 && !kind.is_recent(now) {
-                settled.push((*name, kind.place, kind.settle(now)));
+                settled.push((name.clone(), kind.place, kind.settle(now)));
             }
         }
         self.owed -= settled.iter().map(|(.., left_out)| left_out).sum::<u64>();

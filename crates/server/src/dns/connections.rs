@@ -3,7 +3,7 @@
 //! who ask.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
@@ -17,6 +17,8 @@ pub(super) const MOST_OF_ONE: usize = 128;
 #[derive(Clone, Default)]
 pub(super) struct Connections {
     open: Arc<Mutex<Vec<Open>>>,
+    /// Nobody is let in any more.
+    ended: Arc<AtomicBool>,
     /// Counts what happens on connections: what happened later has the higher number.
     turn: Arc<AtomicU64>,
 }
@@ -64,6 +66,9 @@ impl Connections {
         let work = serve(Used { last: last.clone(), turn: self.turn.clone() });
         let entry = Entry { connections: self.clone(), id };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ended.load(Ordering::Relaxed) {
+            return false;
+        }
         let ended = Self::surplus(&mut open, from);
         let task = tokio::spawn(async move {
             let _entry = entry;
@@ -76,6 +81,18 @@ impl Connections {
             ended.task.abort();
         }
         crowded
+    }
+
+    /// Ends all connections; further ones are closed at once.
+    pub(super) fn end(&self) {
+        let open = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            self.ended.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *open)
+        };
+        for one in open {
+            one.task.abort();
+        }
     }
 
     /// Takes the one off that has to go for a connection from there.

@@ -118,18 +118,6 @@ impl Datagrams {
             None => self.socket.try_send_to(reply, asker.from).map(drop),
         }
     }
-
-    /// Sends a reply when it finds room.
-    pub(super) async fn reply(&self, reply: &[u8], asker: &Asker) -> io::Result<()> {
-        match &asker.to {
-            Some(own) => {
-                let socket = self.socket.as_raw_fd();
-                let send = || send(socket, reply, asker.from, own);
-                self.socket.async_io(Interest::WRITABLE, send).await
-            }
-            None => self.socket.send_to(reply, asker.from).await.map(drop),
-        }
-    }
 }
 
 fn receive(socket: RawFd, room: &mut Room) -> io::Result<(usize, Asker)> {

@@ -1,12 +1,16 @@
 //! How an answer comes about.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use ::dns::{Trace, Transport};
 
 use super::{Answer, Answerer, Ask, Dns, foreign};
 
 const HEADER: [u8; 12] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+/// Where the header counts further records, of which EDNS is one.
+const ADDITIONAL: usize = 11;
+const OPT: u16 = 41;
 const LABEL_BYTES: usize = 63;
 const NAME_BYTES: usize = 255;
 const INTERNET: u16 = 1;
@@ -35,8 +39,9 @@ pub(crate) fn record_type(name: &str) -> Option<u16> {
     known.map(|(_, number)| *number).or_else(numbered)
 }
 
-/// The message that asks for a name; none if there cannot be such a name.
-pub(crate) fn question(name: &str, record_type: u16) -> Option<Vec<u8>> {
+/// The message that asks for a name, with EDNS if there is room for so many bytes; none if there
+/// cannot be such a name.
+pub(crate) fn question(name: &str, record_type: u16, edns: Option<u16>) -> Option<Vec<u8>> {
     let mut question = HEADER.to_vec();
     let name = name.strip_suffix('.').unwrap_or(name);
     for label in name.split('.').filter(|_| !name.is_empty()) {
@@ -54,6 +59,13 @@ pub(crate) fn question(name: &str, record_type: u16) -> Option<Vec<u8>> {
     for number in [record_type, INTERNET] {
         question.extend_from_slice(&number.to_be_bytes());
     }
+    if let (Some(bytes), Some(count)) = (edns, question.get_mut(ADDITIONAL)) {
+        *count = 1;
+        question.push(0);
+        for number in [OPT, bytes, 0, 0, 0] {
+            question.extend_from_slice(&number.to_be_bytes());
+        }
+    }
     Some(question)
 }
 
@@ -67,7 +79,8 @@ impl Dns {
         source: IpAddr,
     ) -> Option<Trace> {
         let active = self.active.load_full();
-        let _place = self.recursions.try_acquire().ok()?;
+        let mut place = None;
+        let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
@@ -79,8 +92,11 @@ impl Dns {
             };
             match answer {
                 Answer::Ask(Ask::Name(name, random)) => {
+                    if place.is_none() {
+                        place = Some(self.recursions.try_acquire().ok()?);
+                    }
                     answerer.random = random;
-                    let reply = active.recursors.chase(&name).await;
+                    let reply = self.chase(&active, &name, started).await;
                     found.push((name, reply));
                 }
                 Answer::Ask(Ask::Question) | Answer::Ready | Answer::Silent => return Some(trace),
@@ -110,10 +126,10 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_are_not_asked_for() {
-        assert_eq!(question("a.b.", 1).unwrap()[12..], *b"\x01a\x01b\0\0\x01\0\x01");
-        assert_eq!(question(".", 2).unwrap()[12..], *b"\0\0\x02\0\x01");
-        assert_eq!(question("a..b", 1), None);
-        assert_eq!(question(&"a".repeat(64), 1), None);
-        assert_eq!(question(&["a".repeat(63).as_str(); 4].join("."), 1), None);
+        assert_eq!(question("a.b.", 1, None).unwrap()[12..], *b"\x01a\x01b\0\0\x01\0\x01");
+        assert_eq!(question(".", 2, None).unwrap()[12..], *b"\0\0\x02\0\x01");
+        assert_eq!(question("a..b", 1, None), None);
+        assert_eq!(question(&"a".repeat(64), 1, None), None);
+        assert_eq!(question(&["a".repeat(63).as_str(); 4].join("."), 1, None), None);
     }
 }

@@ -7,19 +7,19 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::dns::{Transport, belongs, chase_query, payload_bytes};
+use ::dns::{Transport, belongs, payload_bytes};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
-use settings::RecursorStrategy;
+use settings::{Recursor, RecursorStrategy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::asking::Turn;
+use super::warnings::Warnings;
 use crate::random;
 
-/// The port of those that have none.
-const PORT: u16 = 53;
 /// Messages that are no answer: after so many the recursor is taken for silent.
 const STRAYS: usize = 32;
 /// Bytes of a reply over UDP to a question without EDNS.
@@ -27,80 +27,81 @@ const PLAIN_BYTES: usize = 512;
 
 /// The recursors, and how they are asked.
 pub(super) struct Recursors {
-    places: Vec<Place>,
+    places: Vec<Recursor>,
     strategy: RecursorStrategy,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
-/// Where a recursor is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    Address(SocketAddr),
-    /// A name and a port, looked up by the system whenever it is asked.
-    Name(String, u16),
-}
-
-impl Place {
-    /// Reads `host` or `host:port`; IPv6 may stand alone or in brackets.
-    fn read(text: &str) -> Self {
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            return Place::Address((address, PORT).into());
-        }
-        if let Ok(address) = text.parse() {
-            return Place::Address(address);
-        }
-        match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
-            Some((host, Ok(port))) => Place::Name(host.to_owned(), port),
-            _ => Place::Name(text.to_owned(), PORT),
-        }
-    }
-
-    async fn address(&self) -> io::Result<SocketAddr> {
-        match self {
-            Place::Address(address) => Ok(*address),
-            Place::Name(host, port) => {
-                let mut found = tokio::net::lookup_host((host.as_str(), *port)).await?;
-                found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
-            }
+async fn address(of: &Recursor) -> io::Result<SocketAddr> {
+    match of {
+        Recursor::Address(address) => Ok(*address),
+        Recursor::Name(host, port) => {
+            let mut found = tokio::net::lookup_host((host.as_str(), *port)).await?;
+            found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
         }
     }
 }
 
 impl Recursors {
     pub(super) fn new(names: &[String], strategy: RecursorStrategy, timeout: Duration) -> Self {
-        let places = names.iter().map(|name| Place::read(name)).collect();
+        let places = names.iter().filter_map(|name| Recursor::read(name)).collect();
         Self { places, strategy, timeout }
     }
 
     /// Passes a question on as it is, over the same transport; the first reply that says something
     /// about the name.
-    pub(super) async fn forward(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub(super) async fn forward(
+        &self,
+        query: &[u8],
+        transport: Transport,
+        turn: &Turn<'_>,
+        warnings: &Warnings,
+    ) -> Option<Vec<u8>> {
         let most = payload_bytes(query);
         for place in self.order() {
-            let reply = timeout(self.timeout, ask(&place, query, transport, most)).await;
-            let Ok(Ok(reply)) = reply else { continue };
+            let reply = self.reply(&place, query, transport, most, warnings).await;
+            let Some(reply) = reply else { continue };
             if says_something(&reply) {
                 return Some(reply);
+            }
+            if turn.crowded() {
+                return None;
             }
         }
         None
     }
 
     /// Asks for the address of a name; the first reply, whatever it says.
-    pub(super) async fn chase(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut query = Vec::new();
-        chase_query(name, 0, &mut query);
+    pub(super) async fn chase(&self, query: &[u8], warnings: &Warnings) -> Option<Vec<u8>> {
         for place in self.order() {
-            let reply = ask(&place, &query, Transport::Udp, PLAIN_BYTES);
-            if let Ok(Ok(reply)) = timeout(self.timeout, reply).await {
-                return Some(reply);
+            let reply = self.reply(&place, query, Transport::Udp, PLAIN_BYTES, warnings).await;
+            if reply.is_some() {
+                return reply;
             }
         }
         None
     }
 
-    fn order(&self) -> Vec<Place> {
+    /// One recursor's reply, if it gives one in time.
+    async fn reply(
+        &self,
+        place: &Recursor,
+        query: &[u8],
+        transport: Transport,
+        most: usize,
+        warnings: &Warnings,
+    ) -> Option<Vec<u8>> {
+        match timeout(self.timeout, ask(place, query, transport, most)).await {
+            Ok(Ok(reply)) => return Some(reply),
+            Ok(Err(error)) => warnings.recursor(place, &error),
+            Err(_) => {
+                warnings.recursor(place, &format_args!("no answer within {:?}", self.timeout))
+            }
+        }
+        None
+    }
+
+    fn order(&self) -> Vec<Recursor> {
         let mut places = self.places.clone();
         if self.strategy == RecursorStrategy::Random {
             places.shuffle(&mut SmallRng::from_seed(random::seed()));
@@ -121,12 +122,12 @@ fn says_something(reply: &[u8]) -> bool {
 
 /// One recursor's reply, with the identity of the question as it came.
 async fn ask(
-    place: &Place,
+    place: &Recursor,
     query: &[u8],
     transport: Transport,
     most: usize,
 ) -> io::Result<Vec<u8>> {
-    let address = place.address().await?;
+    let address = address(place).await?;
     let mut sent = query.to_vec();
     let (Some(own), Some(theirs)) = (query.first_chunk::<2>(), sent.first_chunk_mut::<2>()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -165,12 +166,12 @@ async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<V
         }
         if length > most {
             // Who asked could not take it.
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(io::Error::other("the reply is longer than who asked can take"));
         }
         reply.truncate(length);
         return Ok(reply);
     }
-    Err(io::ErrorKind::InvalidData.into())
+    Err(io::Error::other("too many messages that are no reply to the question"))
 }
 
 async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
@@ -186,25 +187,13 @@ async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     if reply.len() == usize::from(length) && is_reply(query, &reply) {
         Ok(reply)
     } else {
-        Err(io::ErrorKind::InvalidData.into())
+        Err(io::Error::other("a message that is no reply to the question"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_have_port_53_unless_they_say() {
-        let address = |text: &str| Place::Address(text.parse().expect("an address"));
-        assert_eq!(Place::read("8.8.8.8"), address("8.8.8.8:53"));
-        assert_eq!(Place::read("8.8.8.8:5353"), address("8.8.8.8:5353"));
-        assert_eq!(Place::read("2001:db8::1"), address("[2001:db8::1]:53"));
-        assert_eq!(Place::read("[2001:db8::1]"), address("[2001:db8::1]:53"));
-        assert_eq!(Place::read("[::1]:54"), address("[::1]:54"));
-        assert_eq!(Place::read("resolver"), Place::Name("resolver".to_owned(), 53));
-        assert_eq!(Place::read("resolver:54"), Place::Name("resolver".to_owned(), 54));
-    }
 
     #[test]
     fn a_cut_reply_says_something_whatever_its_code() {

@@ -64,7 +64,10 @@ pub(super) async fn serve(listener: TcpListener, dns: Arc<Dns>) {
                     dns.telemetry.dns_connection_crowded();
                 }
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                dns.warnings.socket("tcp", &error);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

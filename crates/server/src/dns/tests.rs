@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use agent::log::Level;
 use agent::telemetry::Naming;
 use catalog::{Command, Node, Register, Service};
 use settings::RecursorStrategy;
@@ -47,7 +48,8 @@ fn led(
     with_store(async |store| {
         let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
         let telemetry = Arc::new(Telemetry::new(naming, "n1"));
-        let dns = Dns { patience, leads, ..Dns::new(&rules, store, telemetry).unwrap() };
+        let dns =
+            Dns { patience, leads, ..Dns::new(&rules, store, telemetry, Log::silent()).unwrap() };
         let dns = Arc::new(dns);
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
@@ -271,6 +273,26 @@ fn who_does_not_read_is_hung_up_on() {
     });
 }
 
+#[test]
+fn who_is_connected_at_the_end_is_hung_up_on() {
+    let patience = Patience { idle: PATIENCE * 4, ..Patience::default() };
+    served(rules(&[]), patience, async |dns, at| {
+        let mut streams = Vec::new();
+        for number in 0..3 {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(&framed(&address_query(1, number))).await.unwrap();
+            assert!(is_answer(&read(&mut stream).await, 1, number));
+            streams.push(stream);
+        }
+        dns.hang_up();
+        assert_eq!(dns.connections.len(), 0);
+        streams.push(TcpStream::connect(at).await.unwrap());
+        for stream in &mut streams {
+            hung_up(stream).await;
+        }
+    });
+}
+
 /// As `no-leader` of the recordings has it.
 #[test]
 fn without_a_leader_only_what_needs_no_state_is_answered() {
@@ -321,27 +343,56 @@ fn when_the_leader_is_gone_old_answers_last_as_long_as_they_may() {
     });
 }
 
+/// 16 instances of a service, each at a name that recursors have to be asked for.
+async fn register_elsewhere(dns: &Dns) {
+    for number in 0..16 {
+        let node = format!("n{number}");
+        let service = Service {
+            node: (&*node).into(),
+            id: "web".into(),
+            name: "web".into(),
+            address: format!("host{number}.example.com").into(),
+            ..Service::default()
+        };
+        let register = Register {
+            node: Node { name: (&*node).into(), address: "10.0.0.1".into(), ..Node::default() },
+            skip_node_update: false,
+            service: Some(Box::new(service)),
+            checks: [].into(),
+        };
+        dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+    }
+}
+
+#[test]
+fn an_answer_does_not_wait_for_name_after_name() {
+    with_recursors(Vec::new(), async |dns, at| {
+        register_elsewhere(&dns).await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = asked.clone();
+        let silent = recursor(move |_| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Vec::new()
+        })
+        .await;
+        dns.reconfigure(&rules(&[silent])).unwrap();
+        let mut services = query(1, "web.service.consul");
+        let record_type = services.len() - 3;
+        services[record_type] = 33;
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&framed(&services)).await.unwrap();
+        let reply = read(&mut stream).await;
+        assert_eq!((code(&reply), reply[7]), (NOERROR, 16));
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&asked), "{asked}");
+    });
+}
+
 /// Names that instances lead to are those of one choice, however often it is made again.
 #[test]
 fn one_choice_of_instances_asks_recursors_for_one_name() {
     with_recursors(Vec::new(), async |dns, at| {
-        for number in 0..16 {
-            let node = format!("n{number}");
-            let service = Service {
-                node: (&*node).into(),
-                id: "web".into(),
-                name: "web".into(),
-                address: format!("host{number}.example.com").into(),
-                ..Service::default()
-            };
-            let register = Register {
-                node: Node { name: (&*node).into(), address: "10.0.0.1".into(), ..Node::default() },
-                skip_node_update: false,
-                service: Some(Box::new(service)),
-                checks: [].into(),
-            };
-            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
-        }
+        register_elsewhere(&dns).await;
         let asked = Arc::new(AtomicUsize::new(0));
         let seen = asked.clone();
         let counting = recursor(move |query| {
@@ -427,6 +478,18 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
         }
         assert_eq!(counted(&dns, "dns_recursion_failed"), 5);
+        // Each that has not answered has a line, however often it was asked; a refusal is an answer.
+        let lines = dns.warnings.log.subscribe(Level::Warn).remembered;
+        for (line, (recursor, why)) in lines.iter().zip([
+            (silent, "no answer within 200ms"),
+            (lying, "no answer within 200ms"),
+            (flooding, "too many messages that are no reply"),
+            (large, "the reply is longer than who asked can take"),
+        ]) {
+            let told = line.text.contains(&recursor.to_string()) && line.text.contains(why);
+            assert!(told, "{}", line.text);
+        }
+        assert_eq!(lines.len(), 4);
     });
 }
 
@@ -466,8 +529,18 @@ fn over_tcp_recursors_are_asked_over_tcp() {
 #[test]
 fn who_is_its_own_recursor_fails_and_serves_on() {
     with_recursors(Vec::new(), async |dns, at| {
-        assert_eq!(code(&outcome(&dns, at, &[at]).await), SERVFAIL);
-        assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        for (round, recursors) in (1..).zip([&[at][..], &[at, at], &[at; 5]]) {
+            let patient = DnsRules { recursor_timeout: PATIENCE, ..rules(recursors) };
+            dns.reconfigure(&patient).unwrap();
+            assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
+            // One chain of questions, which ends: they do not breed.
+            assert_eq!(counted(&dns, "dns_recursion_refused"), round);
+            while dns.recursions.available_permits() < RECURSIONS {
+                tokio::task::yield_now().await;
+            }
+            assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+        }
+        assert_eq!(counted(&dns, "dns_recursion_failed"), 3 * asking::MOST as u64);
     });
 }
 
@@ -484,7 +557,15 @@ fn too_many_questions_to_recursors_fail_at_once() {
         let places = dns.recursions.acquire_many(RECURSIONS.try_into().unwrap()).await.unwrap();
         assert_eq!(code(&outcome(&dns, at, &[counting]).await), SERVFAIL);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
+        register_elsewhere(&dns).await;
+        let explained = async |query: &[u8]| {
+            dns.explain(query, Transport::Udp, Ipv4Addr::LOCALHOST.into()).await.is_some()
+        };
+        let elsewhere = query(1, "web.service.consul");
+        assert!(explained(&address_query(1, 1)).await, "who asks nobody needs no place");
+        assert!(!explained(&elsewhere).await);
         drop(places);
+        assert!(explained(&elsewhere).await);
         assert_eq!(code(&outcome(&dns, at, &[counting]).await), 0);
     });
 }

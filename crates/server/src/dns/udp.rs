@@ -37,7 +37,8 @@ pub(super) async fn serve(socket: Datagrams, dns: Arc<Dns>) {
     let mut answerer = Answerer::new();
     let mut tally = Tally::default();
     loop {
-        if socket.readable().await.is_err() {
+        if let Err(error) = socket.readable().await {
+            dns.warnings.socket("udp", &error);
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -93,7 +94,8 @@ fn ask_others(socket: &Arc<Datagrams>, dns: &Arc<Dns>, ask: Ask, query: &[u8], a
         if let Some(reply) =
             dns.ask(ask, &query, Transport::Udp, asker.from.ip().to_canonical()).await
         {
-            let _ = socket.reply(&reply, &asker).await;
+            // As above; and a task that waited here would have no place any more.
+            let _ = socket.try_reply(&reply, &asker);
             dns.count(&query, &reply, started);
         }
     });

@@ -58,7 +58,7 @@ pub(super) fn options(
         wan: wan.transpose()?,
         checks: checks(settings, definitions),
         http: http(settings),
-        dns: DnsOptions { endpoints: network.dns.clone(), rules: dns_rules(settings) },
+        dns: DnsOptions { endpoints: network.dns.clone(), rules: dns_rules(settings, settings) },
         coordinates: !settings.cluster.disable_coordinates,
         session_ttl_min_ns: i64::try_from(settings.session_ttl_min.as_nanos()).unwrap_or(i64::MAX),
         telemetry: TelemetryOptions::new(settings),
@@ -108,16 +108,16 @@ fn checks(settings: &Settings, definitions: Definitions) -> CheckOptions {
     }
 }
 
-/// How DNS is answered.
-pub(super) fn dns_rules(settings: &Settings) -> DnsRules {
+/// How DNS is answered. The zones and the node are those of the start.
+pub(super) fn dns_rules(settings: &Settings, started: &Settings) -> DnsRules {
     let dns = &settings.dns;
     let recursors = settings.network.recursors.clone();
     DnsRules {
         zone: ::dns::Settings {
-            domain: dns.domain.clone(),
-            alt_domain: dns.alt_domain.clone(),
+            domain: started.dns.domain.clone(),
+            alt_domain: started.dns.alt_domain.clone(),
             datacenter: settings.datacenter.clone(),
-            node: settings.node.name.clone(),
+            node: started.node.name.clone(),
             node_ttl: dns.node_ttl,
             service_ttl: dns.service_ttl.clone(),
             only_passing: dns.only_passing,

@@ -35,7 +35,8 @@ pub(super) async fn reload(process: &mut Process) -> Result<(), String> {
     let discard = settings.checks.discard_output;
     process.running.reconfigure(options::meta(&settings), discard).await;
     process.running.limit_connections(options::connections(&settings));
-    process.running.reconfigure_dns(&options::dns_rules(&settings))?;
+    let rules = options::dns_rules(&settings, &process.settings);
+    process.running.reconfigure_dns(&rules)?;
     let telemetry = settings.telemetry;
     process.running.filter_metrics(telemetry.allowed_prefixes, telemetry.blocked_prefixes);
     if !ignored.is_empty() {

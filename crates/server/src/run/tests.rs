@@ -41,8 +41,12 @@ async fn started(address: Ipv4Addr, hcl: &str) -> Process {
 }
 
 async fn get(address: Ipv4Addr, path: &str) -> String {
+    get_with(address, path, "").await
+}
+
+async fn get_with(address: Ipv4Addr, path: &str, field: &str) -> String {
     let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{field}Connection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -152,9 +156,13 @@ async fn written(file: &std::path::Path, part: &str) -> String {
 }
 
 async fn put(address: Ipv4Addr, path: &str, body: &str) -> String {
+    send("PUT", address, path, body).await
+}
+
+async fn send(method: &str, address: Ipv4Addr, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect((address, 8500)).await.unwrap();
     let length = body.len();
-    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
     stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -295,6 +303,76 @@ async fn watches_of_the_configuration_run_their_handlers_and_are_reloaded() {
     let more = written(&script, "\"Value\":\"Mg==\",\"Session\":\"\"}\n").await;
     assert!(more.starts_with(&told), "{more}");
     process.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_answers_for_the_same_zones_with_other_times() {
+    let folder = Folder(std::env::temp_dir().join(format!("tribune-zones-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let config = folder.0.join("zones.hcl");
+    let address = address(7);
+    let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+    let mut process = started(address, r#"node_name = "n1" alt_domain = "old""#).await;
+    process.flags.retain(|flag| flag.name != "hcl");
+    process.flags.push(flag("config-file", &config.display().to_string()));
+    // One that could not even be written in a message.
+    let long = "a".repeat(64);
+    for domain in ["other", &long] {
+        let other = format!(
+            r#"node_name = "n2" domain = "{domain}" alt_domain = "new"
+               dns_config {{ node_ttl = "7s" }}"#
+        );
+        std::fs::write(&config, other).unwrap();
+        assert_eq!(reload::reload(&mut process).await, Ok(()), "{domain}");
+        for (name, code) in [
+            ("n1.node.consul", "NOERROR"),
+            ("n1.node.old", "NOERROR"),
+            ("n1.node.new", "REFUSED"),
+            ("n1.node.other", "REFUSED"),
+        ] {
+            let answer = get(address, &format!("/v1/tribune/explain/dns/{name}")).await;
+            assert!(answer.contains(&format!(r#""Code": "{code}""#)), "{name}: {answer}");
+            assert_eq!(answer.contains(" 7 "), code == "NOERROR", "{name}: {answer}");
+        }
+    }
+    let (new, _) = read(&process.flags).unwrap();
+    let rules = options::dns_rules(&new, &process.settings);
+    assert_eq!((&*rules.zone.node, rules.zone.node_ttl), ("n1", Duration::from_secs(7)));
+    process.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_explanation_is_for_who_asks_and_for_the_room_it_has() {
+    let address = address(8);
+    let process = started(address, r#"node_name = "own""#).await;
+    let other = r#"{"Node": "n2", "Address": "10.0.0.2", "Service": {"Service": "web"}}"#;
+    put(address, "/v1/catalog/register", other).await;
+    let query = r#"{"Name": "pq", "Service": {"Service": "web", "Near": "_ip"}}"#;
+    send("POST", address, "/v1/query", query).await;
+    let explained = async |parameters: &str| {
+        let path = format!("/v1/tribune/explain/dns/pq.query.consul{parameters}");
+        get_with(address, &path, &format!("X-Forwarded-For: {address}\r\n")).await
+    };
+    let answer = explained("").await;
+    assert!(answer.contains("sorted by distance from own"), "{answer}");
+    assert!(answer.contains("at most 512 bytes"), "{answer}");
+    let answer = explained("?edns=1400").await;
+    assert!(answer.contains("at most 1400 bytes"), "{answer}");
+    let answer = explained("?edns=65536").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    process.running.stop().await;
+}
+
+#[test]
+fn what_can_be_no_recursor_is_refused() {
+    let with = |recursor: &str| {
+        let flag = |name: &str, value: &str| FlagSetting { name: name.into(), value: value.into() };
+        read(&[flag("dev", "true"), flag("recursor", recursor)]).map(|(settings, _)| settings)
+    };
+    let taken = with("8.8.8.8 resolver:54").unwrap().network.recursors;
+    assert_eq!(taken, ["8.8.8.8", "resolver:54"]);
+    let why = with("8.8.8.8:53x").unwrap_err().message;
+    assert_eq!(why, "Invalid recursor address: \"8.8.8.8:53x\"");
 }
 
 #[tokio::test]

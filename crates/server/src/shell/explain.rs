@@ -15,7 +15,12 @@ use crate::http::Site;
 pub(super) async fn name(site: &Site, request: &Request) -> Outcome {
     let record_type = request.query.filled("type").unwrap_or("A");
     let transport = request.query.filled("transport").unwrap_or("udp");
-    explain(site, &request.tail_text(), record_type, transport).await
+    let edns = request.query.filled("edns").map(|bytes| {
+        let why = || format!("Invalid edns {}: bytes from 0 to 65535", gotext::quote(bytes));
+        bytes.parse().map_err(|_| Failure::new(400, why()))
+    });
+    let asker = Asker { transport, edns: edns.transpose()?, source: request.source };
+    explain(site, &request.tail_text(), record_type, &asker).await
 }
 
 /// Explains which instances of a service, or of a prepared query, are given: those of the SRV
@@ -24,7 +29,8 @@ pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
     let name = request.tail_text();
     let form = if is_query(&site.catalogue().read(), &name) { "query" } else { "service" };
     let name = format!("{name}.{form}.{}", site.shell.dns.zone());
-    explain(site, &name, "SRV", "tcp").await
+    let asker = Asker { transport: "tcp", edns: None, source: request.source };
+    explain(site, &name, "SRV", &asker).await
 }
 
 /// Whether no service is meant, before whose name a tag may stand, but a prepared query is.
@@ -34,7 +40,17 @@ fn is_query(snapshot: &Snapshot, name: &str) -> bool {
         && !matches!(snapshot.query_lookup(name), Ok(None))
 }
 
-async fn explain(site: &Site, name: &str, kind: &str, transport: &str) -> Outcome {
+/// Who would ask, and how.
+struct Asker<'a> {
+    transport: &'a str,
+    /// The bytes that it announces.
+    edns: Option<u16>,
+    /// None: a program of this machine.
+    source: Option<IpAddr>,
+}
+
+async fn explain(site: &Site, name: &str, kind: &str, asker: &Asker<'_>) -> Outcome {
+    let transport = asker.transport;
     let bad = |text: String| Failure::new(400, text);
     let over = match transport {
         "udp" => Transport::Udp,
@@ -45,9 +61,9 @@ async fn explain(site: &Site, name: &str, kind: &str, transport: &str) -> Outcom
     };
     let record_type = record_type(kind)
         .ok_or_else(|| bad(format!("Unknown type of record {}", gotext::quote(kind))))?;
-    let query = question(name, record_type)
+    let query = question(name, record_type, asker.edns)
         .ok_or_else(|| bad(format!("There can be no name {} in DNS", gotext::quote(name))))?;
-    let source = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let source = asker.source.unwrap_or(Ipv4Addr::LOCALHOST.into()).to_canonical();
     let trace = site.shell.dns.explain(&query, over, source).await;
     let trace = trace.ok_or_else(|| Failure::new(503, "Too many questions to recursors"))?;
     let (code, truncated, answers) = match trace.steps.last() {
