@@ -11,9 +11,16 @@ pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_s
 /// unpacks to is the state that somebody wants to have in memory.
 pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;
 
-/// Archives that are made or taken at a time; further callers wait. Each has a thread, a buffer,
-/// and keeps a state alive, or a file of its length.
+/// Archives that are made at a time, and that are taken. Each has a thread, a buffer, and keeps a
+/// state alive, or a file of its length.
 pub(crate) const SNAPSHOTS: usize = 4;
+
+/// How long further callers wait for a place.
+pub(crate) const SNAPSHOT_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Bytes of an archive that a client sends or reads in a second at least, on average and beyond its
+/// silence: a place is then held for some hours at most.
+pub(crate) const SNAPSHOT_RATE: u64 = 64 << 10;
 
 /// How much of an archive is kept in memory before it goes to a file, and how much is written at a
 /// time.

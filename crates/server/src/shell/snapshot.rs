@@ -9,6 +9,7 @@
 //!
 //! Neither way holds more than buffers and the states themselves.
 
+mod pace;
 mod pieces;
 mod spool;
 #[cfg(test)]
@@ -30,16 +31,28 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use self::pieces::Sender;
 use super::{Outcome, empty};
 use crate::http::{ARCHIVE, Parameters, Reply, Site};
-use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOTS};
+use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOT_WAIT, SNAPSHOTS};
 use crate::records::{self, Part};
 use crate::{random, reconcile};
 
-/// What is going on at a time.
-static PLACES: Semaphore = Semaphore::const_new(SNAPSHOTS);
+/// Who makes an archive has a place.
+static MAKING: Semaphore = Semaphore::const_new(SNAPSHOTS);
 
-/// A place, once there is one.
-pub(super) async fn place() -> SemaphorePermit<'static> {
-    PLACES.acquire().await.expect("nobody closes it")
+/// Who takes one has another.
+static TAKING: Semaphore = Semaphore::const_new(SNAPSHOTS);
+
+/// A place, if one is free before long.
+async fn place(places: &'static Semaphore) -> Result<SemaphorePermit<'static>, Failure> {
+    match tokio::time::timeout(SNAPSHOT_WAIT, places.acquire()).await {
+        Ok(place) => Ok(place.expect("nobody closes it")),
+        Err(_) => Err(Failure::new(
+            503,
+            format!(
+                "too many snapshots at a time: {SNAPSHOTS} others are not done yet, try again \
+                 later"
+            ),
+        )),
+    }
 }
 
 /// Work that takes long goes to a thread of its own, so that nobody waits for it.
@@ -64,7 +77,7 @@ pub(super) async fn save(site: &Arc<Site>, parameters: Parameters) -> Outcome {
     if parameters.consistency != Consistency::Stale {
         site.store.confirm().await.map_err(|error| refused(&error))?;
     }
-    let place = place().await;
+    let place = place(&MAKING).await?;
     let snapshot: Arc<Snapshot> = site.catalogue().read().clone();
     let identity = &site.shell.identity;
     let (index, term) = (snapshot.index().0, site.store.status().term);
@@ -139,8 +152,8 @@ async fn take(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Outcome
         Ok((spool, left_out))
     })
     .await?;
-    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state, and
-    // then there is more to do.
+    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state,
+    // and then there is more to do.
     let swapping = swap(site.clone(), spool, now, left_out);
     tokio::spawn(swapping)
         .await

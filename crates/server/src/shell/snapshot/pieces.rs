@@ -8,9 +8,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::limits::BODY_SILENCE;
+use super::pace::Pace;
 
 /// Bytes of a piece.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
@@ -21,11 +20,12 @@ const WAITING: usize = 4;
 /// A piece, or that there are no more.
 type Next = Option<Bytes>;
 
-/// The thread's end: each write is a piece. It fails when the client is gone, or has read nothing
-/// for as long as it may be silent when it writes. What is dropped without [`Sender::finish`] is
-/// cut, and breaks off at the client's end.
+/// The thread's end: each write is a piece. It fails when the client is gone, silent or slow
+/// ([`Pace`]). What is dropped without [`Sender::finish`] is cut, and breaks off at the client's
+/// end.
 pub(super) struct Sender {
     pieces: mpsc::Sender<Next>,
+    pace: Pace,
     runtime: Handle,
 }
 
@@ -42,21 +42,21 @@ pub(super) struct Pieces {
 /// Both ends. To be called on the runtime.
 pub(super) fn pair() -> (Sender, Unbegun) {
     let (pieces, receiver) = mpsc::channel(WAITING);
-    (Sender { pieces, runtime: Handle::current() }, Unbegun(receiver))
+    (Sender { pieces, pace: Pace::default(), runtime: Handle::current() }, Unbegun(receiver))
 }
 
 impl Sender {
     /// Says that this was all.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(mut self) -> io::Result<()> {
         self.send(None)
     }
 
-    fn send(&self, next: Next) -> io::Result<()> {
-        let sending = async { timeout(BODY_SILENCE, self.pieces.send(next)).await };
-        match self.runtime.block_on(sending) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    fn send(&mut self, next: Next) -> io::Result<()> {
+        self.pace.moved(next.as_ref().map_or(0, Bytes::len));
+        match self.runtime.block_on(self.pace.keep(self.pieces.send(next))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }

@@ -11,6 +11,8 @@ use archive::ArchiveError;
 use raft::FREE_SPACE_MARK;
 use tokio::sync::SemaphorePermit;
 
+use super::pace::Pace;
+use super::{TAKING, place};
 use crate::http::{Pieces, Reply};
 use crate::limits::SPOOL_BYTES;
 use crate::random;
@@ -33,8 +35,14 @@ impl Spool {
     ///
     /// The answer for who sent a body that is too long, broken or too slow, or that no room is for.
     pub(crate) async fn take(directory: &Path, mut body: Pieces) -> Result<Self, Reply> {
-        let mut spool = Self { memory: Vec::new(), file: None, _place: super::place().await };
-        while let Some(piece) = body.next().await? {
+        let _place = place(&TAKING).await.map_err(closing)?;
+        let mut spool = Self { memory: Vec::new(), file: None, _place };
+        let mut pace = Pace::default();
+        loop {
+            let next = pace.keep(body.next()).await;
+            let slow = || closing(Failure::new(408, "408 Request Timeout"));
+            let Some(piece) = next.ok_or_else(slow)?? else { break };
+            pace.moved(piece.len());
             spool.memory.extend_from_slice(&piece);
             if spool.memory.len() >= SPOOL_BYTES {
                 spool = spool.write_down(directory, FREE_SPACE_MARK).await?;

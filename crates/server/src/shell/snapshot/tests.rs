@@ -46,3 +46,14 @@ fn every_part_of_a_restoring_fits_an_entry_of_the_log() {
     let restored = restored.kv_list(b"").map(|entry| entry.fields().value.len());
     assert_eq!(restored.collect::<Vec<_>>(), lengths);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_place_is_told_after_a_while() {
+    let places: &'static _ = Box::leak(Box::new(Semaphore::new(1)));
+    let first = place(places).await.unwrap();
+    let refused = place(places).await.unwrap_err();
+    assert_eq!(refused.status, 503);
+    assert!(refused.text.starts_with("too many snapshots at a time: "), "{}", refused.text);
+    let (next, ()) = tokio::join!(place(places), async move { drop(first) });
+    assert!(next.is_ok());
+}
