@@ -152,8 +152,8 @@ async fn take(site: &Arc<Site>, spool: Spool, parameters: Parameters) -> Outcome
         Ok((spool, left_out))
     })
     .await?;
-    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state, and
-    // then there is more to do.
+    // Once begun it goes to its end, also if the client hangs up: the last part swaps the state,
+    // and then there is more to do.
     let swapping = swap(site.clone(), spool, now, left_out);
     tokio::spawn(swapping)
         .await
