@@ -478,7 +478,7 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
         }
         assert_eq!(counted(&dns, "dns_recursion_failed"), 5);
-        // Each that has not answered has a line, however often it was asked; a refusal is an answer.
+        // Who has not answered has a line, however often it was asked; a refusal is an answer.
         let lines = dns.warnings.log.subscribe(Level::Warn).remembered;
         for (line, (recursor, why)) in lines.iter().zip([
             (silent, "no answer within 200ms"),
