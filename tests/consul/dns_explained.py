@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Replays the scenarios of DNS that it is given with the recordings' own program, and asks after each question that needs
-no recursor how its answer comes about: the explanation must end with the code of the answer.
+"""Replays the scenarios of DNS that it is given with the recordings' own program, and asks after
+each question that needs no recursor how its answer comes about: the explanation must end with the
+code of the answer.
 
   dns_explained.py FOLDER ARGUMENT...     the folder of the recordings, and what their program is given
 """
@@ -22,8 +23,8 @@ check_case = replay.check_case
 
 def is_explained(case, stubs):
     """Whether it is one question that an explanation can be asked for in words."""
-    plain = isinstance(case["parsed"], dict) and case.get("class") == "IN" and case.get("type") in replay.TYPES
-    if not plain or stubs:
+    plain = case.get("class") == "IN" and case.get("type") in replay.TYPES
+    if not plain or not isinstance(case.get("parsed"), dict) or stubs:
         return False
     # A path that ends in the root's name alone is another path.
     return case["name"] != "." and case["name"].isascii() and "\\" not in case["name"]
