@@ -360,29 +360,25 @@ def programs(parser):
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=int, default=0, help="of each press, instead of 5")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    programs(parser)
-    parser.add_argument("--watchers", type=int, default=0, help=f"instead of {WATCHERS:,}")
-    parser.add_argument("--seconds", type=float, default=0, help="of each press, instead of 5")
-    options = parser.parse_args()
+def scale(options):
+    """How much is done, and how often."""
     options.scaled = lambda count: max(1, count // 10) if options.quick else count
-    options.seconds = options.seconds or (1.0 if options.quick else 5.0)
+    options.seconds = options.seconds or (1 if options.quick else 5)
     options.rounds = 1 if options.quick else 3
-    options.watchers = options.watchers or options.scaled(WATCHERS)
-    # Each watcher has a descriptor here, and one in the server, which inherits the limit.
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def carry_out(options, benches):
+    """Does what was asked for, and shows the rows as JSON, whatever happens."""
     # Asked to end, it ends its daemons too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
         options.bench = Bench(os.path.abspath(options.ours), options.examples, folder)
         try:
-            for name in options.only.split(",") if options.only else BENCHES:
-                BENCHES[name](options)
+            for name in options.only.split(",") if options.only else benches:
+                benches[name](options)
         finally:
             options.bench.close()
             text = json.dumps(RESULTS)
@@ -390,6 +386,20 @@ def main():
             if options.json:
                 with open(options.json, "w", encoding="utf-8") as file:
                     print(text, file=file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    programs(parser)
+    parser.add_argument("--watchers", type=int, default=0, help=f"instead of {WATCHERS:,}")
+    options = parser.parse_args()
+    scale(options)
+    options.watchers = options.watchers or options.scaled(WATCHERS)
+    # Each watcher has a descriptor here, and one in the server, which inherits the limit.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    carry_out(options, BENCHES)
 
 
 if __name__ == "__main__":

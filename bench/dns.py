@@ -21,20 +21,15 @@ test.
 import argparse
 import contextlib
 import http.client
-import json
 import os
 import re
-import signal
 import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import time
 
 import consul
-from consul import RESULTS, registration, show
-from daemons import Bench
+from consul import registration, show
 from serf import median
 
 PORT = 8600
@@ -179,22 +174,8 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     consul.programs(parser)
     options = parser.parse_args()
-    options.scaled = lambda count: max(1, count // 10) if options.quick else count
-    options.seconds = 1 if options.quick else 5
-    options.rounds = 1 if options.quick else 3
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as folder:
-        options.bench = Bench(os.path.abspath(options.ours), options.examples, folder)
-        try:
-            for name in options.only.split(",") if options.only else BENCHES:
-                BENCHES[name](options)
-        finally:
-            options.bench.close()
-            text = json.dumps(RESULTS)
-            print(text)
-            if options.json:
-                with open(options.json, "w", encoding="utf-8") as file:
-                    print(text, file=file)
+    consul.scale(options)
+    consul.carry_out(options, BENCHES)
 
 
 if __name__ == "__main__":
