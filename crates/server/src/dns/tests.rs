@@ -368,13 +368,7 @@ async fn register_elsewhere(dns: &Dns) {
 fn an_answer_does_not_wait_for_name_after_name() {
     with_recursors(Vec::new(), async |dns, at| {
         register_elsewhere(&dns).await;
-        let asked = Arc::new(AtomicUsize::new(0));
-        let seen = asked.clone();
-        let silent = recursor(move |_| {
-            seen.fetch_add(1, Ordering::Relaxed);
-            Vec::new()
-        })
-        .await;
+        let (silent, asked) = counting(|_| Vec::new()).await;
         dns.reconfigure(&rules(&[silent])).unwrap();
         let mut services = query(1, "web.service.consul");
         let record_type = services.len() - 3;
@@ -393,14 +387,8 @@ fn an_answer_does_not_wait_for_name_after_name() {
 fn one_choice_of_instances_asks_recursors_for_one_name() {
     with_recursors(Vec::new(), async |dns, at| {
         register_elsewhere(&dns).await;
-        let asked = Arc::new(AtomicUsize::new(0));
-        let seen = asked.clone();
-        let counting = recursor(move |query| {
-            seen.fetch_add(1, Ordering::Relaxed);
-            vec![reply(query, 0)]
-        })
-        .await;
-        dns.reconfigure(&rules(&[counting])).unwrap();
+        let (refusing, asked) = counting(|query| vec![reply(query, 0)]).await;
+        dns.reconfigure(&rules(&[refusing])).unwrap();
         for round in 1..=10 {
             let reply = ask(at, &query(1, "web.service.consul")).await;
             assert!(reply.ends_with(&[198, 51, 100, 1]), "{reply:?}");
@@ -435,6 +423,19 @@ async fn recursor(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> S
         }
     });
     address
+}
+
+/// The same, and how often it was asked.
+async fn counting(
+    answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let seen = asked.clone();
+    let counted = recursor(move |query| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        answers(query)
+    });
+    (counted.await, asked)
 }
 
 fn with_recursors(addresses: Vec<SocketAddr>, test: impl AsyncFnOnce(Arc<Dns>, SocketAddr)) {
@@ -547,15 +548,9 @@ fn who_is_its_own_recursor_fails_and_serves_on() {
 #[test]
 fn too_many_questions_to_recursors_fail_at_once() {
     with_recursors(Vec::new(), async |dns, at| {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let seen = asked.clone();
-        let counting = recursor(move |query| {
-            seen.fetch_add(1, Ordering::Relaxed);
-            vec![reply(query, 0)]
-        })
-        .await;
+        let (refusing, asked) = counting(|query| vec![reply(query, 0)]).await;
         let places = dns.recursions.acquire_many(RECURSIONS.try_into().unwrap()).await.unwrap();
-        assert_eq!(code(&outcome(&dns, at, &[counting]).await), SERVFAIL);
+        assert_eq!(code(&outcome(&dns, at, &[refusing]).await), SERVFAIL);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
         register_elsewhere(&dns).await;
         let explained = async |query: &[u8]| {
@@ -566,6 +561,6 @@ fn too_many_questions_to_recursors_fail_at_once() {
         assert!(!explained(&elsewhere).await);
         drop(places);
         assert!(explained(&elsewhere).await);
-        assert_eq!(code(&outcome(&dns, at, &[counting]).await), 0);
+        assert_eq!(code(&outcome(&dns, at, &[refusing]).await), 0);
     });
 }
