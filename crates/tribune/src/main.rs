@@ -25,6 +25,8 @@ use std::path::Path;
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+#[cfg(target_env = "musl")]
+use memory as _;
 
 const _: () = assert!(!wire::planted::COMPILED_IN, "known mistakes are for the simulator alone");
 
