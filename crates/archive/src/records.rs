@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use wire::DecodeError;
-use wire::msgpack::{Reader, Value, Writer};
+use wire::msgpack::{Reader, Writer};
 
 use crate::ArchiveError;
 
@@ -253,21 +253,12 @@ impl<'a> StateWriter<'a> {
         StateWriter { out, bytes }
     }
 
-    /// Appends a record of a type.
-    ///
-    /// # Errors
-    ///
-    /// Those of the stream.
-    pub fn put(&mut self, kind: u8, value: &Value) -> io::Result<()> {
-        self.put_with(kind, |writer| writer.write_value(value))
-    }
-
     /// Appends a record of a type whose one value is written here.
     ///
     /// # Errors
     ///
     /// Those of the stream.
-    pub fn put_with(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>)) -> io::Result<()> {
+    pub fn put(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>)) -> io::Result<()> {
         self.bytes.push(kind);
         write(&mut Writer::new(&mut self.bytes));
         if self.bytes.len() < AHEAD_BYTES {

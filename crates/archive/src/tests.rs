@@ -172,8 +172,8 @@ fn a_state_is_there_once_and_of_one_length() {
 fn no_record_is_longer_than_the_limit() {
     let mut state = Vec::new();
     let mut writer = StateWriter::new(&mut state, 7);
-    writer.put(kind::KEY, &wire::msgpack::Value::Raw(vec![0; 300_000])).unwrap();
-    writer.put(kind::SESSION, &wire::msgpack::Value::Nil).unwrap();
+    writer.put(kind::KEY, |out| out.write_raw(&vec![0; 300_000])).unwrap();
+    writer.put(kind::SESSION, |out| out.write_nil()).unwrap();
     writer.finish().unwrap();
     let mut records = Records::new(&state[..], 300_006);
     assert_eq!(records.next_record().unwrap().unwrap().value.len(), 300_005);

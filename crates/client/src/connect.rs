@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 
 /// How long connecting may take in all, whatever the number of addresses.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Connects to `host:port`. Errors are in Go's words.
 pub(crate) fn dial(address: &str) -> Result<TcpStream, Error> {
@@ -40,7 +40,8 @@ pub(crate) fn dial(address: &str) -> Result<TcpStream, Error> {
     Err(first_error.unwrap_or_else(|| fail(&no_such_host(host))))
 }
 
-fn dial_text(host: &str, target: SocketAddr, error: &io::Error) -> Error {
+/// Why there is no connection to an address of `host`.
+pub(crate) fn dial_text(host: &str, target: SocketAddr, error: &io::Error) -> Error {
     let text = gotext::dial_error(target, error);
     // Go shows an address without a host as it was given.
     if host.is_empty() {

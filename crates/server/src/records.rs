@@ -10,6 +10,7 @@
 //! and passed over.
 
 mod fields;
+mod put;
 mod read;
 mod write;
 

@@ -1,6 +1,7 @@
 //! One connection to an agent: over TCP, over TLS, or over a socket of the file system.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,11 +12,12 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::sniffed::Sniffed;
 use super::tls;
-use crate::connect::dial;
+use crate::connect::{CONNECT_LIMIT, dial, dial_text};
 
 /// What requests go over.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
@@ -53,6 +55,16 @@ pub(crate) async fn connect(target: &Target) -> Result<Sender, String> {
 }
 
 async fn tcp(address: &str) -> Result<TcpStream, String> {
+    if let Ok(target) = address.parse::<SocketAddr>() {
+        // No look-up, and so no thread for it.
+        let connected = match timeout(CONNECT_LIMIT, TcpStream::connect(target)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        let stream = connected.map_err(|error| dial_text(address, target, &error).to_string())?;
+        let _ = stream.set_nodelay(true);
+        return Ok(stream);
+    }
     let address = address.to_owned();
     // Names are looked up by the system's library, which blocks.
     let stream = tokio::task::spawn_blocking(move || dial(&address))

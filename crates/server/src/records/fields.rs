@@ -1,56 +1,7 @@
-//! Values of records, and the fields of those that are maps.
+//! The fields of records that were read.
 
 use gotext::decode::{Number, Value as Form};
 use wire::msgpack::Value;
-
-/// A map of named values. The names are in alphabetical order, as Consul writes them.
-pub(super) fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0), "names out of order");
-    Value::Map(fields.into_iter().map(|(name, value)| (text(name), value)).collect())
-}
-
-pub(super) fn text(text: &str) -> Value {
-    Value::Raw(text.as_bytes().to_vec())
-}
-
-/// A list of texts; nil for none.
-pub(super) fn texts<'a>(list: Option<impl IntoIterator<Item = &'a str>>) -> Value {
-    list.map_or(Value::Nil, |list| Value::Array(list.into_iter().map(text).collect()))
-}
-
-/// Texts by name; nil for none.
-pub(super) fn pairs(pairs: &catalog::Pairs) -> Value {
-    let pair = |(key, value): &(Box<str>, Box<str>)| (text(key), text(value));
-    pairs.as_ref().map_or(Value::Nil, |pairs| Value::Map(pairs.iter().map(pair).collect()))
-}
-
-/// A number of a signed field.
-pub(super) fn signed(number: i64) -> Value {
-    u64::try_from(number).map_or(Value::Signed(number), Value::Unsigned)
-}
-
-/// The fields of JSON that is kept as it came; nil for none.
-pub(super) fn json(kept: Option<&str>) -> Value {
-    let value = kept.and_then(|kept| serde_json::from_str(kept).ok());
-    value.as_ref().map_or(Value::Nil, of_json)
-}
-
-fn of_json(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Null => Value::Nil,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => signed(number),
-            (None, Some(number)) => Value::Unsigned(number),
-            (None, None) => Value::Double(number.as_f64().unwrap_or_default()),
-        },
-        serde_json::Value::String(value) => text(value),
-        serde_json::Value::Array(items) => Value::Array(items.iter().map(of_json).collect()),
-        serde_json::Value::Object(fields) => {
-            Value::Map(fields.iter().map(|(name, value)| (text(name), of_json(value))).collect())
-        }
-    }
-}
 
 /// A value in the form that requests have. What has no such form is null.
 pub(super) fn form(value: Value) -> Form {

@@ -260,7 +260,7 @@ fn strange_records_are_refused_or_passed_over() {
     let state = |kind, value: &Value| {
         let mut bytes = Vec::new();
         let mut out = archive::StateWriter::new(&mut bytes, 1);
-        out.put(kind, value).unwrap();
+        out.put(kind, |writer| writer.write_value(value)).unwrap();
         out.finish().unwrap();
         bytes
     };

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use archive::{StateWriter, kind};
 use catalog::{
-    Autopilot, Behavior, Check, CheckId, Fields, ModifyIndex, Node, NodeCoordinate, PreparedQuery,
-    Service, Session, Snapshot,
+    Autopilot, Behavior, Check, CheckId, FailoverTarget, Fields, ModifyIndex, Node, NodeCoordinate,
+    PreparedQuery, Service, Session, Snapshot,
 };
 use gotext::GoDuration;
-use wire::msgpack::{Value, Writer};
+use wire::msgpack::Writer;
 
-use super::fields::{json, map, pairs, signed, text, texts};
+use super::put::{Json, Map, Nil, Put, Raw};
 
 /// Lengths of time in the definition of a check: texts here, nanoseconds there.
 const DURATIONS: [&str; 3] = ["Interval", "Timeout", "DeregisterCriticalServiceAfter"];
@@ -20,206 +20,224 @@ const COORDINATES: usize = 1000;
 
 /// Writes the state of a datacenter.
 pub(crate) fn write(snapshot: &Snapshot, datacenter: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = StateWriter::new(out, snapshot.index().0);
+    let mut out = Out(StateWriter::new(out, snapshot.index().0));
     let mut last = None;
     for (name, number) in snapshot.virtual_addresses() {
         last = last.max(Some(number));
-        out.put(kind::VIRTUAL_ADDRESS, &virtual_address(name.as_str(), number))?;
+        out.virtual_address(name.as_str(), number)?;
     }
     if let Some(last) = last {
-        let counter = map([("IP", address(last)), ("IsCounter", Value::Bool(true))]);
+        let last = address(last);
+        let counter = Map([("IP", &Raw(&last)), ("IsCounter", &true)]);
         out.put(kind::FREE_VIRTUAL_ADDRESS, &counter)?;
     }
     for node in snapshot.node_list() {
-        let put = |out: &mut StateWriter<'_>, service, check| {
-            out.put(kind::REGISTER, &registration(node, datacenter, service, check))
-        };
-        put(&mut out, Value::Nil, Value::Nil)?;
+        let mut put =
+            |service: &dyn Put, check: &dyn Put| out.registration(node, datacenter, service, check);
+        put(&Nil, &Nil)?;
         for row in snapshot.services_of(&node.name) {
-            put(&mut out, service(row), Value::Nil)?;
+            put(&row, &Nil)?;
         }
         for row in snapshot.node_checks(&node.name) {
-            put(&mut out, Value::Nil, check(row))?;
+            put(&Nil, &row)?;
         }
     }
-    let mut places = snapshot.coordinates().peekable();
-    while places.peek().is_some() {
-        let batch = places.by_ref().take(COORDINATES).map(coordinate);
-        out.put(kind::COORDINATES, &Value::Array(batch.collect()))?;
+    let places = snapshot.coordinates().collect::<Vec<_>>();
+    for batch in places.chunks(COORDINATES) {
+        out.put(kind::COORDINATES, &batch)?;
     }
     for row in snapshot.session_list() {
-        out.put(kind::SESSION, &session(row))?;
+        out.put(kind::SESSION, row)?;
     }
     for entry in snapshot.kv_list(b"") {
-        out.put_with(kind::KEY, |writer| key(writer, entry.fields()))?;
+        out.put(kind::KEY, &entry.fields())?;
     }
     for (name, modify) in snapshot.tombstones() {
-        let buried = Fields { key: name, modify, ..NOTHING };
-        out.put_with(kind::TOMBSTONE, |writer| key(writer, buried))?;
+        out.put(kind::TOMBSTONE, &Fields { key: name, modify, ..NOTHING })?;
     }
     for row in snapshot.query_list() {
-        out.put(kind::PREPARED_QUERY, &query(row))?;
+        out.put(kind::PREPARED_QUERY, row)?;
     }
     if let Some(row) = snapshot.autopilot() {
-        out.put(kind::AUTOPILOT, &autopilot(row))?;
+        out.put(kind::AUTOPILOT, row)?;
     }
     for (name, index) in snapshot.index_table() {
-        let row = map([("Key", text(&name)), ("Value", Value::Unsigned(index.0))]);
-        out.put(kind::INDEX, &row)?;
+        out.put(kind::INDEX, &Map([("Key", &name), ("Value", &index)]))?;
     }
-    out.put(kind::CHUNKING, &map([("ChunkMap", Value::Map(Vec::new()))]))?;
-    out.finish()
+    let none: [(Box<str>, bool); 0] = [];
+    out.put(kind::CHUNKING, &Map([("ChunkMap", &&none[..])]))?;
+    out.0.finish()
+}
+
+struct Out<'a>(StateWriter<'a>);
+
+impl Out<'_> {
+    fn put(&mut self, kind: u8, row: &(impl Put + ?Sized)) -> io::Result<()> {
+        self.0.put(kind, |writer| row.put(writer))
+    }
+
+    fn virtual_address(&mut self, name: &str, number: u32) -> io::Result<()> {
+        let address = address(number);
+        let name = Map([("Name", &name)]);
+        let service = Map([("Peer", &""), ("ServiceName", &name)]);
+        let row = Map([
+            ("CreateIndex", &0u64),
+            ("IP", &Raw(&address)),
+            ("ManualIPs", &Nil),
+            ("ModifyIndex", &0u64),
+            ("Service", &service),
+        ]);
+        self.put(kind::VIRTUAL_ADDRESS, &row)
+    }
+
+    fn registration(
+        &mut self,
+        node: &Node,
+        datacenter: &str,
+        service: &dyn Put,
+        check: &dyn Put,
+    ) -> io::Result<()> {
+        let row = Map([
+            ("Address", &node.address),
+            ("Check", &check),
+            ("Checks", &Nil),
+            ("CreateIndex", &node.create),
+            ("Datacenter", &datacenter),
+            ("ID", &node.id.as_str()),
+            ("Locality", &Json(node.locality.as_deref())),
+            ("ModifyIndex", &node.modify),
+            ("Node", &node.name.as_str()),
+            ("NodeMeta", &node.meta),
+            ("PeerName", &""),
+            ("Service", &service),
+            ("SkipNodeUpdate", &false),
+            ("TaggedAddresses", &node.tagged_addresses),
+            ("Token", &""),
+        ]);
+        self.put(kind::REGISTER, &row)
+    }
 }
 
 /// The number of a virtual address, as an IPv4 address in IPv6.
-fn address(number: u32) -> Value {
-    Value::Raw(std::net::Ipv4Addr::from(number).to_ipv6_mapped().octets().to_vec())
+fn address(number: u32) -> [u8; 16] {
+    std::net::Ipv4Addr::from(number).to_ipv6_mapped().octets()
 }
 
-fn virtual_address(name: &str, number: u32) -> Value {
-    map([
-        ("CreateIndex", Value::Unsigned(0)),
-        ("IP", address(number)),
-        ("ManualIPs", Value::Nil),
-        ("ModifyIndex", Value::Unsigned(0)),
-        ("Service", map([("Peer", text("")), ("ServiceName", map([("Name", text(name))]))])),
-    ])
+impl Put for Service {
+    fn put(&self, out: &mut Writer<'_>) {
+        let weights = Map([("Passing", &self.weights.passing), ("Warning", &self.weights.warning)]);
+        let row = Map([
+            ("Address", &self.address),
+            ("Connect", &Map([("Native", &self.native)])),
+            ("CreateIndex", &self.create),
+            ("EnableTagOverride", &self.enable_tag_override),
+            ("ID", &self.id.as_str()),
+            ("Kind", &self.kind),
+            ("Locality", &Json(self.locality.as_deref())),
+            ("LocallyRegisteredAsSidecar", &false),
+            ("Meta", &self.meta),
+            ("ModifyIndex", &self.modify),
+            ("PeerName", &""),
+            ("Port", &self.port),
+            ("Proxy", &Json(self.proxy.as_deref().or(Some("{}")))),
+            ("Service", &self.name.as_str()),
+            ("SocketPath", &self.socket_path),
+            ("TaggedAddresses", &self.tagged_addresses),
+            ("Tags", &self.tags),
+            ("Weights", &weights),
+        ]);
+        row.put(out);
+    }
 }
 
-fn registration(node: &Node, datacenter: &str, service: Value, check: Value) -> Value {
-    map([
-        ("Address", text(&node.address)),
-        ("Check", check),
-        ("Checks", Value::Nil),
-        ("CreateIndex", Value::Unsigned(node.create.0)),
-        ("Datacenter", text(datacenter)),
-        ("ID", text(node.id.as_str())),
-        ("Locality", json(node.locality.as_deref())),
-        ("ModifyIndex", Value::Unsigned(node.modify.0)),
-        ("Node", text(node.name.as_str())),
-        ("NodeMeta", pairs(&node.meta)),
-        ("PeerName", text("")),
-        ("Service", service),
-        ("SkipNodeUpdate", Value::Bool(false)),
-        ("TaggedAddresses", pairs(&node.tagged_addresses)),
-        ("Token", text("")),
-    ])
+impl Put for Check {
+    fn put(&self, out: &mut Writer<'_>) {
+        let row = Map([
+            ("CheckID", &self.id),
+            ("CreateIndex", &self.create),
+            ("Definition", &definition(self.definition.as_deref())),
+            ("ExposedPort", &self.exposed_port),
+            ("Interval", &self.interval),
+            ("ModifyIndex", &self.modify),
+            ("Name", &self.name),
+            ("Node", &self.node.as_str()),
+            ("Notes", &self.notes),
+            ("Output", &self.output),
+            ("PeerName", &""),
+            ("ServiceID", &self.service_id.as_str()),
+            ("ServiceName", &self.service_name.as_str()),
+            ("ServiceTags", &self.service_tags),
+            ("Status", &self.status),
+            ("Timeout", &self.timeout),
+            ("Type", &self.kind),
+        ]);
+        row.put(out);
+    }
 }
 
-fn service(row: &Service) -> Value {
-    let tagged = row.tagged_addresses.as_ref().map_or(Value::Nil, |pairs| {
-        let place = |(name, place): &(Box<str>, catalog::ServiceAddress)| {
-            let fields = [("Address", text(&place.address)), ("Port", signed(place.port))];
-            (text(name), map(fields))
-        };
-        Value::Map(pairs.iter().map(place).collect())
-    });
-    let weights =
-        [("Passing", signed(row.weights.passing)), ("Warning", signed(row.weights.warning))];
-    let proxy = row.proxy.as_deref().or(Some("{}"));
-    map([
-        ("Address", text(&row.address)),
-        ("Connect", map([("Native", Value::Bool(row.native))])),
-        ("CreateIndex", Value::Unsigned(row.create.0)),
-        ("EnableTagOverride", Value::Bool(row.enable_tag_override)),
-        ("ID", text(row.id.as_str())),
-        ("Kind", text(&row.kind)),
-        ("Locality", json(row.locality.as_deref())),
-        ("LocallyRegisteredAsSidecar", Value::Bool(false)),
-        ("Meta", pairs(&row.meta)),
-        ("ModifyIndex", Value::Unsigned(row.modify.0)),
-        ("PeerName", text("")),
-        ("Port", signed(row.port)),
-        ("Proxy", json(proxy)),
-        ("Service", text(row.name.as_str())),
-        ("SocketPath", text(&row.socket_path)),
-        ("TaggedAddresses", tagged),
-        ("Tags", tags(&row.tags)),
-        ("Weights", map(weights)),
-    ])
-}
-
-fn tags(tags: &catalog::Tags) -> Value {
-    texts(tags.as_ref().map(|tags| tags.iter().map(|tag| &**tag)))
-}
-
-fn check(row: &Check) -> Value {
-    map([
-        ("CheckID", text(row.id.as_str())),
-        ("CreateIndex", Value::Unsigned(row.create.0)),
-        ("Definition", definition(row.definition.as_deref())),
-        ("ExposedPort", signed(row.exposed_port)),
-        ("Interval", text(&row.interval)),
-        ("ModifyIndex", Value::Unsigned(row.modify.0)),
-        ("Name", text(&row.name)),
-        ("Node", text(row.node.as_str())),
-        ("Notes", text(&row.notes)),
-        ("Output", text(&row.output)),
-        ("PeerName", text("")),
-        ("ServiceID", text(row.service_id.as_str())),
-        ("ServiceName", text(row.service_name.as_str())),
-        ("ServiceTags", tags(&row.service_tags)),
-        ("Status", text(&row.status)),
-        ("Timeout", text(&row.timeout)),
-        ("Type", text(&row.kind)),
-    ])
-}
-
-fn definition(kept: Option<&str>) -> Value {
-    let mut value = json(kept.or(Some("{}")));
-    if let Value::Map(fields) = &mut value {
-        for (name, value) in fields {
-            let is_duration = name.as_text().is_some_and(|name| DURATIONS.contains(&name));
-            let given = value.as_text().filter(|_| is_duration);
-            if let Some(Ok(length)) = given.map(GoDuration::parse) {
-                *value = signed(length.as_nanoseconds());
-            }
+fn definition(kept: Option<&str>) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_json::from_str(kept.unwrap_or("{}")).ok()?;
+    for (name, value) in value.as_object_mut().into_iter().flatten() {
+        let given = value.as_str().filter(|_| DURATIONS.contains(&name.as_str()));
+        if let Some(Ok(length)) = given.map(GoDuration::parse) {
+            *value = length.as_nanoseconds().into();
         }
     }
-    value
+    Some(value)
 }
 
-fn coordinate(row: &NodeCoordinate) -> Value {
-    let place = &row.coordinate;
-    let place = [
-        ("Adjustment", Value::Double(place.adjustment)),
-        ("Error", Value::Double(place.error)),
-        ("Height", Value::Double(place.height)),
-        ("Vec", Value::Array(place.vector.iter().copied().map(Value::Double).collect())),
-    ];
-    map([
-        ("Coord", map(place)),
-        ("Node", text(row.node.as_str())),
-        ("Partition", text("")),
-        ("Segment", text(&row.segment)),
-    ])
-}
-
-fn session(row: &Session) -> Value {
-    fn names(list: &Option<Box<[CheckId]>>) -> Value {
-        texts(list.as_ref().map(|list| list.iter().map(CheckId::as_str)))
+impl Put for NodeCoordinate {
+    fn put(&self, out: &mut Writer<'_>) {
+        let place = &self.coordinate;
+        let place = Map([
+            ("Adjustment", &place.adjustment),
+            ("Error", &place.error),
+            ("Height", &place.height),
+            ("Vec", &&place.vector[..]),
+        ]);
+        let row = Map([
+            ("Coord", &place),
+            ("Node", &self.node.as_str()),
+            ("Partition", &""),
+            ("Segment", &self.segment),
+        ]);
+        row.put(out);
     }
-    let service_checks = row.service_checks.as_ref().map_or(Value::Nil, |list| {
-        let check = |id: &CheckId| map([("ID", text(id.as_str())), ("Namespace", text(""))]);
-        Value::Array(list.iter().map(check).collect())
-    });
-    let behavior = match row.behavior {
-        Behavior::Release => "release",
-        Behavior::Delete => "delete",
-    };
-    map([
-        ("Behavior", text(behavior)),
-        ("Checks", names(&row.checks)),
-        ("CreateIndex", Value::Unsigned(row.create.0)),
-        ("ID", text(&row.id.to_string())),
-        ("LockDelay", signed(row.lock_delay_ns)),
-        ("ModifyIndex", Value::Unsigned(row.modify.0)),
-        ("Name", text(&row.name)),
-        ("Node", text(row.node.as_str())),
-        ("NodeChecks", names(&row.node_checks)),
-        ("ServiceChecks", service_checks),
-        ("TTL", text(&row.ttl)),
-    ])
+}
+
+/// A check of a service that a session depends on.
+struct ServiceCheck<'a>(&'a CheckId);
+
+impl Put for ServiceCheck<'_> {
+    fn put(&self, out: &mut Writer<'_>) {
+        Map([("ID", self.0), ("Namespace", &"")]).put(out);
+    }
+}
+
+impl Put for Session {
+    fn put(&self, out: &mut Writer<'_>) {
+        let service_checks = self.service_checks.as_ref();
+        let service_checks =
+            service_checks.map(|list| list.iter().map(ServiceCheck).collect::<Box<[_]>>());
+        let behavior = match self.behavior {
+            Behavior::Release => "release",
+            Behavior::Delete => "delete",
+        };
+        let row = Map([
+            ("Behavior", &behavior),
+            ("Checks", &self.checks),
+            ("CreateIndex", &self.create),
+            ("ID", &self.id.to_string()),
+            ("LockDelay", &self.lock_delay_ns),
+            ("ModifyIndex", &self.modify),
+            ("Name", &self.name),
+            ("Node", &self.node.as_str()),
+            ("NodeChecks", &self.node_checks),
+            ("ServiceChecks", &service_checks),
+            ("TTL", &self.ttl),
+        ]);
+        row.put(out);
+    }
 }
 
 /// A key that was never written.
@@ -233,81 +251,82 @@ const NOTHING: Fields<'static> = Fields {
     modify: ModifyIndex::ZERO,
 };
 
-/// There are many of them: they are written as they stand, in the order of [`map`].
-fn key(writer: &mut Writer<'_>, fields: Fields<'_>) {
-    writer.write_map(7);
-    for (name, number) in [("CreateIndex", fields.create.0), ("Flags", fields.flags)] {
-        writer.write_text(name);
-        writer.write_u64(number);
-    }
-    writer.write_text("Key");
-    writer.write_raw(fields.key);
-    for (name, number) in [("LockIndex", fields.lock_index), ("ModifyIndex", fields.modify.0)] {
-        writer.write_text(name);
-        writer.write_u64(number);
-    }
-    writer.write_text("Session");
-    writer.write_text(&fields.session.map(|id| id.to_string()).unwrap_or_default());
-    writer.write_text("Value");
-    match fields.value {
-        [] => writer.write_nil(),
-        value => writer.write_raw(value),
+impl Put for Fields<'_> {
+    fn put(&self, out: &mut Writer<'_>) {
+        let row = Map([
+            ("CreateIndex", &self.create),
+            ("Flags", &self.flags),
+            ("Key", &Raw(self.key)),
+            ("LockIndex", &self.lock_index),
+            ("ModifyIndex", &self.modify),
+            ("Session", &self.session.map(|id| id.to_string()).unwrap_or_default()),
+            ("Value", &Some(self.value).filter(|value| !value.is_empty()).map(Raw)),
+        ]);
+        row.put(out);
     }
 }
 
-fn query(row: &PreparedQuery) -> Value {
-    let (template, service) = (&row.template, &row.service);
-    let target = |target: &catalog::FailoverTarget| {
-        map([("Datacenter", text(&target.datacenter)), ("Peer", text(&target.peer))])
-    };
-    let targets = service.failover.targets.as_ref();
-    let failover = map([
-        ("Datacenters", tags(&service.failover.datacenters)),
-        ("NearestN", signed(service.failover.nearest_n)),
-        ("Targets", targets.map_or(Value::Nil, |l| Value::Array(l.iter().map(target).collect()))),
-    ]);
-    let service = map([
-        ("Connect", Value::Bool(service.connect)),
-        ("Failover", failover),
-        ("IgnoreCheckIDs", tags(&service.ignore_check_ids)),
-        ("Near", text(&service.near)),
-        ("NodeMeta", pairs(&service.node_meta)),
-        ("OnlyPassing", Value::Bool(service.only_passing)),
-        ("Peer", text(&service.peer)),
-        ("SamenessGroup", text("")),
-        ("Service", text(service.service.as_str())),
-        ("ServiceMeta", pairs(&service.service_meta)),
-        ("Tags", tags(&service.tags)),
-    ]);
-    let template = map([
-        ("Regexp", text(&template.regexp)),
-        ("RemoveEmptyTags", Value::Bool(template.remove_empty_tags)),
-        ("Type", text(&template.kind)),
-    ]);
-    map([
-        ("CreateIndex", Value::Unsigned(row.create.0)),
-        ("DNS", map([("TTL", text(&row.dns_ttl))])),
-        ("ID", text(&row.id.to_string())),
-        ("ModifyIndex", Value::Unsigned(row.modify.0)),
-        ("Name", text(&row.name)),
-        ("Service", service),
-        ("Session", text(&row.session.map(|id| id.to_string()).unwrap_or_default())),
-        ("Template", template),
-        ("Token", text(row.token.reveal())),
-    ])
+impl Put for FailoverTarget {
+    fn put(&self, out: &mut Writer<'_>) {
+        Map([("Datacenter", &self.datacenter), ("Peer", &self.peer)]).put(out);
+    }
 }
 
-fn autopilot(row: &Autopilot) -> Value {
-    map([
-        ("CleanupDeadServers", Value::Bool(row.cleanup_dead_servers)),
-        ("CreateIndex", Value::Unsigned(row.create.0)),
-        ("DisableUpgradeMigration", Value::Bool(row.disable_upgrade_migration)),
-        ("LastContactThreshold", signed(row.last_contact_threshold_ns)),
-        ("MaxTrailingLogs", Value::Unsigned(row.max_trailing_logs)),
-        ("MinQuorum", Value::Unsigned(row.min_quorum)),
-        ("ModifyIndex", Value::Unsigned(row.modify.0)),
-        ("RedundancyZoneTag", text(&row.redundancy_zone_tag)),
-        ("ServerStabilizationTime", signed(row.server_stabilization_ns)),
-        ("UpgradeVersionTag", text(&row.upgrade_version_tag)),
-    ])
+impl Put for PreparedQuery {
+    fn put(&self, out: &mut Writer<'_>) {
+        let (template, service) = (&self.template, &self.service);
+        let failover = Map([
+            ("Datacenters", &service.failover.datacenters),
+            ("NearestN", &service.failover.nearest_n),
+            ("Targets", &service.failover.targets),
+        ]);
+        let service = Map([
+            ("Connect", &service.connect),
+            ("Failover", &failover),
+            ("IgnoreCheckIDs", &service.ignore_check_ids),
+            ("Near", &service.near),
+            ("NodeMeta", &service.node_meta),
+            ("OnlyPassing", &service.only_passing),
+            ("Peer", &service.peer),
+            ("SamenessGroup", &""),
+            ("Service", &service.service.as_str()),
+            ("ServiceMeta", &service.service_meta),
+            ("Tags", &service.tags),
+        ]);
+        let template = Map([
+            ("Regexp", &template.regexp),
+            ("RemoveEmptyTags", &template.remove_empty_tags),
+            ("Type", &template.kind),
+        ]);
+        let row = Map([
+            ("CreateIndex", &self.create),
+            ("DNS", &Map([("TTL", &self.dns_ttl)])),
+            ("ID", &self.id.to_string()),
+            ("ModifyIndex", &self.modify),
+            ("Name", &self.name),
+            ("Service", &service),
+            ("Session", &self.session.map(|id| id.to_string()).unwrap_or_default()),
+            ("Template", &template),
+            ("Token", &self.token.reveal()),
+        ]);
+        row.put(out);
+    }
+}
+
+impl Put for Autopilot {
+    fn put(&self, out: &mut Writer<'_>) {
+        let row = Map([
+            ("CleanupDeadServers", &self.cleanup_dead_servers),
+            ("CreateIndex", &self.create),
+            ("DisableUpgradeMigration", &self.disable_upgrade_migration),
+            ("LastContactThreshold", &self.last_contact_threshold_ns),
+            ("MaxTrailingLogs", &self.max_trailing_logs),
+            ("MinQuorum", &self.min_quorum),
+            ("ModifyIndex", &self.modify),
+            ("RedundancyZoneTag", &self.redundancy_zone_tag),
+            ("ServerStabilizationTime", &self.server_stabilization_ns),
+            ("UpgradeVersionTag", &self.upgrade_version_tag),
+        ]);
+        row.put(out);
+    }
 }
