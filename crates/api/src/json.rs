@@ -120,9 +120,8 @@ impl Serialize for Base64<'_> {
         if self.0.is_empty() {
             return serializer.serialize_none();
         }
-        let text =
-            base64::display::Base64Display::new(self.0, &base64::engine::general_purpose::STANDARD);
-        serializer.collect_str(&text)
+        // [`Writer`] writes bytes so.
+        serializer.serialize_bytes(self.0)
     }
 }
 

@@ -70,8 +70,15 @@ fn digest(address: IpAddr) -> u32 {
 }
 
 fn order<T: Addressed>(row: &At<T>, digest: u32, address: IpAddr) -> Ordering {
-    let parsed = || parse(row.row.address()).cmp(&Some(address));
-    row.digest.cmp(&digest).then_with(parsed)
+    let exact = || {
+        let text = row.row.address();
+        // A digest is all of such an address, and mostly there is no other kind.
+        if address.is_ipv4() && !text.contains(':') {
+            return Ordering::Equal;
+        }
+        parse(text).cmp(&Some(address))
+    };
+    row.digest.cmp(&digest).then_with(exact)
 }
 
 /// Enters a row, if it has an address.

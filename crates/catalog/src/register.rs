@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::name::{CheckId, NodeId, NodeName, Pairs, ServiceId, Uuid};
 use crate::node::Node;
 use crate::service::Service;
-use crate::state::Write;
+use crate::state::{Snapshot, Write};
 
 /// Metadata of a service: how many pairs, and how long its texts (consul-http, "Limits").
 const META_PAIRS: usize = 64;
@@ -71,6 +71,26 @@ impl Register {
             }
         }
         Ok(())
+    }
+}
+
+impl Snapshot {
+    /// Whether nothing of a request can be refused once its node is written, which comes first.
+    pub(crate) fn takes(&self, request: &Register) -> bool {
+        let node = request.node.name.fold();
+        let service = request.service.as_deref();
+        let takes_service =
+            |service: &Service| service.node.fold() == node && meta_valid(service).is_ok();
+        let has_service = |id: &ServiceId| {
+            id.is_empty()
+                || service.is_some_and(|service| service.id.fold() == id.fold())
+                || self.service(&node, id).is_some()
+        };
+        service.is_none_or(takes_service)
+            && request.checks.iter().all(|check| {
+                let has_id = !check.id.is_empty() || !check.name.is_empty();
+                has_id && check.node.fold() == node && has_service(&check.service_id)
+            })
     }
 }
 

@@ -129,6 +129,14 @@ impl<T: Clone> Sorted<T> {
         let few = |other: &&Chunk<T>| rows.len() + other.rows.len() <= CHUNK / 2;
         let before = at.checked_sub(1).and_then(|before| chunks.get(before)).filter(few);
         let next = chunks.get(at + 1).filter(few).filter(|_| before.is_none());
+        if before.is_none() && next.is_none() && (1..=CHUNK).contains(&rows.len()) {
+            // The list is copied only while somebody else has it.
+            let chunks = &mut Arc::make_mut(chunks)[at..];
+            let (had, has) = (chunks[0].rows.len(), rows.len());
+            chunks[0].rows = rows.into();
+            chunks.iter_mut().for_each(|chunk| chunk.end = chunk.end + has - had);
+            return;
+        }
         if let Some(before) = before {
             rows.splice(..0, before.rows.iter().cloned());
         }

@@ -201,17 +201,26 @@ impl State {
     }
 
     fn apply_one(&mut self, index: ModifyIndex, now: Time, command: &Command) -> Response {
-        // Only these can fail after a part of them was applied.
-        let before = matches!(command, Command::Register(_) | Command::Txn(_))
-            .then(|| (self.root.clone(), self.touched.len()));
+        // Only these can fail after a part of them was applied. While there is a second root, every
+        // change copies what it changes.
+        let may_be_undone = match command {
+            Command::Register(request) => !self.root.takes(request),
+            Command::Txn(_) => true,
+            _ => false,
+        };
+        let before = may_be_undone.then(|| self.root.clone());
+        let touched_before = self.touched.len();
         let (root, touched, replaced) = (&mut self.root, &mut self.touched, &mut self.replaced);
         let mut write = Write { root, touched, replaced, index, now };
         let answer = write.command(command);
-        if matches!(answer, Response::Refused(_) | Response::TxnFailed(_))
-            && let Some((root, touched)) = before
-        {
-            self.root = root;
-            self.touched.truncate(touched);
+        if matches!(answer, Response::Refused(_) | Response::TxnFailed(_)) {
+            match before {
+                Some(root) => {
+                    self.root = root;
+                    self.touched.truncate(touched_before);
+                }
+                None => debug_assert_eq!(self.touched.len(), touched_before, "{command:?}"),
+            }
         }
         answer
     }

@@ -281,11 +281,15 @@ impl Reader<'_> {
     fn string(&mut self) -> Result<String, DecodeError> {
         let mut bytes = Vec::new();
         loop {
+            let rest = &self.text[self.position..];
+            let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            let plain = rest.iter().position(ends).unwrap_or(rest.len());
+            bytes.extend_from_slice(&rest[..plain]);
+            self.position += plain;
             match self.next()? {
                 b'"' => break,
                 b'\\' => self.escape(&mut bytes)?,
-                control @ 0..0x20 => return Err(unexpected(control, "in string literal")),
-                other => bytes.push(other),
+                control => return Err(unexpected(control, "in string literal")),
             }
         }
         Ok(match String::from_utf8(bytes) {
@@ -412,6 +416,11 @@ const NULL: &[(u8, &str)] = &[
 
 /// Of equal keys only the last; the others keep their order.
 fn last_of_each(fields: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    if keys.windows(2).all(|pair| pair[0] != pair[1]) {
+        return fields;
+    }
     let mut seen = std::collections::BTreeSet::new();
     let mut kept: Vec<_> =
         fields.into_iter().rev().filter(|(key, _)| seen.insert(key.clone())).collect();

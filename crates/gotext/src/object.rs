@@ -220,13 +220,10 @@ impl Object {
     /// A value of another type.
     pub fn optional<T: FromValue>(&mut self, name: &str) -> Result<Option<T>, ObjectError> {
         let mut found = None;
-        self.fields.retain_mut(|(key, value)| {
-            if !same_name(key, name) {
-                return true;
-            }
-            found = Some(std::mem::replace(value, Value::Null));
-            false
-        });
+        while let Some(at) = self.fields.iter().rposition(|(key, _)| same_name(key, name)) {
+            let (_, value) = self.fields.remove(at);
+            found.get_or_insert(value);
+        }
         match found {
             None | Some(Value::Null) => Ok(None),
             Some(value) => T::from_value(value).map(Some).map_err(|error| error.of_field(name)),

@@ -38,10 +38,11 @@ pub(crate) fn check_state(id: &CheckId) -> String {
 }
 
 fn path(directory: &str, id: &str) -> String {
+    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0');
+    let hash = Sha256::digest(id.as_bytes());
+    let digits = hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
     let mut name = format!("{directory}/");
-    for byte in Sha256::digest(id.as_bytes()) {
-        name.push_str(&format!("{byte:02x}"));
-    }
+    name.extend(digits);
     name
 }
 

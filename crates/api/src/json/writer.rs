@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Display};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::Error;
 
@@ -18,7 +20,7 @@ pub(crate) const RAW: &str = "$serde_json::private::RawValue";
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { out: Vec::with_capacity(128), is_raw: false }
+        Self { out: Vec::with_capacity(256), is_raw: false }
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
@@ -196,8 +198,16 @@ impl<'a> Serializer for &'a mut Writer {
         Ok(())
     }
 
+    /// Bytes are a text in base64, as Go writes them.
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
-        self.collect_seq(value)
+        let length = base64::encoded_len(value.len(), true).unwrap_or_default();
+        self.out.push(b'"');
+        let from = self.out.len();
+        self.out.resize(from + length, b'=');
+        let text = &mut self.out[from..];
+        STANDARD.encode_slice(value, text).map_err(ser::Error::custom)?;
+        self.out.push(b'"');
+        Ok(())
     }
 
     fn serialize_none(self) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! Sockets: who may connect, and how many at once.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -168,8 +167,7 @@ impl Service {
         let site = self.site.clone();
         let service = service_fn(move |request| {
             stage.serving();
-            let site = site.clone();
-            async move { Ok::<_, Infallible>(site.answer(request, peer).await) }
+            site.clone().answer(request, peer, |content| content)
         });
         let headers_max = u32::try_from(self.head_max).unwrap_or(u32::MAX);
         // A client that breaks the protocol is hung up on; there is nobody to tell.
@@ -190,11 +188,8 @@ impl Service {
         let site = self.site.clone();
         let service = service_fn(move |request| {
             stage.serving();
-            let (site, stage) = (site.clone(), stage.clone());
-            async move {
-                let answer = site.answer(request, peer).await;
-                Ok::<_, Infallible>(answer.map(|body| stage.until_sent(body)))
-            }
+            let stage = stage.clone();
+            site.clone().answer(request, peer, |content| stage.until_sent(content))
         });
         // A client that breaks the protocol is answered or hung up on; there is nobody to tell.
         let _ = http1::Builder::new()

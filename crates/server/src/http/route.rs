@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,17 +92,19 @@ impl Site {
         self.store.catalogue()
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(
+    /// Answers one request; `sent` makes the body of the response of its content. It cannot fail,
+    /// and is what hyper wants of a service: a future within another one would be copied once more.
+    pub(crate) async fn answer<B>(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
         peer: Peer,
-    ) -> hyper::Response<Content> {
+        sent: impl FnOnce(Content) -> B,
+    ) -> Result<hyper::Response<B>, Infallible> {
         let gzip = accepts_gzip(request.headers());
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let pretty = self.manners.pretty || query.as_ref().is_some_and(|query| query.has("pretty"));
         let reply = match self.route(request, query, peer).await {
-            Outcome::Redirect(reply) => return reply.respond(false, false),
+            Outcome::Redirect(reply) => return Ok(reply.respond(false, false).map(sent)),
             Outcome::Plain(reply) => reply,
             Outcome::Api(mut reply) => {
                 reply.add(VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -116,7 +119,7 @@ impl Site {
                 response.headers_mut().insert(name, value);
             }
         }
-        response
+        Ok(response.map(sent))
     }
 
     async fn route(

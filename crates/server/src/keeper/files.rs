@@ -215,6 +215,7 @@ fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Failed {
             }
         }
         let beside: Vec<_> = open.iter().map(|(_, _, beside)| beside).collect();
+        beside.iter().for_each(|file| begin_flush(file));
         let flushed = flush(&beside, Builder::new);
         for ((file, path, _), flushed) in open.into_iter().zip(flushed) {
             let placed = match flushed {
@@ -269,6 +270,14 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Lets the system begin to write a file, without waiting for it: if all of a group have begun, the
+/// first that is waited for takes the others' places in the file system's log along. It is half of
+/// the work and half of the time.
+fn begin_flush(file: &File) {
+    // Nothing is lost if it does not.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
 
 /// Waits until files are on disk, with threads if there can be more.
