@@ -186,7 +186,7 @@ impl Membership {
         match was {
             State::Dead | State::Left => {
                 self.certificates.remove(alive.node.as_str());
-                self.exchanges.note_news(origin);
+                self.unsettled(now);
                 self.event(Event::Joined(state));
             }
             _ if meta_changed => self.event(Event::Updated(state)),

@@ -125,6 +125,10 @@ impl Serf {
         entry.gone_since = Some(now);
         self.table.set_status(&node.name, status);
         self.emit_member_named(now, kind, &node.name, false);
+        if self.timers.is_set(&Timer::Prune(node.name.clone())) {
+            // The order to erase it has overtaken the news of its end.
+            return self.erase(now, &node.name, true);
+        }
         self.arm_reap(now);
         if status == MemberStatus::Failed {
             self.arm_reconnect(now);
