@@ -289,6 +289,12 @@ impl Membership {
                 self.fact(Fact::VerdictPutOff { node, late });
                 continue;
             }
+            let few = self.table.with_suspicion(slot, |suspicion| {
+                suspicion.lacks_confirmations().then(|| suspicion.confirmations())
+            });
+            if let Some(confirmations) = few.flatten() {
+                self.fact(Fact::FewConfirmations { node: node.clone(), confirmations });
+            }
             let from = self.config.name.clone();
             self.dead(now, Dead { incarnation, node, from }, Origin::Own, None);
         }

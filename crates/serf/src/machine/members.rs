@@ -16,6 +16,7 @@ use super::{Serf, Timer, Waiting};
 use crate::interface::{Fact, Member, MemberEventKind, MemberStatus};
 use crate::limits;
 use crate::table::{Entry, IntentDirection};
+use crate::vivaldi::distance;
 
 /// Whether a name passes where names are validated.
 pub(super) fn is_valid_name(name: &str) -> bool {
@@ -257,6 +258,7 @@ impl Serf {
         else {
             return;
         };
+        let before = coordinates.own.coordinate().clone();
         let measured = Coordinate::from_payload(payload)
             .map_err(|error| error.to_string())
             .and_then(|other| {
@@ -266,6 +268,8 @@ impl Serf {
         match measured {
             Ok(other) => {
                 coordinates.others.insert(node.clone(), other);
+                let by = distance(&before, coordinates.own.coordinate());
+                self.fact(Fact::CoordinateMoved { by });
                 self.announce_coordinate();
             }
             Err(why) => self.fact(Fact::CoordinateRejected { node: node.clone(), why }),
