@@ -157,7 +157,11 @@ impl Renderer {
             Fact::LeaveBroadcastTimeout => {
                 self.serf(Level::Warn, "timeout while waiting for graceful leave; leaving on");
             }
+            Fact::CoordinateMoved { by } => {
+                self.metrics.time("serf.coordinate.adjustment-ms", *by);
+            }
             Fact::CoordinateRejected { node, why } => {
+                self.metrics.count("serf.coordinate.rejected", 1);
                 let text = format_args!("Rejected coordinate from {}: {}", Plain(node), Plain(why));
                 self.limited("coordinate", Level::Err, "serf", text);
             }
@@ -280,6 +284,18 @@ impl Renderer {
             F::Refuted { by: None, .. } => {
                 self.memberlist(Level::Warn, "Refuting what others believe about us");
             }
+            F::Probed { took, degraded } => {
+                self.metrics.time("memberlist.probeNode", *took);
+                if *degraded {
+                    self.metrics.count("memberlist.degraded.probe", 1);
+                }
+            }
+            F::BroadcastSent { bytes, copies } => {
+                for _ in 0..*copies {
+                    self.metrics.sample("serf.msgs.sent", *bytes as f64);
+                }
+            }
+            F::FewConfirmations { .. } => self.metrics.count("memberlist.degraded.timeout", 1),
             F::ProbeFailed { node, .. } => self.memberlist(
                 Level::Info,
                 format_args!("Suspect {} has failed, no acks received", Plain(node)),
@@ -308,7 +324,7 @@ impl Renderer {
                 self.limited("stream only", Level::Warn, "memberlist", text);
             }
             F::HealthChanged { score } => {
-                self.metrics.sample("memberlist.health.score", f64::from(*score));
+                self.metrics.gauge("memberlist.health.score", f64::from(*score));
                 self.memberlist(Level::Debug, format_args!("Health score is now {score}"));
             }
             F::NotAllowed { node, address } => {

@@ -61,6 +61,8 @@ struct Inner {
     entered: Vec<Entered>,
     /// What Prometheus is told of names that were not entered.
     totals: BTreeMap<(Kind, Key), Total>,
+    /// Values that were set.
+    set: BTreeMap<Key, f64>,
     pending: Option<sink::Pending>,
 }
 
@@ -138,6 +140,7 @@ impl Metrics {
             intervals: VecDeque::new(),
             entered: Vec::new(),
             totals: BTreeMap::new(),
+            set: BTreeMap::new(),
             pending: None,
         };
         Metrics { inner: Arc::new(Mutex::new(inner)), labels: Labels::default() }
@@ -191,6 +194,12 @@ impl Metrics {
     /// Notes how long something took, in milliseconds.
     pub fn time(&self, name: &str, took: Duration) {
         self.sample(name, milliseconds(took));
+    }
+
+    /// Sets a gauge that nobody can read when it is wanted. Only for the few whose names are ours.
+    pub fn gauge(&self, name: &str, value: f64) {
+        let key = Key { name: clean(name), labels: Arc::clone(&self.labels) };
+        self.inner().set.insert(key, value);
     }
 
     /// What the last minute brought, as text for the operator.
@@ -325,11 +334,13 @@ impl Inner {
     }
 
     fn gauge_rows(&self, gauges: &[Gauge]) -> Vec<Row<f64>> {
-        let kept = gauges.iter().filter(|gauge| self.naming.keeps(gauge.name));
-        let row = |gauge: &Gauge| Row {
-            name: self.naming.gauge(gauge.name),
-            labels: Arc::clone(&gauge.labels),
-            value: gauge.value,
+        let read = gauges.iter().map(|gauge| (gauge.name, &gauge.labels, gauge.value));
+        let set = self.set.iter().map(|(key, value)| (key.name.as_str(), &key.labels, *value));
+        let kept = read.chain(set).filter(|(name, _, _)| self.naming.keeps(name));
+        let row = |(name, labels, value): (&str, &Labels, f64)| Row {
+            name: self.naming.gauge(name),
+            labels: Arc::clone(labels),
+            value,
         };
         sorted(kept.map(row).collect())
     }

@@ -304,6 +304,27 @@ pub enum Fact {
         /// Our own health score before.
         health: Option<u8>,
     },
+    /// A probe is over, whatever it has shown.
+    Probed {
+        /// Since it began.
+        took: Duration,
+        /// Whether it was given more time because our own health was bad.
+        degraded: bool,
+    },
+    /// A suspicion has ended before as many had confirmed it as it was to wait for.
+    FewConfirmations {
+        /// Who is declared dead.
+        node: NodeName,
+        /// Confirmations.
+        confirmations: u32,
+    },
+    /// A broadcast of the layer above was put into packets.
+    BroadcastSent {
+        /// Its length, the type byte of the layer above included.
+        bytes: usize,
+        /// To how many members.
+        copies: u32,
+    },
     /// The machine was not woken in time (the process was stopped, or the processor is
     /// overloaded), so that a verdict was put off once instead of given.
     VerdictPutOff {

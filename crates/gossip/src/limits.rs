@@ -76,6 +76,10 @@ pub const SETTLE_EARLIEST: Duration = Duration::from_millis(50);
 /// exchange together.
 pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 
-/// A settling exchange in which either side lacked members is followed by another, this many times
-/// at most, each after twice the time.
-pub const SETTLE_ROUNDS: u32 = 3;
+/// While members appear, a settling exchange is followed by another, this many times at most, each
+/// after twice the time. The last one comes after some thirteen seconds; the exchanges that
+/// everybody makes twice a minute do the rest.
+pub const SETTLE_ROUNDS: u32 = 7;
+
+/// Whoever has joined is settled when nobody has appeared for this long.
+pub const SETTLE_QUIET: Duration = Duration::from_secs(10);

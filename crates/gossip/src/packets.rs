@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use wire::message::gossip::Message;
+use wire::message::gossip::kind::USER;
 use wire::planted::{Fault, planted};
 use wire::{Address, compound, packet};
 
@@ -81,6 +82,14 @@ impl Membership {
     pub(crate) fn fetch(&mut self, budget: usize, fill: Fill) -> Vec<Bytes> {
         let fetched = self.broadcasts.fetch(budget, self.table.len(), fill);
         self.finish(fetched.finished);
+        let copies = match fill {
+            Fill::Eager(copies) => copies,
+            Fill::Piggyback | Fill::Tick => 1,
+        };
+        for message in fetched.messages.iter().filter(|message| message.first() == Some(&USER)) {
+            let bytes = message.len() - 1;
+            self.outputs.push_back(Output::Fact(Fact::BroadcastSent { bytes, copies }));
+        }
         fetched.messages
     }
 

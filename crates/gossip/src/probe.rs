@@ -51,6 +51,8 @@ struct Probe {
     stream_answered: bool,
     send_failed: bool,
     put_off: bool,
+    /// Whether our own health gave it a longer time.
+    degraded: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +115,7 @@ impl Membership {
         let rtt = now.since(probe.started);
         let direct = probe.stage == Stage::Direct && rtt <= self.config.probe_timeout;
         self.probe_succeeded(&probe);
+        self.probe_over(now, &probe);
         if direct {
             self.event(Event::RoundTrip { node: probe.target, rtt, payload: ack.payload });
         }
@@ -227,6 +230,7 @@ impl Membership {
             stream_answered: false,
             send_failed: false,
             put_off: false,
+            degraded: self.awareness.score() > 0,
         });
         let ping = Message::Ping(self.ping(sequence_number, node.name.as_str().to_owned()));
         if node.state == State::Alive || !self.config.tell_suspects {
@@ -295,6 +299,7 @@ impl Membership {
     }
 
     fn conclude_probe(&mut self, now: Time, probe: Probe) {
+        self.probe_over(now, &probe);
         if probe.stream_answered {
             self.probe_succeeded(&probe);
             return self.fact(Fact::StreamProbeOnly { node: probe.target });
@@ -317,6 +322,10 @@ impl Membership {
         if !probe.send_failed {
             self.change_awareness(-1);
         }
+    }
+
+    fn probe_over(&mut self, now: Time, probe: &Probe) {
+        self.fact(Fact::Probed { took: now.since(probe.started), degraded: probe.degraded });
     }
 
     pub(crate) fn ping(&self, sequence_number: SequenceNumber, node: String) -> Ping {

@@ -27,9 +27,16 @@ pub(crate) struct Exchanges {
     dialled: BTreeMap<DialId, Dialled>,
     last_dial: u64,
     pending: VecDeque<PendingMerge>,
-    /// Members learnt of by the merge that is running.
-    news: usize,
-    settle_round: u32,
+    settling: Option<Settling>,
+}
+
+/// We have joined not long ago, perhaps together with others.
+#[derive(Clone, Copy, Debug)]
+struct Settling {
+    /// Settling exchanges that were made, or are due.
+    rounds: u32,
+    /// When it is over, unless somebody appears before.
+    until: Time,
 }
 
 /// What a stream was opened for.
@@ -89,11 +96,6 @@ impl Exchanges {
 
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
-    }
-
-    /// A member has (re)appeared.
-    pub(crate) fn note_news(&mut self, origin: Origin) {
-        self.news += usize::from(matches!(origin, Origin::Answer { .. }));
     }
 }
 
@@ -287,16 +289,13 @@ impl Membership {
         let merge = PendingMerge { from, entries, user_state, join, purpose, living };
         self.exchanges.pending.push_back(merge);
         if alone {
-            self.exchanges.news = 0;
             self.merge_slice(now);
         }
     }
 
     /// All entries are merged: now the state of the layer above, and whoever waits.
     fn merged(&mut self, now: Time, merge: PendingMerge) {
-        // Either side knew more than the other: some are still on their way in.
-        let unsettled =
-            std::mem::take(&mut self.exchanges.news) > 0 || self.table.live() > merge.living;
+        let lacked_members = self.table.live() > merge.living;
         let token = match merge.purpose {
             Some(Purpose::Command { token, .. }) => Some(token),
             _ => None,
@@ -309,28 +308,32 @@ impl Membership {
             self.done(token, Ok(()));
         }
         match merge.purpose {
-            Some(Purpose::Command { join: true, .. }) => {
-                self.exchanges.settle_round = 0;
-                self.arm_settle(now);
+            Some(Purpose::Command { join: true, .. }) if self.config.settle_exchange => {
+                self.exchanges.settling = Some(Settling { rounds: 0, until: now });
+                self.unsettled(now);
             }
-            Some(Purpose::Settle) if unsettled => self.arm_settle(now),
+            // They did not know of somebody: others are still on their way in.
+            Some(Purpose::Settle) if lacked_members => self.unsettled(now),
             _ => {}
         }
     }
 
-    fn arm_settle(&mut self, now: Time) {
-        let round = self.exchanges.settle_round;
-        if !self.config.settle_exchange
-            || self.timers.settle.is_some()
-            || round > limits::SETTLE_ROUNDS
-        {
+    /// Somebody was not known everywhere. If we are settling, there is one more exchange, each
+    /// time after twice the time: whose message we have missed among many is known to others.
+    pub(crate) fn unsettled(&mut self, now: Time) {
+        let Some(settling) = &mut self.exchanges.settling else { return };
+        if settling.rounds > limits::SETTLE_ROUNDS || settling.until < now {
+            self.exchanges.settling = None;
             return;
         }
-        self.exchanges.settle_round += 1;
-        let earliest = limits::SETTLE_EARLIEST.as_nanos() as u64;
-        let latest = limits::SETTLE_LATEST.as_nanos() as u64;
-        let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
-        self.timers.settle = Some(now + delay.saturating_mul(1 << round));
+        settling.until = now + limits::SETTLE_QUIET;
+        if self.timers.settle.is_none() {
+            let earliest = limits::SETTLE_EARLIEST.as_nanos() as u64;
+            let latest = limits::SETTLE_LATEST.as_nanos() as u64;
+            let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
+            self.timers.settle = Some(now + delay.saturating_mul(1 << settling.rounds));
+            settling.rounds += 1;
+        }
     }
 }
 

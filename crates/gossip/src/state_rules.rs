@@ -186,7 +186,7 @@ impl Membership {
         match was {
             State::Dead | State::Left => {
                 self.certificates.remove(alive.node.as_str());
-                self.exchanges.note_news(origin);
+                self.unsettled(now);
                 self.event(Event::Joined(state));
             }
             _ if meta_changed => self.event(Event::Updated(state)),
@@ -288,6 +288,12 @@ impl Membership {
             if put_off {
                 self.fact(Fact::VerdictPutOff { node, late });
                 continue;
+            }
+            let few = self.table.with_suspicion(slot, |suspicion| {
+                suspicion.lacks_confirmations().then(|| suspicion.confirmations())
+            });
+            if let Some(confirmations) = few.flatten() {
+                self.fact(Fact::FewConfirmations { node: node.clone(), confirmations });
             }
             let from = self.config.name.clone();
             self.dead(now, Dead { incarnation, node, from }, Origin::Own, None);

@@ -82,6 +82,11 @@ impl Suspicion {
         true
     }
 
+    /// Whether fewer have confirmed it than it was to wait for.
+    pub(crate) fn lacks_confirmations(&self) -> bool {
+        self.confirmations() < self.timeouts.confirmations
+    }
+
     /// Once only: puts the end off to `deadline`. For a machine that was itself asleep while the
     /// refutation may have waited in its socket.
     pub(crate) fn reprieve(&mut self, deadline: Time) -> bool {

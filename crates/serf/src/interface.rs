@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gossip::{ConnectionId, DialId, Time, Token};
@@ -648,6 +649,11 @@ pub enum Fact {
         state: State,
         /// Where the claim came from.
         other: Option<SocketAddr>,
+    },
+    /// A measured round trip has moved our own coordinate.
+    CoordinateMoved {
+        /// The estimated round trip between where it was and where it is.
+        by: Duration,
     },
     /// A vote on our own name is over.
     ConflictVote {

@@ -25,7 +25,7 @@ impl<K: Ord + Clone> Timers<K> {
 
     /// Sets the deadline of `key` unless it has one.
     pub(crate) fn arm(&mut self, key: K, at: Time) {
-        if !self.by_key.contains_key(&key) {
+        if !self.is_set(&key) {
             self.set(key, at);
         }
     }
@@ -41,6 +41,10 @@ impl<K: Ord + Clone> Timers<K> {
         if let Some(at) = self.by_key.remove(key) {
             self.by_time.remove(&(at, key.clone()));
         }
+    }
+
+    pub(crate) fn is_set(&self, key: &K) -> bool {
+        self.by_key.contains_key(key)
     }
 
     pub(crate) fn next(&self) -> Option<Time> {

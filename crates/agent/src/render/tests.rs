@@ -196,3 +196,38 @@ fn facts_are_counted_under_recorded_names() {
         assert!(dump.contains(&format!("'{name}': Count: 1 ")), "{name}\n{dump}");
     }
 }
+
+/// The names, kinds and units of the real agent's, as a sink beside both receives them.
+#[test]
+fn metrics_of_probes_coordinates_and_broadcasts_have_the_real_names() {
+    let metrics = Metrics::new();
+    let mut renderer = Renderer::new("own".into(), true, Log::silent(), metrics.clone());
+    let took = Duration::from_millis(3);
+    for fact in [
+        Fact::Gossip(gossip::Fact::Probed { took, degraded: false }),
+        Fact::Gossip(gossip::Fact::Probed { took, degraded: true }),
+        Fact::Gossip(gossip::Fact::FewConfirmations { node: "a".into(), confirmations: 1 }),
+        Fact::Gossip(gossip::Fact::BroadcastSent { bytes: 17, copies: 3 }),
+        Fact::Gossip(gossip::Fact::HealthChanged { score: 1 }),
+        Fact::Gossip(gossip::Fact::HealthChanged { score: 2 }),
+        Fact::CoordinateMoved { by: Duration::from_micros(1500) },
+        Fact::CoordinateRejected { node: "a".into(), why: "far away".into() },
+    ] {
+        renderer.take(&fact);
+    }
+    let dump = metrics.dump(&[]);
+    let lines: Vec<&str> = dump.lines().map(|line| line.split_once("][").unwrap().1).collect();
+    let expected = [
+        "G] 'serf-agent.memberlist.health.score': 2.000",
+        "C] 'serf-agent.memberlist.degraded.probe': Count: 1 Sum: 1.000 ",
+        "C] 'serf-agent.memberlist.degraded.timeout': Count: 1 Sum: 1.000 ",
+        "C] 'serf-agent.serf.coordinate.rejected': Count: 1 Sum: 1.000 ",
+        "S] 'serf-agent.memberlist.probeNode': Count: 2 Sum: 6.000 ",
+        "S] 'serf-agent.serf.coordinate.adjustment-ms': Count: 1 Sum: 1.500 ",
+        "S] 'serf-agent.serf.msgs.sent': Count: 3 Sum: 51.000 ",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+}

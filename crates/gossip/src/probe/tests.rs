@@ -136,7 +136,10 @@ fn the_whole_probe_is_scaled_by_our_health() {
     assert_eq!(failed(&outputs), None);
     let (_, _, deadline, _) = dialled(&outputs).unwrap();
     assert!(deadline.since(bench.now) <= 10 * MS);
-    assert_eq!(failed(&bench.pass(11 * MS)), Some((0, 0)));
+    let outputs = bench.pass(11 * MS);
+    assert_eq!(failed(&outputs), Some((0, 0)));
+    let probed = |fact: &&Fact| matches!(fact, Fact::Probed { degraded: true, .. });
+    assert!(facts(&outputs).iter().any(probed));
     assert_eq!(bench.machine.health_score(), 3, "nobody to nack: one worse");
 }
 
@@ -147,7 +150,12 @@ fn an_answer_through_a_helper_counts_but_is_no_round_trip() {
     bench.pass(300 * MS);
     let outputs = bench.packet(&ack(ping.sequence_number, Some(b"x")));
     assert!(!outputs.iter().any(|output| matches!(output, Output::Event(_))));
-    assert!(matches!(facts(&outputs)[..], [Fact::HealthChanged { score: 0 }]));
+    let [Fact::HealthChanged { score: 0 }, Fact::Probed { took, degraded: false }] =
+        facts(&outputs)[..]
+    else {
+        panic!("it was no worse when the probe began: {outputs:?}")
+    };
+    assert!((300 * MS..1000 * MS).contains(took), "{took:?}");
 }
 
 #[test]

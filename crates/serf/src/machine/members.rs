@@ -16,6 +16,7 @@ use super::{Serf, Timer, Waiting};
 use crate::interface::{Fact, Member, MemberEventKind, MemberStatus};
 use crate::limits;
 use crate::table::{Entry, IntentDirection};
+use crate::vivaldi::distance;
 
 /// Whether a name passes where names are validated.
 pub(super) fn is_valid_name(name: &str) -> bool {
@@ -125,6 +126,10 @@ impl Serf {
         entry.gone_since = Some(now);
         self.table.set_status(&node.name, status);
         self.emit_member_named(now, kind, &node.name, false);
+        if self.timers.is_set(&Timer::Prune(node.name.clone())) {
+            // The order to erase it has overtaken the news of its end.
+            return self.erase(now, &node.name, true);
+        }
         self.arm_reap(now);
         if status == MemberStatus::Failed {
             self.arm_reconnect(now);
@@ -253,6 +258,7 @@ impl Serf {
         else {
             return;
         };
+        let before = coordinates.own.coordinate().clone();
         let measured = Coordinate::from_payload(payload)
             .map_err(|error| error.to_string())
             .and_then(|other| {
@@ -262,6 +268,8 @@ impl Serf {
         match measured {
             Ok(other) => {
                 coordinates.others.insert(node.clone(), other);
+                let by = distance(&before, coordinates.own.coordinate());
+                self.fact(Fact::CoordinateMoved { by });
                 self.announce_coordinate();
             }
             Err(why) => self.fact(Fact::CoordinateRejected { node: node.clone(), why }),

@@ -169,7 +169,9 @@ fn a_pruned_failed_member_is_erased_and_old_views_do_not_bring_it_back() {
     // One member that hears nothing of it all.
     world.hosts[4].island = 1;
     world.kill(3);
-    let failed = |w: &World| w.hosts[0].status_of("n3") == Some(MemberStatus::Failed);
+    let failed = |w: &World| {
+        w.hosts[..3].iter().all(|host| host.status_of("n3") == Some(MemberStatus::Failed))
+    };
     assert!(world.run_until(60 * SECOND, failed));
     world.command(0, Command::ForceLeave { node: "n3".into(), prune: true });
     world.run(2 * SECOND);

@@ -198,6 +198,21 @@ fn a_live_member_that_is_pruned_gets_the_time_to_refute() {
     );
 }
 
+/// Found in a cluster whose settling exchanges changed the order of packets.
+#[test]
+fn a_prune_that_overtakes_the_news_of_the_failure_is_done_with_it() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.on_leave_intent(at(0), &leave("bravo", 5, true));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Leaving));
+    outputs(&mut serf);
+    serf.on_departed(at(1), &node("bravo", 2, 1));
+    let events =
+        [(MemberEventKind::Leave, "bravo".into()), (MemberEventKind::Reap, "bravo".into())];
+    assert_eq!(member_events(&outputs(&mut serf)), events);
+    assert!(serf.certificates.status_time(at(1), "bravo").is_some());
+}
+
 #[test]
 fn an_erased_member_comes_back_only_above_its_certificate() {
     let mut serf = serf();
