@@ -20,8 +20,11 @@ import server
 from harness import report, sandbox
 from harness.waiting import until
 
+# Where `.ci/run` unpacks systemd-resolved: its package would make itself the resolver of the machine.
+UNPACKED = os.path.join(report.ROOT, "target", "systemd-resolved")
+RESOLVED = next(filter(os.path.exists, (root + "/lib/systemd/systemd-resolved" for root in (UNPACKED, ""))), "systemd-resolved")
 PROGRAMS = {"dig": ("dig",), "dnsperf": ("dnsperf",), "dnsmasq": ("dig", "dnsmasq"), "unbound": ("dig", "unbound"),
-            "addresses": ("ip",)}
+            "systemd-resolved": ("dig", "ip", RESOLVED), "addresses": ("ip",)}
 JOB_SECONDS = 90
 READY_SECONDS = 15
 INSTANCES = ["10.1.0.1", "10.1.0.2", "10.1.0.3"]
@@ -88,6 +91,25 @@ def unbound(path):
     return ["unbound", "-d", "-c", path]
 
 
+def resolved(path):
+    """Needs a network, its user, and its files where it looks for them: all are the worker's own."""
+    for words in ("link add lan type veth peer name far", "address add 192.0.2.1/24 dev lan", "link set lan up",
+                  "link set far up"):
+        subprocess.run(["ip", *words.split()], check=True)
+    shutil.copy("/etc/passwd", path)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("systemd-resolve:x:0:0::/:/usr/sbin/nologin\n")
+    subprocess.run(["mount", "--bind", path, "/etc/passwd"], check=True)
+    sandbox.mount("/etc/systemd")
+    for folder in ("/etc/systemd/resolved.conf.d", "/run/systemd"):
+        os.makedirs(folder, exist_ok=True)
+    # At 127.0.0.53 alone unless it is told.
+    for name, text in (("own", "[Resolve]\nDNSStubListenerExtra=127.0.0.1\n"), ("consul", configuration("systemd-resolved"))):
+        with open(f"/etc/systemd/resolved.conf.d/{name}.conf", "w", encoding="utf-8") as file:
+            file.write(text)
+    return ["env", f"LD_LIBRARY_PATH={UNPACKED}/usr/lib/{os.uname().machine}-linux-gnu/systemd", RESOLVED]
+
+
 # From where, and whom: the address that the system would choose for the reply is another one.
 ASKED = {"0.0.0.0": [("127.0.0.1", "127.0.0.9")], "::": [("127.0.0.1", "127.0.0.9"), ("::1", "fd00::9")]}
 QUESTION = bytes.fromhex("12340100000100000000000003776562077365727669636506636f6e73756c0000010001")
@@ -115,7 +137,7 @@ def in_front(words):
     """A resolver at port 53, which passes the zone on."""
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     try:
-        until(lambda: dig(PORT, "web.service.consul"), READY_SECONDS, f"{words[0]} does not answer")
+        until(lambda: dig(PORT, "web.service.consul") == INSTANCES, READY_SECONDS, f"{words[0]} does not answer")
         answers(PORT)
     finally:
         process.kill()
@@ -132,7 +154,8 @@ def play(job, program, directory):
         return
     path = os.path.join(directory, "resolver.conf")
     test = {"dig": lambda: answers(8600), "dnsperf": lambda: perf(directory),
-            "dnsmasq": lambda: in_front(dnsmasq(path)), "unbound": lambda: in_front(unbound(path))}[job]
+            "dnsmasq": lambda: in_front(dnsmasq(path)), "unbound": lambda: in_front(unbound(path)),
+            "systemd-resolved": lambda: in_front(resolved(path))}[job]
     serve(program, directory, "127.0.0.1", test)
 
 

@@ -3,9 +3,7 @@
 mod body;
 mod rows;
 
-use catalog::{
-    Command, Error, Key, Kind, PreparedQuery, QueryWrite, Response, Uuid, Watch, promote_near,
-};
+use catalog::{Command, Error, Key, Kind, PreparedQuery, QueryWrite, Response, Uuid, Watch};
 use gotext::object::ObjectError;
 use serde::Serialize;
 
@@ -115,20 +113,21 @@ fn execute(request: &Request, reader: &Reader<'_>, name: &str) -> Result<Answer,
         404 if request.query.has("cached") => Failure::internal(failure.text),
         _ => failure,
     })?;
-    let mut run = reader.snapshot.query_run(&query, connect);
-    shuffle(&mut run.instances, &reader.fresh);
+    let mut chosen = Vec::new();
+    let run = reader.snapshot.query_run(&query, connect, &mut chosen, None);
+    shuffle(&mut chosen, &reader.fresh);
     let asked = request.query.first("near").unwrap_or_default();
     let near = reader.snapshot.query_near(&query, asked, &reader.agent.node, request.source);
     if let Some(near) = near {
-        reader.snapshot.sort_near(&near, &mut run.instances, |(node, _)| &node.name);
-        promote_near(&mut run.instances, &near, |(node, _)| &node.name);
+        reader.snapshot.query_sort(run.instances, near, &mut chosen);
     }
-    run.instances.truncate(limit.unwrap_or(usize::MAX));
+    chosen.truncate(limit.unwrap_or(usize::MAX));
     let own = &*reader.agent.datacenter;
-    let found = run.instances.iter().map(|(node, service)| EntryRow {
-        node,
-        service,
-        checks: reader.snapshot.health_of(service).collect(),
+    let found = chosen.iter().filter_map(|chosen| run.instances.get(chosen.place));
+    let found = found.map(|instance| EntryRow {
+        node: instance.node(),
+        service: instance.service(),
+        checks: reader.snapshot.health_of(instance.service()).collect(),
         datacenter: own,
         absent: Absent::Null,
     });

@@ -74,8 +74,19 @@ impl Snapshot {
         });
     }
 
-    fn place(&self, node: &NodeName) -> Option<&Coordinate> {
-        Some(&self.node_coordinates(node).next()?.coordinate)
+    /// Where a node is. To look for a segment allocates, and mostly there is none.
+    pub(crate) fn place(&self, node: &NodeName) -> Option<&Coordinate> {
+        let row = match self.segmented {
+            false => self.coordinates.get(&(node.fold(), "".into())).map(|row| &**row),
+            true => self.node_coordinates(node).next(),
+        };
+        Some(&row?.coordinate)
+    }
+
+    /// Enters a coordinate under its folded node.
+    pub(crate) fn coordinate_enter(&mut self, node: NodeName, row: NodeCoordinate) {
+        self.segmented |= !row.segment.is_empty();
+        self.coordinates.insert((node, row.segment.clone()), row);
     }
 
     /// The index of every answer about coordinates.
@@ -95,7 +106,7 @@ impl Write<'_> {
             if same || self.root.nodes.get(&node).is_none() {
                 continue;
             }
-            self.root.coordinates.insert(key, update.clone());
+            self.root.coordinate_enter(node.clone(), update.clone());
             self.coordinate_changed(node);
         }
     }

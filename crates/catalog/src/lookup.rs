@@ -21,6 +21,11 @@ pub struct Instances<'a> {
 }
 
 impl<'a> Instances<'a> {
+    /// Of no service.
+    pub(crate) fn none(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, list: None }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

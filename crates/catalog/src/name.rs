@@ -3,6 +3,7 @@
 //! Names are stored as they were given and looked up without regard to case: tables have the folded
 //! name as their key, rows the given one.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -49,12 +50,10 @@ macro_rules! names {
             /// The name as tables are keyed by it; shares the text if it is folded already.
             #[must_use]
             pub fn fold(&self) -> Self {
-                // Mostly so, and names are folded often.
-                if self.0.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-                    return self.clone();
+                match folded(&self.0) {
+                    Cow::Owned(folded) if *folded != *self.0 => Self(folded.into()),
+                    _ => self.clone(),
                 }
-                let folded = self.0.to_lowercase();
-                if *folded == *self.0 { self.clone() } else { Self(folded.into()) }
             }
         }
 
@@ -70,6 +69,14 @@ macro_rules! names {
             }
         }
     )*};
+}
+
+/// A name as tables are keyed by it. Mostly it is so already, and names are folded often.
+pub(crate) fn folded(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.to_lowercase())
 }
 
 /// The order of two names as it is when they are folded.

@@ -20,13 +20,13 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::name::{ModifyIndex, Pairs, ServiceName, SessionId, Uuid};
+use crate::name::{ModifyIndex, Pairs, ServiceName, SessionId, Uuid, folded};
 use crate::service::Tags;
 use crate::state::{Mark, Snapshot, Write};
 use crate::table::Table;
 use crate::watch::Key;
 
-pub use run::{QueryRun, Unfit, promote_near};
+pub use run::{Chosen, Passed, QueryRun, Unfit};
 use template::Template;
 
 /// A prepared query's identity.
@@ -254,7 +254,7 @@ impl Snapshot {
                 false => Ok(Some(Cow::Borrowed(query))),
             };
         }
-        let name = text.to_lowercase();
+        let name = folded(text);
         let named = self.queries.names.get(&*name).and_then(|id| self.query(id));
         if let Some(query) = named.filter(|query| !query.is_template()) {
             return Ok(Some(Cow::Borrowed(query)));

@@ -74,9 +74,7 @@ impl Snapshot {
                 self.enter_check(Arc::from(check));
             }
             Row::Session(session) => self.session_enter(session),
-            Row::Coordinate(row) => {
-                self.coordinates.insert((row.node.fold(), row.segment.clone()), row);
-            }
+            Row::Coordinate(row) => self.coordinate_enter(row.node.fold(), row),
             Row::VirtualAddress(name, number) => self.link_virtual(name, number),
             Row::Autopilot(row) => self.autopilot = Some(Arc::new(row)),
             Row::Query(query) => self.query_enter(*query),

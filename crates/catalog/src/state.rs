@@ -74,6 +74,8 @@ pub struct Snapshot {
     pub(crate) virtual_names: OrdMap<u32, ServiceName>,
     pub(crate) checks: Table<CheckKey, Check>,
     pub(crate) coordinates: Table<CoordinateKey, NodeCoordinate>,
+    /// Whether one of them was in another segment than that without a name.
+    pub(crate) segmented: bool,
     pub(crate) autopilot: Option<Arc<Autopilot>>,
     pub(crate) queries: Queries,
     /// What is to take the place of all this, as far as it has come.

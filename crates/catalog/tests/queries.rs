@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 
 use catalog::{
-    Behavior, Check, Command, Error, Key, Kind, ModifyIndex, NAME_PREFIX_MATCH, Node,
+    Behavior, Check, Command, Error, Found, Key, Kind, ModifyIndex, NAME_PREFIX_MATCH, Node,
     PreparedQuery, QueryTemplate, QueryWrite, Register, Response, Service, ServiceQuery, Session,
-    SessionId, Snapshot, State, Time, Uuid, Watch, Watches, promote_near,
+    SessionId, Snapshot, State, Time, Unfit, Uuid, Watch, Watches,
 };
 use proptest::prelude::*;
 
@@ -401,8 +401,20 @@ fn a_query_finds_the_instances_that_it_is_for() {
         let mut service = ServiceQuery { service: "WEB".into(), ..ServiceQuery::default() };
         change(&mut service);
         let query = PreparedQuery { service, ..PreparedQuery::default() };
-        let run = snapshot.query_run(&query, connect);
-        run.instances.iter().map(|(node, _)| node.name.to_string()).collect::<Vec<_>>()
+        let mut chosen = Vec::new();
+        let run = snapshot.query_run(&query, connect, &mut chosen, None);
+        let names: Vec<_> = (chosen.iter())
+            .filter_map(|chosen| Some(run.instances.get(chosen.place)?.node().name.to_string()))
+            .collect();
+        let mut passed = 0;
+        let mut told = |_: &Found<'_>, _: Unfit<'_>| passed += 1;
+        snapshot.query_run(&query, connect, &mut chosen, Some(&mut told));
+        assert_eq!(
+            chosen.len() + passed,
+            run.instances.len(),
+            "who looks on changes what is chosen"
+        );
+        names
     };
     let pairs = |value: &str| Some([("rack".into(), value.into())].into());
     assert_eq!(found(false, &|_| ()), ["a", "B"]);
@@ -425,15 +437,23 @@ fn the_near_node_is_the_asked_one_and_comes_first() {
         let service = ServiceQuery { near: own.into(), ..ServiceQuery::default() };
         let query = PreparedQuery { service, ..PreparedQuery::default() };
         let source = source.map(|text| text.parse::<IpAddr>().unwrap());
-        snapshot.query_near(&query, asked, "me", source).map(|node| node.to_string())
+        snapshot.query_near(&query, asked, "b", source).map(|node| node.name.to_string())
     };
     assert_eq!(near("", "", None), None);
-    assert_eq!(near("own", "", None).as_deref(), Some("own"));
-    assert_eq!(near("own", "_agent", None).as_deref(), Some("me"));
+    assert_eq!(near("A", "", None).as_deref(), Some("a"));
+    assert_eq!(near("A", "_agent", None).as_deref(), Some("B"));
+    assert_eq!(near("absent", "", None), None);
     assert_eq!(near("_ip", "", Some("10.0.0.2")).as_deref(), Some("B"));
     assert_eq!(near("_ip", "", Some("::ffff:10.0.0.3")).as_deref(), Some("c"));
     assert_eq!(near("_ip", "", Some("10.0.0.9")), None);
-    let mut all: Vec<_> = snapshot.instances(&"web".into()).collect();
-    promote_near(&mut all, &"C".into(), |(node, _)| &node.name);
-    assert_eq!(all[0].0.name.as_str(), "c");
+    let ignore_check_ids = Some(["serfHealth".into()].into());
+    let service =
+        ServiceQuery { service: "web".into(), ignore_check_ids, ..ServiceQuery::default() };
+    let query = PreparedQuery { service, ..PreparedQuery::default() };
+    let mut chosen = Vec::new();
+    let run = snapshot.query_run(&query, false, &mut chosen, None);
+    assert_eq!((chosen.len(), chosen[0].place), (3, 0));
+    let near = snapshot.query_near(&query, "C", "", None).unwrap();
+    snapshot.query_sort(run.instances, near, &mut chosen);
+    assert_eq!(run.instances.get(chosen[0].place).unwrap().node().name.as_str(), "c");
 }

@@ -1,7 +1,10 @@
 //! What answers cost without sockets, each kind that `bench/dns.py` asks for, and some that nobody
 //! has a name for: nanoseconds an answer, of one thread.
 //!
-//! `cargo run --release -p tribune-dns --example answers -- [SECONDS]`
+//! `cargo run --release -p tribune-dns --example answers -- [COUNT [QUESTION]]`
+//!
+//! On a machine that does other things too, instructions tell more: `perf stat -e instructions:u`
+//! with one question, by its place in [`QUESTIONS`], and two counts.
 
 #![allow(clippy::unwrap_used)]
 
@@ -72,7 +75,9 @@ fn question(name: &str, rtype: u16) -> Vec<u8> {
 }
 
 fn main() {
-    let seconds: f64 = std::env::args().nth(1).map_or(0.5, |text| text.parse().unwrap());
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().unwrap());
+    let count = arguments.next().unwrap_or(1_000_000);
+    let chosen = arguments.next();
     let snapshot = state().snapshot();
     let config = Config::new(&Settings::default()).unwrap();
     let view = View {
@@ -84,16 +89,16 @@ fn main() {
     };
     let (mut scratch, mut reply) = (Scratch::default(), Vec::new());
     let mut rng = SmallRng::seed_from_u64(1);
-    for (name, rtype) in QUESTIONS {
-        let query = question(name, rtype);
-        let (begun, mut count) = (Instant::now(), 0);
-        while begun.elapsed().as_secs_f64() < seconds {
-            for _ in 0..1000 {
-                dns::answer(&config, &view, &query, &mut rng, &mut scratch, &mut (), &mut reply);
-            }
-            count += 1000;
+    for (place, (name, rtype)) in QUESTIONS.into_iter().enumerate() {
+        if chosen.is_some_and(|chosen| chosen != place) {
+            continue;
         }
-        let each = begun.elapsed().as_nanos() / count;
+        let query = question(name, rtype);
+        let begun = Instant::now();
+        for _ in 0..count {
+            dns::answer(&config, &view, &query, &mut rng, &mut scratch, &mut (), &mut reply);
+        }
+        let each = begun.elapsed().as_nanos() / count.max(1) as u128;
         println!("{name} {rtype}: {each} ns, {} bytes", reply.len());
     }
 }

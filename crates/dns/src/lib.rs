@@ -10,8 +10,12 @@
 //!
 //! Instances are chosen before anything is built of them: drawn at random, and read one by one
 //! until the reply has what fits. What a question costs follows from what is read for it, not from
-//! how much there is. Nothing is allocated for a question once a [`Scratch`] is warm, but for what
-//! is read of a prepared query. `examples/answers.rs` says what answers cost.
+//! how much there is. Nothing is allocated for a question once a [`Scratch`] is warm, but for a
+//! template of prepared queries, which is filled in for each name. `examples/answers.rs` says what
+//! answers cost.
+//!
+//! `domain` reads messages and composes them; what it composes into (`writer.rs`) is ours, as
+//! it is kept from message to message.
 //!
 //! Not here: sockets, recursors, how old a snapshot may be, who may see what.
 //!

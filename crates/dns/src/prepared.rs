@@ -1,6 +1,6 @@
 //! Prepared queries: `NAME.query`, `_NAME._TAG.query`.
 
-use catalog::{Found as Instance, Health, PreparedQuery, Snapshot, Unfit, promote_near};
+use catalog::{Chosen, Found as Instance, Passed, PreparedQuery, QueryRun, Snapshot, Unfit};
 use gotext::GoDuration;
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -35,54 +35,40 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             name: query.name.to_string(),
             service: wanted.service.as_str().to_owned(),
         });
-        let mut chosen = self.choose(query, snapshot);
+        if !wanted.peer.is_empty() {
+            self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
+        }
+        let mut chosen = self.scratch.lend_chosen();
+        let run = self.choose(query, snapshot, &mut chosen);
         if chosen.is_empty() && O::ON {
             self.note_failover(query);
         }
-        self.sort(query, snapshot, &mut chosen);
-        let mut source = Source::Query(chosen.iter());
+        self.sort(query, snapshot, &run, &mut chosen);
+        let mut source = Source::Query { instances: run.instances, chosen: chosen.iter() };
         let found = self.instances(ask, self.query_ttl(query), &mut source);
+        self.scratch.return_chosen(chosen);
         if found == Found::Records { Found::ForAsker } else { found }
     }
 
     /// The instances that the query is for, by node and ID. Unlike those of a service they are
     /// all looked at: the nearest may be any of them.
-    fn choose<'a>(&mut self, query: &PreparedQuery, snapshot: &'a Snapshot) -> Vec<Instance<'a>> {
-        let wanted = &query.service;
-        if !wanted.peer.is_empty() {
-            self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
-            return Vec::new();
-        }
-        let name = wanted.service.fold();
-        let instances = match wanted.connect {
-            true => snapshot.find_connect_instances(name.as_str()),
-            false => snapshot.find_instances(name.as_str()),
-        };
-        let each = (0..instances.len()).filter_map(|place| instances.get(place));
-        each.filter(|instance| self.fits(query, instance)).collect()
-    }
-
-    /// Whether the query is for an instance.
-    fn fits(&mut self, query: &PreparedQuery, instance: &Instance<'_>) -> bool {
-        let wanted = &query.service;
-        let worst = if wanted.only_passing { Health::Passing } else { Health::Warning };
-        let harmed = instance.health() > worst;
-        // To name the check all of the node's are read, for each instance on it.
-        if harmed && wanted.ignore_check_ids.as_deref().is_none_or(<[_]>::is_empty) && !O::ON {
-            return false;
-        }
-        let checks = harmed.then(|| instance.checks()).into_iter().flatten();
-        let unfit = query.unfit(instance.node(), instance.service(), checks);
-        if let Some(unfit) = unfit {
+    fn choose<'a>(
+        &mut self,
+        query: &'a PreparedQuery,
+        snapshot: &'a Snapshot,
+        chosen: &mut Vec<Chosen>,
+    ) -> QueryRun<'a> {
+        let mut passed = |instance: &Instance<'_>, why: Unfit<'_>| {
             self.read_instance(instance);
-            self.drop_it(|| match unfit {
+            self.drop_it(|| match why {
                 Unfit::Check(check) => Drop::of_check(Some(check)),
                 Unfit::NodeMeta => Drop::Unlike { what: "the metadata of its node" },
                 Unfit::ServiceMeta => Drop::Unlike { what: "its metadata" },
                 Unfit::Tags => Drop::Unlike { what: "its tags" },
             });
-        }
-        unfit.is_none()
+        };
+        let passed: Option<Passed<'_, '_>> = if O::ON { Some(&mut passed) } else { None };
+        snapshot.query_run(query, false, chosen, passed)
     }
 
     /// Who would be asked where there is nothing here; none of them is known yet.
@@ -99,22 +85,28 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
 
     /// Sorts instances by the distance from the node that the query names; those at the same
     /// distance, and all if it names none, are as likely as each other to come first.
-    fn sort(&mut self, query: &PreparedQuery, snapshot: &Snapshot, chosen: &mut [Instance<'_>]) {
+    fn sort(
+        &mut self,
+        query: &PreparedQuery,
+        snapshot: &Snapshot,
+        run: &QueryRun<'_>,
+        chosen: &mut [Chosen],
+    ) {
         chosen.shuffle(self.rng);
         let subnet = self.query.edns.and_then(|edns| edns.subnet);
         let source = subnet.map_or(self.view.source, |subnet| subnet.addr());
         let agent = &self.config.settings.node;
         let Some(near) = snapshot.query_near(query, "", agent, Some(source)) else { return };
-        self.observer.note(|| Step::Sorted { near: near.as_str().to_owned() });
-        snapshot.sort_near(&near, chosen, |instance| &instance.node().name);
-        promote_near(chosen, &near, |instance| &instance.node().name);
+        self.observer.note(|| Step::Sorted { near: near.name.as_str().to_owned() });
+        snapshot.query_sort(run.instances, near, chosen);
     }
 
     /// The TTL of answers: the query's own, else the service's.
     fn query_ttl(&self, query: &PreparedQuery) -> u32 {
-        match GoDuration::parse(&query.dns_ttl) {
-            Ok(ttl) => seconds(ttl.saturating_std()),
-            Err(_) => self.config.service_ttl(query.service.service.as_str()),
+        let own = Some(&*query.dns_ttl).filter(|ttl| !ttl.is_empty());
+        match own.map(GoDuration::parse) {
+            Some(Ok(ttl)) => seconds(ttl.saturating_std()),
+            _ => self.config.service_ttl(query.service.service.as_str()),
         }
     }
 }

@@ -1,16 +1,23 @@
 //! From records to a reply: what fits, and the message.
 
-use domain::base::iana::{Opcode, OptionCode, Rcode, Rtype};
-use domain::base::{Header, HeaderCounts};
-use std::net::IpAddr;
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use domain::base::iana::{Class, Opcode, Rcode, Rtype};
+use domain::base::message_builder::{OptBuilder, QuestionBuilder, RecordSectionBuilder};
+use domain::base::opt::ComposeOptData;
+use domain::base::wire::Composer;
+use domain::base::{Header, HeaderCounts, MessageBuilder, Question};
 
 use crate::observe::{Limit, Observer, Step};
 use crate::query::{Edns, HEADER_BYTES, PLAIN_BYTES, Query};
-use crate::record::{Data, Record};
+use crate::record::{Arena, Data, Record};
 use crate::scratch::Scratch;
-use crate::writer::{MESSAGE_BYTES, put_record};
+use crate::writer::{Target, Wire, Written};
 use crate::{Config, Transport};
 
+/// No message is longer.
+pub(crate) const MESSAGE_BYTES: usize = 65535;
 /// Most answers over UDP without EDNS0, whatever is configured.
 const UDP_ANSWERS: usize = 8;
 /// Most answers of any reply; fewer of SRV, which bring further records.
@@ -222,42 +229,46 @@ fn put(
     compress: bool,
     out: &mut Vec<u8>,
 ) -> bool {
-    begin(query.header, head, out);
-    put_question(query, out);
     if extent.cut {
         keep(scratch, extent.answers);
     }
     let Scratch { answers, authority, additional, kept, arena, names, .. } = scratch;
-    names.begin(compress);
-    let question = query.name.wire();
     let answers = answers.get(..extent.answers).unwrap_or(answers);
     let authority = if extent.authority { &authority[..] } else { &[] };
     let additional = if extent.cut { &kept[..] } else { &additional[..] };
-    let mut counts = [0u16; 3];
-    let mut whole = true;
-    for (section, count) in [answers, authority, additional].into_iter().zip(&mut counts) {
-        for record in section {
-            whole = whole && put_record(record, arena, question, names, out);
-            *count += u16::from(whole);
-        }
+    let uncompressed = Cell::new(0);
+    let target = Target::new(out, names, compress, &uncompressed);
+    let mut section = question(begin(query.header, head, target), query).answer();
+    let mut whole = push(&mut section, answers, arena, &uncompressed);
+    let mut section = section.authority();
+    whole = whole && push(&mut section, authority, arena, &uncompressed);
+    let mut section = section.additional();
+    whole = whole && push(&mut section, additional, arena, &uncompressed);
+    if let Some(edns) = query.edns.filter(|_| whole && !extent.cut) {
+        // What is not there is not missed.
+        let _ = section.opt(|opt| put_opt(opt, &edns, head.scoped));
     }
-    let [answers, authority, mut additional] = counts;
-    let fits = |edns: &Edns| out.len() + opt_bytes(edns) <= MESSAGE_BYTES;
-    if let Some(edns) = query.edns.filter(|edns| whole && !extent.cut && fits(edns)) {
-        put_opt(&edns, head.scoped, out);
-        additional += 1;
-    }
-    let counts = HeaderCounts::for_message_slice_mut(out);
-    counts.set_ancount(answers);
-    counts.set_nscount(authority);
-    counts.set_arcount(additional);
     whole
 }
 
-fn begin(asked: Header, head: &Head, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&[0; HEADER_BYTES]);
-    let header = Header::for_message_slice_mut(out);
+/// Appends records; false if one finds no room.
+fn push<T: Composer>(
+    section: &mut impl RecordSectionBuilder<T>,
+    records: &[Record],
+    arena: &Arena,
+    uncompressed: &Cell<usize>,
+) -> bool {
+    records.iter().all(|record| section.push(Written { record, arena, uncompressed }).is_ok())
+}
+
+fn begin<T: Composer<AppendError = Infallible>>(
+    asked: Header,
+    head: &Head,
+    target: T,
+) -> MessageBuilder<T> {
+    let Ok(mut message) = MessageBuilder::from_target(target);
+    message.set_push_limit(MESSAGE_BYTES + 1);
+    let header = message.header_mut();
     header.set_id(asked.id());
     header.set_qr(true);
     header.set_opcode(asked.opcode());
@@ -266,54 +277,41 @@ fn begin(asked: Header, head: &Head, out: &mut Vec<u8>) {
     header.set_ra(head.recursion);
     header.set_cd(asked.cd());
     header.set_rcode(head.rcode);
+    message
 }
 
-fn put_question(query: &Query, out: &mut Vec<u8>) {
-    HeaderCounts::for_message_slice_mut(out).set_qdcount(1);
-    out.extend_from_slice(query.name.wire());
-    out.extend_from_slice(&query.rtype.to_int().to_be_bytes());
-    out.extend_from_slice(&query.class.to_be_bytes());
-}
-
-/// The bytes of an address that a subnet of so many bits shows.
-fn shown(bits: u8) -> usize {
-    usize::from(bits).div_ceil(8)
+fn question<T: Composer>(message: MessageBuilder<T>, query: &Query) -> QuestionBuilder<T> {
+    let mut section = message.question();
+    let name = Wire(query.name.wire());
+    let pushed = section.push(Question::new(name, query.rtype, Class::from_int(query.class)));
+    debug_assert!(pushed.is_ok(), "every message has room for one question");
+    section
 }
 
 fn opt_bytes(edns: &Edns) -> usize {
-    11 + edns.subnet.map_or(0, |subnet| 8 + shown(subnet.source_prefix_len()))
+    11 + edns.subnet.map_or(0, |subnet| 4 + usize::from(subnet.compose_len()))
 }
 
-fn put_opt(edns: &Edns, scoped: bool, out: &mut Vec<u8>) {
-    out.push(0);
-    out.extend_from_slice(&Rtype::OPT.to_int().to_be_bytes());
-    out.extend_from_slice(&edns.bytes.to_be_bytes());
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&((opt_bytes(edns) - 11) as u16).to_be_bytes());
-    let Some(subnet) = edns.subnet else { return };
+fn put_opt<T: Composer>(
+    opt: &mut OptBuilder<'_, T>,
+    edns: &Edns,
+    scoped: bool,
+) -> Result<(), T::AppendError> {
+    opt.set_udp_payload_size(edns.bytes);
+    let Some(subnet) = edns.subnet else { return Ok(()) };
     let bits = subnet.source_prefix_len();
-    let (family, octets) = match subnet.addr() {
-        IpAddr::V4(address) => (1u16, &address.octets()[..]),
-        IpAddr::V6(address) => (2, &address.octets()[..]),
-    };
-    let address = octets.get(..shown(bits)).unwrap_or(octets);
-    out.extend_from_slice(&OptionCode::CLIENT_SUBNET.to_int().to_be_bytes());
-    out.extend_from_slice(&(4 + address.len() as u16).to_be_bytes());
-    out.extend_from_slice(&family.to_be_bytes());
-    out.extend_from_slice(&[bits, if scoped { bits } else { 0 }]);
-    out.extend_from_slice(address);
+    opt.client_subnet(bits, if scoped { bits } else { 0 }, subnet.addr())
 }
 
 /// Refuses a message by its header; its question may be echoed.
 pub(crate) fn refuse(asked: Header, query: Option<&Query>, rcode: Rcode, out: &mut Vec<u8>) {
     let head = Head { rcode, authoritative: false, recursion: false, scoped: false };
-    begin(asked, &head, out);
-    let header = Header::for_message_slice_mut(out);
+    let mut message = begin(asked, &head, out);
     // As recorded: what is refused unread keeps these.
-    header.set_rd(asked.rd());
-    header.set_ad(asked.ad());
+    message.header_mut().set_rd(asked.rd());
+    message.header_mut().set_ad(asked.ad());
     if let Some(query) = query {
-        put_question(query, out);
+        question(message, query);
     }
 }
 
@@ -328,23 +326,23 @@ pub(crate) fn bare_step(rcode: Rcode, additional: usize) -> Step {
     Step::Replied { rcode: rcode_name(rcode), truncated, answers, authority: 0, additional }
 }
 
-fn rcode_name(rcode: Rcode) -> &'static str {
+pub(crate) fn rcode_name(rcode: Rcode) -> &'static str {
     match rcode {
         Rcode::NOERROR => "NOERROR",
         Rcode::FORMERR => "FORMERR",
         Rcode::SERVFAIL => "SERVFAIL",
         Rcode::NXDOMAIN => "NXDOMAIN",
         Rcode::NOTIMP => "NOTIMP",
-        _ => "REFUSED",
+        Rcode::REFUSED => "REFUSED",
+        _ => "OTHER",
     }
 }
 
 /// A reply without records: the question, and EDNS0 if asked for.
 pub(crate) fn bare(query: &Query, head: &Head, edns: bool, out: &mut Vec<u8>) {
-    begin(query.header, head, out);
-    put_question(query, out);
+    let mut section = question(begin(query.header, head, out), query).additional();
     if let Some(edns) = query.edns.filter(|_| edns) {
-        put_opt(&edns, false, out);
-        HeaderCounts::for_message_slice_mut(out).set_arcount(1);
+        let pushed = section.opt(|opt| put_opt(opt, &edns, false));
+        debug_assert!(pushed.is_ok(), "every message has room for one question and EDNS0");
     }
 }

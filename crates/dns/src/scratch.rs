@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use std::collections::HashSet;
 
+use catalog::Chosen;
+
 use crate::draw::Draw;
 use crate::name::Name;
 use crate::record::{Arena, Data, Piece, Record};
@@ -23,6 +25,7 @@ pub struct Scratch {
     pub(crate) seen: Seen,
     draws: Vec<Draw>,
     seen_pool: Vec<Seen>,
+    chosen: Vec<Vec<Chosen>>,
 }
 
 impl Scratch {
@@ -60,6 +63,15 @@ impl Scratch {
 
     pub(crate) fn return_seen(&mut self, seen: Seen) {
         self.seen_pool.push(seen);
+    }
+
+    /// An empty list for what a query chooses.
+    pub(crate) fn lend_chosen(&mut self) -> Vec<Chosen> {
+        self.chosen.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_chosen(&mut self, chosen: Vec<Chosen>) {
+        self.chosen.push(chosen);
     }
 
     pub(crate) fn section(&mut self, section: Section) -> &mut Vec<Record> {

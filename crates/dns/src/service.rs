@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use catalog::{Check, Found as Instance, Health, Instances, Node, Service, Snapshot, Weights};
+use catalog::{
+    Check, Chosen, Found as Instance, Health, Instances, Node, Service, Snapshot, Weights,
+};
 use domain::base::iana::Rtype;
 use rand::Rng;
 
@@ -25,7 +27,7 @@ pub(crate) enum Source<'a, 'l> {
     /// Instances of a service, in random order: those that serve and have a tag, empty for any.
     Service { instances: Instances<'a>, draw: Draw, tag: &'l str },
     /// What a query has chosen, as it stands.
-    Query(std::slice::Iter<'l, Instance<'a>>),
+    Query { instances: Instances<'a>, chosen: std::slice::Iter<'l, Chosen> },
 }
 
 impl Source<'_, '_> {
@@ -33,7 +35,7 @@ impl Source<'_, '_> {
     fn left(&self) -> usize {
         match self {
             Self::Service { draw, .. } => draw.left(),
-            Self::Query(chosen) => chosen.len(),
+            Self::Query { chosen, .. } => chosen.len(),
         }
     }
 }
@@ -100,8 +102,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     fn next<'a>(&mut self, source: &mut Source<'a, '_>) -> Option<Instance<'a>> {
         let (instances, draw, tag) = match source {
             Source::Service { instances, draw, tag } => (*instances, draw, *tag),
-            Source::Query(chosen) => {
-                let instance = *chosen.next()?;
+            Source::Query { instances, chosen } => {
+                let instance = instances.get(chosen.next()?.place)?;
                 self.read_instance(&instance);
                 return Some(instance);
             }

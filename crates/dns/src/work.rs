@@ -10,9 +10,8 @@ use crate::name::{Dotted, Name, labels};
 use crate::observe::{Observer, Step};
 use crate::query::{self, Query};
 use crate::record::{Data, Piece};
-use crate::reply::{self, Head};
+use crate::reply::{self, Head, MESSAGE_BYTES};
 use crate::scratch::{Scratch, Section};
-use crate::writer::MESSAGE_BYTES;
 use crate::{CHASES, Config, Outcome, Transport, View, form, prepared, service};
 
 /// How deep names within our zones are followed.

@@ -1,8 +1,21 @@
-//! Writing a message: records, and names that point back to what stands before them.
+//! What `domain` composes messages into: bytes, with names that point back to what stands before
+//! them.
 //!
-//! `domain` composes names into its own builders, which remember nothing of a target that may not
-//! be compressed itself (that of SRV) though later names may point to it, and which make their
-//! tables anew for every message. This one is kept from message to message.
+//! Its own compressors make their tables anew for every message, and remember nothing of a target
+//! that may not be compressed itself (that of SRV) though later names may point to it. This one is
+//! kept from message to message.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+
+use domain::base::iana::Class;
+use domain::base::name::{NameIter, ToLabelIter};
+use domain::base::rdata::ComposeRecordData;
+use domain::base::record::ComposeRecord;
+use domain::base::wire::Composer;
+use domain::base::{Serial, ToName, Ttl};
+use domain::dep::octseq::{OctetsBuilder, Truncate};
+use domain::rdata::{A, Aaaa, Cname, Ns, Ptr, Soa, Srv, Txt};
 
 use crate::name::{LABELS, labels};
 use crate::record::{Arena, Data, Record};
@@ -12,8 +25,6 @@ const POINTER_REACH: usize = 0x4000;
 const POINTER: u16 = 0xc000;
 /// Where the question's name stands.
 const QUESTION_AT: usize = 12;
-/// No message is longer.
-pub(crate) const MESSAGE_BYTES: usize = 65535;
 const SLOTS: usize = 64;
 
 #[derive(Clone, Copy, Default)]
@@ -29,7 +40,10 @@ pub(crate) struct Names {
     used: usize,
     message: u32,
     on: bool,
-    question: bool,
+    /// How long the question's name is, the first of the message.
+    question_bytes: usize,
+    /// Whether it is entered: only for names that are not the same.
+    question_entered: bool,
 }
 
 impl Default for Names {
@@ -39,7 +53,8 @@ impl Default for Names {
             used: 0,
             message: 0,
             on: false,
-            question: false,
+            question_bytes: 0,
+            question_entered: false,
         }
     }
 }
@@ -53,7 +68,8 @@ impl Names {
             self.slots.fill(Slot::default());
             self.message = 1;
         }
-        (self.used, self.on, self.question) = (0, on, false);
+        (self.used, self.on) = (0, on);
+        (self.question_bytes, self.question_entered) = (0, false);
     }
 
     /// Where a name stands already.
@@ -128,29 +144,47 @@ impl Names {
         None
     }
 
-    /// Writes the owner of a record, most often the name that was asked for.
-    fn put_owner(&mut self, wire: &[u8], question: &[u8], out: &mut Vec<u8>) {
-        if self.on && wire.len() > 1 && wire == question {
-            out.extend_from_slice(&(POINTER | QUESTION_AT as u16).to_be_bytes());
+    /// Enters a name that stands in the message.
+    fn enter_at(&mut self, place: usize, length: usize, message: &[u8]) {
+        let wire = message.get(place..place + length).unwrap_or_default();
+        self.enter(wire, place, message);
+    }
+
+    /// Writes a name, as a pointer from where it is known on.
+    fn put(&mut self, wire: &[u8], uncompressed: usize, out: &mut Vec<u8>) {
+        if !self.on {
+            return out.extend_from_slice(wire);
+        }
+        if self.question_bytes == 0 {
+            self.question_bytes = wire.len();
+            return out.extend_from_slice(wire);
+        }
+        if uncompressed > 0 {
+            self.enter_question(out);
+            self.enter_at(out.len().saturating_sub(uncompressed), uncompressed, out);
+        }
+        // Most often the owner of a record is what was asked for.
+        let question = out.get(QUESTION_AT..QUESTION_AT + self.question_bytes);
+        let known = if wire.len() > 1 && question == Some(wire) {
+            Some((0, QUESTION_AT as u16))
         } else {
-            self.put_name(wire, question, true, out);
+            self.enter_question(out);
+            self.enter(wire, out.len(), out)
+        };
+        match known {
+            Some((start, at)) => {
+                out.extend_from_slice(wire.get(..start).unwrap_or_default());
+                out.extend_from_slice(&(POINTER | at).to_be_bytes());
+            }
+            None => out.extend_from_slice(wire),
         }
     }
 
-    fn put_name(&mut self, wire: &[u8], question: &[u8], points: bool, out: &mut Vec<u8>) {
-        if self.on && !self.question {
-            self.question = true;
-            self.enter(question, QUESTION_AT, out);
+    fn enter_question(&mut self, message: &[u8]) {
+        if !self.question_entered {
+            self.question_entered = true;
+            self.enter_at(QUESTION_AT, self.question_bytes, message);
         }
-        if self.on {
-            let known = self.enter(wire, out.len(), out);
-            if let Some((start, at)) = known.filter(|_| points) {
-                out.extend_from_slice(wire.get(..start).unwrap_or_default());
-                out.extend_from_slice(&(POINTER | at).to_be_bytes());
-                return;
-            }
-        }
-        out.extend_from_slice(wire);
     }
 }
 
@@ -193,50 +227,168 @@ fn stands_at(message: &[u8], mut at: usize, wire: &[u8]) -> bool {
     false
 }
 
-/// Writes a record; false, and nothing, if the message would be too long.
-pub(crate) fn put_record(
-    record: &Record,
-    arena: &Arena,
-    question: &[u8],
-    names: &mut Names,
-    out: &mut Vec<u8>,
-) -> bool {
-    let from = out.len();
-    names.put_owner(arena.get(record.owner), question, out);
-    out.extend_from_slice(&record.data.rtype().to_int().to_be_bytes());
-    out.extend_from_slice(&[0, 1]);
-    out.extend_from_slice(&record.ttl.to_be_bytes());
-    let length_at = out.len();
-    out.extend_from_slice(&[0, 0]);
-    match &record.data {
-        Data::A(address) => out.extend_from_slice(&address.octets()),
-        Data::Aaaa(address) => out.extend_from_slice(&address.octets()),
-        Data::Cname(name) | Data::Ns(name) | Data::Ptr(name) => {
-            names.put_name(arena.get(*name), question, true, out);
+/// A message that is composed.
+pub(crate) struct Target<'a> {
+    out: &'a mut Vec<u8>,
+    names: &'a mut Names,
+    uncompressed: &'a Cell<usize>,
+}
+
+impl<'a> Target<'a> {
+    /// Of a message whose names are compressed, or are not. `uncompressed` is what the records of
+    /// that message get, too.
+    pub(crate) fn new(
+        out: &'a mut Vec<u8>,
+        names: &'a mut Names,
+        compress: bool,
+        uncompressed: &'a Cell<usize>,
+    ) -> Self {
+        names.begin(compress);
+        Self { out, names, uncompressed }
+    }
+}
+
+impl OctetsBuilder for Target<'_> {
+    type AppendError = Infallible;
+
+    fn append_slice(&mut self, slice: &[u8]) -> Result<(), Infallible> {
+        self.out.extend_from_slice(slice);
+        Ok(())
+    }
+}
+
+/// What names are known to stand in is read before it is believed, so that none is forgotten.
+impl Truncate for Target<'_> {
+    fn truncate(&mut self, length: usize) {
+        self.out.truncate(length);
+    }
+}
+
+impl AsRef<[u8]> for Target<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.out
+    }
+}
+
+impl AsMut<[u8]> for Target<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.out
+    }
+}
+
+impl Composer for Target<'_> {
+    fn append_compressed_name<N: ToName + ?Sized>(&mut self, name: &N) -> Result<(), Infallible> {
+        match name.as_flat_slice() {
+            Some(wire) => self.names.put(wire, self.uncompressed.take(), self.out),
+            None => name.compose(self)?,
         }
-        Data::Srv { weight, port, target, .. } => {
-            for number in [1, *weight, *port] {
-                out.extend_from_slice(&number.to_be_bytes());
+        Ok(())
+    }
+
+    fn can_compress(&self) -> bool {
+        self.names.on
+    }
+}
+
+/// A name of ours, in wire form.
+#[derive(Clone, Copy)]
+pub(crate) struct Wire<'a>(pub(crate) &'a [u8]);
+
+impl ToLabelIter for Wire<'_> {
+    type LabelIter<'a>
+        = NameIter<'a>
+    where
+        Self: 'a;
+
+    fn iter_labels(&self) -> NameIter<'_> {
+        type Name = domain::base::Name<[u8]>;
+        Name::from_slice(self.0).unwrap_or(Name::root_slice()).iter()
+    }
+
+    fn compose_len(&self) -> u16 {
+        self.0.len() as u16
+    }
+}
+
+impl ToName for Wire<'_> {
+    fn as_flat_slice(&self) -> Option<&[u8]> {
+        Some(self.0)
+    }
+}
+
+/// A name that is written in full, and that later names may point to.
+struct Uncompressed<'a> {
+    name: Wire<'a>,
+    /// How long it is, once it is the last of the message.
+    length: &'a Cell<usize>,
+}
+
+impl ToLabelIter for Uncompressed<'_> {
+    type LabelIter<'a>
+        = NameIter<'a>
+    where
+        Self: 'a;
+
+    fn iter_labels(&self) -> NameIter<'_> {
+        self.name.iter_labels()
+    }
+
+    fn compose_len(&self) -> u16 {
+        self.name.compose_len()
+    }
+}
+
+impl ToName for Uncompressed<'_> {
+    fn compose<T: OctetsBuilder + ?Sized>(&self, target: &mut T) -> Result<(), T::AppendError> {
+        self.length.set(self.name.0.len());
+        target.append_slice(self.name.0)
+    }
+}
+
+/// A record as `domain` composes it.
+pub(crate) struct Written<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) arena: &'a Arena,
+    /// The message's.
+    pub(crate) uncompressed: &'a Cell<usize>,
+}
+
+impl Written<'_> {
+    fn compose<T: Composer + ?Sized>(
+        &self,
+        data: impl ComposeRecordData,
+        target: &mut T,
+    ) -> Result<(), T::AppendError> {
+        let owner = Wire(self.arena.get(self.record.owner));
+        let ttl = Ttl::from_secs(self.record.ttl);
+        domain::base::Record::new(owner, Class::IN, ttl, data).compose(target)
+    }
+}
+
+impl ComposeRecord for Written<'_> {
+    fn compose_record<T: Composer + ?Sized>(&self, target: &mut T) -> Result<(), T::AppendError> {
+        let name = |piece| Wire(self.arena.get(piece));
+        match self.record.data {
+            Data::A(address) => self.compose(A::new(address), target),
+            Data::Aaaa(address) => self.compose(Aaaa::new(address), target),
+            Data::Cname(piece) => self.compose(Cname::new(name(piece)), target),
+            Data::Ns(piece) => self.compose(Ns::new(name(piece)), target),
+            Data::Ptr(piece) => self.compose(Ptr::new(name(piece)), target),
+            Data::Srv { weight, port, target: piece, .. } => {
+                let length = self.uncompressed;
+                let name = Uncompressed { name: name(piece), length };
+                self.compose(Srv::new(1, weight, port, name), target)
             }
-            names.put_name(arena.get(*target), question, false, out);
+            Data::Txt(piece) => {
+                let text = Txt::from_octets(self.arena.get(piece));
+                self.compose(text.expect("texts are kept as character strings"), target)
+            }
+            Data::Soa { mname, rname, serial, numbers } => {
+                let [refresh, retry, expire, least] = numbers.map(Ttl::from_secs);
+                let (mname, rname, serial) = (name(mname), name(rname), Serial(serial));
+                let data = Soa::new(mname, rname, serial, refresh, retry, expire, least);
+                self.compose(data, target)
+            }
         }
-        Data::Txt(data) => out.extend_from_slice(arena.get(*data)),
-        Data::Soa { mname, rname, serial, numbers } => {
-            names.put_name(arena.get(*mname), question, true, out);
-            names.put_name(arena.get(*rname), question, true, out);
-            out.extend_from_slice(&serial.to_be_bytes());
-            numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
-        }
     }
-    let length = out.len() - length_at - 2;
-    if let (Some(place), Ok(length)) =
-        (out.get_mut(length_at..length_at + 2), u16::try_from(length))
-    {
-        place.copy_from_slice(&length.to_be_bytes());
-    }
-    if out.len() > MESSAGE_BYTES {
-        out.truncate(from);
-        return false;
-    }
-    true
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::alloc::System;
 
+use api::Method;
 use cap::Cap;
 use dns::{Config, Outcome, Scratch, Settings, Transport, View};
 use hickory_proto::rr::Name;
@@ -82,7 +83,29 @@ fn a_warm_scratch_allocates_nothing() {
         r#"{"Node": "a", "Address": "web.service.consul",
             "Service": {"Service": "alias", "Address": "a.node.consul", "Port": 80}}"#,
     );
+    for query in [
+        json!({"Name": "q", "Service": {"Service": "web"}}),
+        json!({"Name": "far", "Service": {"Service": "hundred", "Near": "hundred-1"},
+               "DNS": {"TTL": "10s"}}),
+        json!({"Name": "own", "Service": {"Service": "hundred", "Near": "_agent", "Tags": ["V1"],
+               "NodeMeta": {"rack": "r1"}}}),
+        json!({"Name": "ip", "Service": {"Service": "web", "Near": "_ip", "OnlyPassing": true,
+               "Tags": ["!v2"], "Failover": {"Datacenters": ["dc2"]}}}),
+    ] {
+        world.write(Method::Post, "/v1/query", &query.to_string());
+    }
+    for number in 0..100 {
+        let place = json!({"Node": format!("hundred-{number}"), "Coord": {
+            "Vec": [number, 0, 0, 0, 0, 0, 0, 0], "Error": 1.0, "Adjustment": 0.0, "Height": 0.0,
+        }});
+        world.put("/v1/coordinate/update", &place.to_string());
+    }
     let names = [
+        "q.query.consul.",
+        "FAR.query.consul.",
+        "own.query.dc1.consul.",
+        "ip.query.consul.",
+        "nobody.query.consul.",
         "web.service.consul.",
         "V1.Web.service.dc1.consul.",
         "_web._tcp.service.consul.",

@@ -65,7 +65,9 @@ fn written(path: &str, body: &[u8]) {
     assert!(self::saved(&restored) == saved, "a snapshot is another one after it was restored");
     for query in restored.query_list() {
         if let Ok(Some(found)) = restored.query_lookup(&format!("{}x-1", query.name)) {
-            assert!(restored.query_run(&found, false).instances.len() <= 1);
+            let mut chosen = Vec::new();
+            restored.query_run(&found, false, &mut chosen, None);
+            assert!(chosen.len() <= 1);
         }
     }
 }
