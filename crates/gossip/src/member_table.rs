@@ -1,13 +1,12 @@
 //! The node table: everyone this member has heard of, itself included.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
-use wire::NodeName;
 use wire::message::gossip::State;
 use wire::msgpack::Writer;
 
@@ -22,22 +21,19 @@ pub(crate) struct Slot(u32);
 /// Members by name and in probing order, with the suspicions that run against them.
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
-    entries: Vec<Option<Entry>>,
+    /// Rows may be those of other tables, too (see [`Self::adopt`]): a change copies a row first.
+    rows: Vec<Option<Arc<Node>>>,
     vacant: Vec<Slot>,
-    by_name: BTreeMap<NodeName, Slot>,
+    /// In the order of the names.
+    by_name: Vec<Slot>,
     /// The order in which members are probed and listed.
     order: Vec<Slot>,
+    suspicions: BTreeMap<Slot, Suspicion>,
     /// Running suspicions by their end.
     expiries: BTreeSet<(Time, Slot)>,
     live: usize,
-    /// The table as it travels, until the next change.
-    encoded: Option<Bytes>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    node: Node,
-    suspicion: Option<Box<Suspicion>>,
+    /// The table as it travels, until the next change and only while an exchange holds it.
+    encoded: Option<Weak<[u8]>>,
 }
 
 impl MemberTable {
@@ -52,7 +48,7 @@ impl MemberTable {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
-        self.by_name.get(name).copied()
+        self.place(name).ok().map(|place| self.by_name[place])
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
@@ -60,7 +56,12 @@ impl MemberTable {
     }
 
     pub(crate) fn node(&self, slot: Slot) -> &Node {
-        &self.entry(slot).node
+        self.row(slot)
+    }
+
+    /// The row of a member, for tables that are to share it.
+    pub(crate) fn row(&self, slot: Slot) -> &Arc<Node> {
+        self.rows[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
     }
 
     /// In the order of the list.
@@ -76,37 +77,61 @@ impl MemberTable {
     /// Adds a member of an unknown name at a random place of the list, which bounds the expected
     /// time to its first probe. None if the table is full.
     pub(crate) fn insert(&mut self, node: Node, rng: &mut SmallRng) -> Option<Slot> {
-        debug_assert!(!self.by_name.contains_key(node.name.as_str()));
         if self.order.len() >= limits::MEMBERS {
             return None;
         }
-        let name = node.name.clone();
+        let place = self.place(node.name.as_str());
+        debug_assert!(place.is_err(), "{} is in the table", node.name);
+        let (Ok(place) | Err(place)) = place;
+        let slot = self.add(Arc::new(node), rng);
+        self.by_name.insert(place, slot);
+        Some(slot)
+    }
+
+    /// Adds members as [`Self::insert`] does, as long as there is room, and shares their rows. They
+    /// bear different names, none of which is in the table.
+    pub(crate) fn adopt<'a>(
+        &mut self,
+        nodes: impl Iterator<Item = &'a Arc<Node>>,
+        rng: &mut SmallRng,
+    ) {
+        for node in nodes.take(limits::MEMBERS.saturating_sub(self.order.len())) {
+            let slot = self.add(Arc::clone(node), rng);
+            self.by_name.push(slot);
+        }
+        let rows = &self.rows;
+        let name = |slot: &Slot| rows[slot.0 as usize].as_ref().map(|node| node.name.as_str());
+        self.by_name.sort_by(|one, other| name(one).cmp(&name(other)));
+    }
+
+    /// Adds a row everywhere but to the names.
+    fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
         self.live += usize::from(node.is_live());
-        let entry = Some(Entry { node, suspicion: None });
         let slot = match self.vacant.pop() {
             Some(slot) => {
-                self.entries[slot.0 as usize] = entry;
+                self.rows[slot.0 as usize] = Some(node);
                 slot
             }
             None => {
-                self.entries.push(entry);
-                Slot((self.entries.len() - 1) as u32)
+                self.rows.push(Some(node));
+                Slot((self.rows.len() - 1) as u32)
             }
         };
-        self.by_name.insert(name, slot);
         self.order.push(slot);
         let last = self.order.len() - 1;
         if last > 0 {
             self.order.swap(last, rng.random_range(0..last));
         }
         self.encoded = None;
-        Some(slot)
+        slot
     }
 
     /// Changes what is believed of a member. Ends nothing: see [`Self::clear_suspicion`].
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Node)) {
         self.encoded = None;
-        let node = &mut self.entry_mut(slot).node;
+        let row = self.rows[slot.0 as usize].as_mut();
+        let row = row.expect("a slot is only held while its member is in");
+        let node = Arc::make_mut(row);
         let before = node.is_live();
         change(node);
         match (before, node.is_live()) {
@@ -119,33 +144,29 @@ impl MemberTable {
     /// Starts the next round of probes: forgets those that have been dead or left since before
     /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
-        let entries = &mut self.entries;
-        let (by_name, vacant) = (&mut self.by_name, &mut self.vacant);
+        let (rows, vacant) = (&mut self.rows, &mut self.vacant);
         let before = self.order.len();
         self.order.retain(|slot| {
-            let entry = &mut entries[slot.0 as usize];
-            let stale = entry
-                .as_ref()
-                .is_some_and(|entry| !entry.node.is_live() && entry.node.changed < cutoff);
-            if *slot == own {
+            let row = &mut rows[slot.0 as usize];
+            let stale = row.as_ref().is_some_and(|node| !node.is_live() && node.changed < cutoff);
+            if *slot == own || !stale {
                 return true;
             }
-            if stale && let Some(entry) = entry.take() {
-                by_name.remove(entry.node.name.as_str());
-                vacant.push(*slot);
-            }
-            !stale
+            *row = None;
+            vacant.push(*slot);
+            false
         });
         if self.order.len() != before {
-            self.encoded = None;
+            self.by_name.retain(|slot| rows[slot.0 as usize].is_some());
         }
         self.order.shuffle(rng);
+        self.encoded = None;
     }
 
     pub(crate) fn suspect(&mut self, slot: Slot, suspicion: Suspicion) {
         self.clear_suspicion(slot);
         self.expiries.insert((suspicion.deadline(), slot));
-        self.entry_mut(slot).suspicion = Some(Box::new(suspicion));
+        self.suspicions.insert(slot, suspicion);
     }
 
     /// Changes a running suspicion, if there is one, and keeps its timer right.
@@ -154,7 +175,7 @@ impl MemberTable {
         slot: Slot,
         change: impl FnOnce(&mut Suspicion) -> R,
     ) -> Option<R> {
-        let suspicion = self.entries[slot.0 as usize].as_mut()?.suspicion.as_mut()?;
+        let suspicion = self.suspicions.get_mut(&slot)?;
         let before = suspicion.deadline();
         let result = change(suspicion);
         if suspicion.deadline() != before {
@@ -164,8 +185,8 @@ impl MemberTable {
         Some(result)
     }
 
-    pub(crate) fn clear_suspicion(&mut self, slot: Slot) -> Option<Box<Suspicion>> {
-        let suspicion = self.entry_mut(slot).suspicion.take()?;
+    pub(crate) fn clear_suspicion(&mut self, slot: Slot) -> Option<Suspicion> {
+        let suspicion = self.suspicions.remove(&slot)?;
         self.expiries.remove(&(suspicion.deadline(), slot));
         Some(suspicion)
     }
@@ -211,32 +232,31 @@ impl MemberTable {
 
     /// The first member after that name, going round, that passes.
     pub(crate) fn successor(&self, name: &str, passes: impl Fn(&Node) -> bool) -> Option<Slot> {
-        let after = self.by_name.range::<str, _>((Bound::Excluded(name), Bound::Unbounded));
-        let before = self.by_name.range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
-        after.chain(before).map(|(_, slot)| *slot).find(|slot| passes(self.node(*slot)))
+        let (before, after) = match self.place(name) {
+            Ok(place) => (&self.by_name[..place], &self.by_name[place + 1..]),
+            Err(place) => self.by_name.split_at(place),
+        };
+        after.iter().chain(before).copied().find(|slot| passes(self.node(*slot)))
     }
 
-    /// Every entry as it travels, encoded once per change of the table.
+    /// Every entry as it travels. Exchanges that run at the same time share it, and nobody keeps it
+    /// for longer.
     pub(crate) fn encoded(&mut self) -> Bytes {
-        if let Some(encoded) = &self.encoded {
-            return encoded.clone();
-        }
-        let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out);
-        for node in self.nodes() {
-            node.to_state().write(&mut writer);
-        }
-        let encoded = Bytes::from(out);
-        self.encoded = Some(encoded.clone());
-        encoded
+        let encoded = self.encoded.as_ref().and_then(Weak::upgrade).unwrap_or_else(|| {
+            let mut out = Vec::new();
+            let mut writer = Writer::new(&mut out);
+            for node in self.nodes() {
+                node.to_state().write(&mut writer);
+            }
+            Arc::from(out)
+        });
+        self.encoded = Some(Arc::downgrade(&encoded));
+        Bytes::from_owner(encoded)
     }
 
-    fn entry(&self, slot: Slot) -> &Entry {
-        self.entries[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
-    }
-
-    fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
-        self.entries[slot.0 as usize].as_mut().expect("a slot is only held while its member is in")
+    /// Where a name stands among the names, or would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|slot| self.node(*slot).name.as_str().cmp(name))
     }
 }
 
