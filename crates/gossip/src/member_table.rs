@@ -1,9 +1,11 @@
 //! The node table: everyone this member has heard of, itself included.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use hashbrown::HashTable;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -24,8 +26,11 @@ pub(crate) struct MemberTable {
     /// Rows may be those of other tables, too (see [`Self::adopt`]): a change copies a row first.
     rows: Vec<Option<Arc<Node>>>,
     vacant: Vec<Slot>,
+    /// By name. Others choose the names, so that the key of the hashes is ours.
+    index: HashTable<Slot>,
+    hash_key: u64,
     /// In the order of the names.
-    by_name: Vec<Slot>,
+    sorted: Vec<Slot>,
     /// The order in which members are probed and listed.
     order: Vec<Slot>,
     suspicions: BTreeMap<Slot, Suspicion>,
@@ -37,6 +42,11 @@ pub(crate) struct MemberTable {
 }
 
 impl MemberTable {
+    /// An empty table. Nobody else is to know the key, which decides nothing that can be seen.
+    pub(crate) fn new(hash_key: u64) -> Self {
+        MemberTable { hash_key, ..MemberTable::default() }
+    }
+
     /// Members in any state.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
@@ -48,7 +58,7 @@ impl MemberTable {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
-        self.place(name).ok().map(|place| self.by_name[place])
+        self.index.find(self.hash(name), |slot| self.node(*slot).name.as_str() == name).copied()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
@@ -80,11 +90,10 @@ impl MemberTable {
         if self.order.len() >= limits::MEMBERS {
             return None;
         }
-        let place = self.place(node.name.as_str());
-        debug_assert!(place.is_err(), "{} is in the table", node.name);
-        let (Ok(place) | Err(place)) = place;
+        debug_assert!(self.find(node.name.as_str()).is_none(), "{} is in the table", node.name);
+        let (Ok(place) | Err(place)) = self.place(node.name.as_str());
         let slot = self.add(Arc::new(node), rng);
-        self.by_name.insert(place, slot);
+        self.sorted.insert(place, slot);
         Some(slot)
     }
 
@@ -92,20 +101,27 @@ impl MemberTable {
     /// bear different names, none of which is in the table.
     pub(crate) fn adopt<'a>(
         &mut self,
-        nodes: impl Iterator<Item = &'a Arc<Node>>,
+        nodes: impl ExactSizeIterator<Item = &'a Arc<Node>>,
         rng: &mut SmallRng,
     ) {
-        for node in nodes.take(limits::MEMBERS.saturating_sub(self.order.len())) {
+        let room = limits::MEMBERS.saturating_sub(self.order.len());
+        let nodes = nodes.take(room);
+        let more = nodes.len();
+        self.rows.reserve_exact(more);
+        self.order.reserve_exact(more);
+        self.sorted.reserve_exact(more);
+        for node in nodes {
             let slot = self.add(Arc::clone(node), rng);
-            self.by_name.push(slot);
+            self.sorted.push(slot);
         }
         let rows = &self.rows;
         let name = |slot: &Slot| rows[slot.0 as usize].as_ref().map(|node| node.name.as_str());
-        self.by_name.sort_by(|one, other| name(one).cmp(&name(other)));
+        self.sorted.sort_by(|one, other| name(one).cmp(&name(other)));
     }
 
-    /// Adds a row everywhere but to the names.
+    /// Adds a row everywhere but to the sorted ones.
     fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
+        let hash = self.hash(node.name.as_str());
         self.live += usize::from(node.is_live());
         let slot = match self.vacant.pop() {
             Some(slot) => {
@@ -117,6 +133,10 @@ impl MemberTable {
                 Slot((self.rows.len() - 1) as u32)
             }
         };
+        let (rows, key) = (&self.rows, self.hash_key);
+        self.index.insert_unique(hash, slot, |slot| {
+            rows[slot.0 as usize].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
+        });
         self.order.push(slot);
         let last = self.order.len() - 1;
         if last > 0 {
@@ -145,6 +165,7 @@ impl MemberTable {
     /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
         let (rows, vacant) = (&mut self.rows, &mut self.vacant);
+        let (index, key) = (&mut self.index, self.hash_key);
         let before = self.order.len();
         self.order.retain(|slot| {
             let row = &mut rows[slot.0 as usize];
@@ -152,12 +173,17 @@ impl MemberTable {
             if *slot == own || !stale {
                 return true;
             }
-            *row = None;
+            if let Some(node) = row.take()
+                && let Ok(entry) =
+                    index.find_entry(hash_of(key, node.name.as_str()), |other| other == slot)
+            {
+                entry.remove();
+            }
             vacant.push(*slot);
             false
         });
         if self.order.len() != before {
-            self.by_name.retain(|slot| rows[slot.0 as usize].is_some());
+            self.sorted.retain(|slot| rows[slot.0 as usize].is_some());
         }
         self.order.shuffle(rng);
         self.encoded = None;
@@ -233,8 +259,8 @@ impl MemberTable {
     /// The first member after that name, going round, that passes.
     pub(crate) fn successor(&self, name: &str, passes: impl Fn(&Node) -> bool) -> Option<Slot> {
         let (before, after) = match self.place(name) {
-            Ok(place) => (&self.by_name[..place], &self.by_name[place + 1..]),
-            Err(place) => self.by_name.split_at(place),
+            Ok(place) => (&self.sorted[..place], &self.sorted[place + 1..]),
+            Err(place) => self.sorted.split_at(place),
         };
         after.iter().chain(before).copied().find(|slot| passes(self.node(*slot)))
     }
@@ -246,7 +272,7 @@ impl MemberTable {
             let mut out = Vec::new();
             let mut writer = Writer::new(&mut out);
             for node in self.nodes() {
-                node.to_state().write(&mut writer);
+                node.write(&mut writer);
             }
             Arc::from(out)
         });
@@ -254,10 +280,21 @@ impl MemberTable {
         Bytes::from_owner(encoded)
     }
 
-    /// Where a name stands among the names, or would.
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        self.by_name.binary_search_by(|slot| self.node(*slot).name.as_str().cmp(name))
+    fn hash(&self, name: &str) -> u64 {
+        hash_of(self.hash_key, name)
     }
+
+    /// Where a name stands among the sorted, or would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|slot| self.node(*slot).name.as_str().cmp(name))
+    }
+}
+
+fn hash_of(key: u64, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(key);
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// Whether gossip goes to this member: not to the departed, to the dead only for a while (so

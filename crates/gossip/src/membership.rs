@@ -101,7 +101,7 @@ impl Membership {
     ) -> Result<Self, ConfigError> {
         validate(&config)?;
         let mut rng = SmallRng::seed_from_u64(seed);
-        let mut table = MemberTable::default();
+        let mut table = MemberTable::new(seed);
         let node = Node {
             name: config.name.clone(),
             address: config.advertise_address,
