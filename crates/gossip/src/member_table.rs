@@ -1,13 +1,14 @@
 //! The node table: everyone this member has heard of, itself included.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use hashbrown::HashTable;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
-use wire::NodeName;
 use wire::message::gossip::State;
 use wire::msgpack::Writer;
 
@@ -22,25 +23,30 @@ pub(crate) struct Slot(u32);
 /// Members by name and in probing order, with the suspicions that run against them.
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
-    entries: Vec<Option<Entry>>,
+    /// Rows may be those of other tables, too (see [`Self::adopt`]): a change copies a row first.
+    rows: Vec<Option<Arc<Node>>>,
     vacant: Vec<Slot>,
-    by_name: BTreeMap<NodeName, Slot>,
+    /// By name. Others choose the names, so that the key of the hashes is ours.
+    index: HashTable<Slot>,
+    hash_key: u64,
+    /// In the order of the names.
+    sorted: Vec<Slot>,
     /// The order in which members are probed and listed.
     order: Vec<Slot>,
+    suspicions: BTreeMap<Slot, Suspicion>,
     /// Running suspicions by their end.
     expiries: BTreeSet<(Time, Slot)>,
     live: usize,
-    /// The table as it travels, until the next change.
-    encoded: Option<Bytes>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    node: Node,
-    suspicion: Option<Box<Suspicion>>,
+    /// The table as it travels, until the next change and only while an exchange holds it.
+    encoded: Option<Weak<[u8]>>,
 }
 
 impl MemberTable {
+    /// An empty table. Nobody else is to know the key, which decides nothing that can be seen.
+    pub(crate) fn new(hash_key: u64) -> Self {
+        MemberTable { hash_key, ..MemberTable::default() }
+    }
+
     /// Members in any state.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
@@ -52,7 +58,7 @@ impl MemberTable {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
-        self.by_name.get(name).copied()
+        self.index.find(self.hash(name), |slot| self.node(*slot).name.as_str() == name).copied()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
@@ -60,7 +66,12 @@ impl MemberTable {
     }
 
     pub(crate) fn node(&self, slot: Slot) -> &Node {
-        &self.entry(slot).node
+        self.row(slot)
+    }
+
+    /// The row of a member, for tables that are to share it.
+    pub(crate) fn row(&self, slot: Slot) -> &Arc<Node> {
+        self.rows[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
     }
 
     /// In the order of the list.
@@ -76,37 +87,71 @@ impl MemberTable {
     /// Adds a member of an unknown name at a random place of the list, which bounds the expected
     /// time to its first probe. None if the table is full.
     pub(crate) fn insert(&mut self, node: Node, rng: &mut SmallRng) -> Option<Slot> {
-        debug_assert!(!self.by_name.contains_key(node.name.as_str()));
         if self.order.len() >= limits::MEMBERS {
             return None;
         }
-        let name = node.name.clone();
+        debug_assert!(self.find(node.name.as_str()).is_none(), "{} is in the table", node.name);
+        let (Ok(place) | Err(place)) = self.place(node.name.as_str());
+        let slot = self.add(Arc::new(node), rng);
+        self.sorted.insert(place, slot);
+        Some(slot)
+    }
+
+    /// Adds members as [`Self::insert`] does, as long as there is room, and shares their rows. They
+    /// bear different names, none of which is in the table.
+    pub(crate) fn adopt<'a>(
+        &mut self,
+        nodes: impl ExactSizeIterator<Item = &'a Arc<Node>>,
+        rng: &mut SmallRng,
+    ) {
+        let room = limits::MEMBERS.saturating_sub(self.order.len());
+        let nodes = nodes.take(room);
+        let more = nodes.len();
+        self.rows.reserve_exact(more);
+        self.order.reserve_exact(more);
+        self.sorted.reserve_exact(more);
+        for node in nodes {
+            let slot = self.add(Arc::clone(node), rng);
+            self.sorted.push(slot);
+        }
+        let rows = &self.rows;
+        let name = |slot: &Slot| rows[slot.0 as usize].as_ref().map(|node| node.name.as_str());
+        self.sorted.sort_by(|one, other| name(one).cmp(&name(other)));
+    }
+
+    /// Adds a row everywhere but to the sorted ones.
+    fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
+        let hash = self.hash(node.name.as_str());
         self.live += usize::from(node.is_live());
-        let entry = Some(Entry { node, suspicion: None });
         let slot = match self.vacant.pop() {
             Some(slot) => {
-                self.entries[slot.0 as usize] = entry;
+                self.rows[slot.0 as usize] = Some(node);
                 slot
             }
             None => {
-                self.entries.push(entry);
-                Slot((self.entries.len() - 1) as u32)
+                self.rows.push(Some(node));
+                Slot((self.rows.len() - 1) as u32)
             }
         };
-        self.by_name.insert(name, slot);
+        let (rows, key) = (&self.rows, self.hash_key);
+        self.index.insert_unique(hash, slot, |slot| {
+            rows[slot.0 as usize].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
+        });
         self.order.push(slot);
         let last = self.order.len() - 1;
         if last > 0 {
             self.order.swap(last, rng.random_range(0..last));
         }
         self.encoded = None;
-        Some(slot)
+        slot
     }
 
     /// Changes what is believed of a member. Ends nothing: see [`Self::clear_suspicion`].
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Node)) {
         self.encoded = None;
-        let node = &mut self.entry_mut(slot).node;
+        let row = self.rows[slot.0 as usize].as_mut();
+        let row = row.expect("a slot is only held while its member is in");
+        let node = Arc::make_mut(row);
         let before = node.is_live();
         change(node);
         match (before, node.is_live()) {
@@ -119,33 +164,35 @@ impl MemberTable {
     /// Starts the next round of probes: forgets those that have been dead or left since before
     /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
-        let entries = &mut self.entries;
-        let (by_name, vacant) = (&mut self.by_name, &mut self.vacant);
+        let (rows, vacant) = (&mut self.rows, &mut self.vacant);
+        let (index, key) = (&mut self.index, self.hash_key);
         let before = self.order.len();
         self.order.retain(|slot| {
-            let entry = &mut entries[slot.0 as usize];
-            let stale = entry
-                .as_ref()
-                .is_some_and(|entry| !entry.node.is_live() && entry.node.changed < cutoff);
-            if *slot == own {
+            let row = &mut rows[slot.0 as usize];
+            let stale = row.as_ref().is_some_and(|node| !node.is_live() && node.changed < cutoff);
+            if *slot == own || !stale {
                 return true;
             }
-            if stale && let Some(entry) = entry.take() {
-                by_name.remove(entry.node.name.as_str());
-                vacant.push(*slot);
+            if let Some(node) = row.take()
+                && let Ok(entry) =
+                    index.find_entry(hash_of(key, node.name.as_str()), |other| other == slot)
+            {
+                entry.remove();
             }
-            !stale
+            vacant.push(*slot);
+            false
         });
         if self.order.len() != before {
-            self.encoded = None;
+            self.sorted.retain(|slot| rows[slot.0 as usize].is_some());
         }
         self.order.shuffle(rng);
+        self.encoded = None;
     }
 
     pub(crate) fn suspect(&mut self, slot: Slot, suspicion: Suspicion) {
         self.clear_suspicion(slot);
         self.expiries.insert((suspicion.deadline(), slot));
-        self.entry_mut(slot).suspicion = Some(Box::new(suspicion));
+        self.suspicions.insert(slot, suspicion);
     }
 
     /// Changes a running suspicion, if there is one, and keeps its timer right.
@@ -154,7 +201,7 @@ impl MemberTable {
         slot: Slot,
         change: impl FnOnce(&mut Suspicion) -> R,
     ) -> Option<R> {
-        let suspicion = self.entries[slot.0 as usize].as_mut()?.suspicion.as_mut()?;
+        let suspicion = self.suspicions.get_mut(&slot)?;
         let before = suspicion.deadline();
         let result = change(suspicion);
         if suspicion.deadline() != before {
@@ -164,8 +211,8 @@ impl MemberTable {
         Some(result)
     }
 
-    pub(crate) fn clear_suspicion(&mut self, slot: Slot) -> Option<Box<Suspicion>> {
-        let suspicion = self.entry_mut(slot).suspicion.take()?;
+    pub(crate) fn clear_suspicion(&mut self, slot: Slot) -> Option<Suspicion> {
+        let suspicion = self.suspicions.remove(&slot)?;
         self.expiries.remove(&(suspicion.deadline(), slot));
         Some(suspicion)
     }
@@ -211,33 +258,43 @@ impl MemberTable {
 
     /// The first member after that name, going round, that passes.
     pub(crate) fn successor(&self, name: &str, passes: impl Fn(&Node) -> bool) -> Option<Slot> {
-        let after = self.by_name.range::<str, _>((Bound::Excluded(name), Bound::Unbounded));
-        let before = self.by_name.range::<str, _>((Bound::Unbounded, Bound::Excluded(name)));
-        after.chain(before).map(|(_, slot)| *slot).find(|slot| passes(self.node(*slot)))
+        let (before, after) = match self.place(name) {
+            Ok(place) => (&self.sorted[..place], &self.sorted[place + 1..]),
+            Err(place) => self.sorted.split_at(place),
+        };
+        after.iter().chain(before).copied().find(|slot| passes(self.node(*slot)))
     }
 
-    /// Every entry as it travels, encoded once per change of the table.
+    /// Every entry as it travels. Exchanges that run at the same time share it, and nobody keeps it
+    /// for longer.
     pub(crate) fn encoded(&mut self) -> Bytes {
-        if let Some(encoded) = &self.encoded {
-            return encoded.clone();
-        }
-        let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out);
-        for node in self.nodes() {
-            node.to_state().write(&mut writer);
-        }
-        let encoded = Bytes::from(out);
-        self.encoded = Some(encoded.clone());
-        encoded
+        let encoded = self.encoded.as_ref().and_then(Weak::upgrade).unwrap_or_else(|| {
+            let mut out = Vec::new();
+            let mut writer = Writer::new(&mut out);
+            for node in self.nodes() {
+                node.write(&mut writer);
+            }
+            Arc::from(out)
+        });
+        self.encoded = Some(Arc::downgrade(&encoded));
+        Bytes::from_owner(encoded)
     }
 
-    fn entry(&self, slot: Slot) -> &Entry {
-        self.entries[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
+    fn hash(&self, name: &str) -> u64 {
+        hash_of(self.hash_key, name)
     }
 
-    fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
-        self.entries[slot.0 as usize].as_mut().expect("a slot is only held while its member is in")
+    /// Where a name stands among the sorted, or would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.sorted.binary_search_by(|slot| self.node(*slot).name.as_str().cmp(name))
     }
+}
+
+fn hash_of(key: u64, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(key);
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// Whether gossip goes to this member: not to the departed, to the dead only for a while (so

@@ -1,6 +1,7 @@
 //! The machine: its state, what the layer above may call, and how inputs find their way.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,7 +101,7 @@ impl Membership {
     ) -> Result<Self, ConfigError> {
         validate(&config)?;
         let mut rng = SmallRng::seed_from_u64(seed);
-        let mut table = MemberTable::default();
+        let mut table = MemberTable::new(seed);
         let node = Node {
             name: config.name.clone(),
             address: config.advertise_address,
@@ -154,14 +155,13 @@ impl Membership {
 
     /// Takes these for living members that it has known for long: nobody is told, nothing is
     /// emitted, and the exchanges keep the pace of a table of that size. For worlds that begin
-    /// where a real cluster is after a while. Own and known names are passed over.
-    pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a Node>) {
-        for node in members {
-            if self.table.find(node.name.as_str()).is_none() {
-                let node = Node { state: State::Alive, changed: now, ..node.clone() };
-                self.table.insert(node, &mut self.rng);
-            }
-        }
+    /// where a real cluster is after a while: what it believes of them is stored once for all who
+    /// adopt them, until something else is believed. They are alive and bear different names; own
+    /// and known names are passed over.
+    pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a Arc<Node>>) {
+        let unknown = members.filter(|node| self.table.find(node.name.as_str()).is_none());
+        let unknown: Vec<&Arc<Node>> = unknown.collect();
+        self.table.adopt(unknown.into_iter(), &mut self.rng);
         if self.timers.push_pull.is_some() {
             self.timers.push_pull = self.random_phase(now, self.scaled_push_pull_interval());
         }
@@ -323,6 +323,11 @@ impl Membership {
     /// This member's own entry.
     pub fn local(&self) -> &Node {
         self.table.node(self.local)
+    }
+
+    /// This member's own entry, for others that [adopt](Self::adopt) it.
+    pub fn known(&self) -> Arc<Node> {
+        Arc::clone(self.table.row(self.local))
     }
 
     fn command(&mut self, now: Time, token: Token, command: Command) {

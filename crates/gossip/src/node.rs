@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use wire::message::gossip::{NodeState, State};
+use wire::message::gossip::{BorrowedNodeState, NodeState, State};
+use wire::msgpack::Writer;
 use wire::{Address, Incarnation, NodeName, Versions};
 
 use crate::Time;
@@ -51,5 +52,19 @@ impl Node {
             state: self.state,
             versions: Bytes::copy_from_slice(&self.versions.to_bytes()),
         }
+    }
+
+    /// Writes what [`Self::to_state`] gives.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        let entry = BorrowedNodeState {
+            name: self.name.as_str(),
+            address: &self.address,
+            port: self.port,
+            meta: &self.meta,
+            incarnation: self.incarnation,
+            state: self.state,
+            versions: &self.versions.to_bytes(),
+        };
+        entry.write(writer);
     }
 }

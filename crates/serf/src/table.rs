@@ -5,6 +5,7 @@
 //! one keeps it for a day.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::Time;
@@ -40,7 +41,9 @@ impl Entry {
 /// All members, and which of them have failed or left.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    entries: BTreeMap<NodeName, Entry>,
+    /// In the order of their names. They may be those of other tables, too (see [`Self::adopt`]): a
+    /// change copies an entry first.
+    entries: Vec<Arc<Entry>>,
     failed: BTreeSet<NodeName>,
     left: BTreeSet<NodeName>,
     version: u64,
@@ -48,16 +51,16 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
+        self.place(name).ok().map(|place| &*self.entries[place])
     }
 
-    /// For everything but status and status time, which have their own verbs.
+    /// For everything but name, status and status time; the latter have their own verbs.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.entries.get_mut(name)
+        self.place(name).ok().map(|place| Arc::make_mut(&mut self.entries[place]))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.iter().map(|entry| &**entry)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,13 +88,27 @@ impl Table {
     pub(crate) fn insert(&mut self, entry: Entry) {
         let name = entry.member.name.clone();
         let status = entry.member.status;
-        self.entries.insert(name.clone(), entry);
+        let entry = Arc::new(entry);
+        match self.place(name.as_str()) {
+            Ok(place) => self.entries[place] = entry,
+            Err(place) => self.entries.insert(place, entry),
+        }
         self.list(&name, status);
         self.version += 1;
     }
 
+    /// Takes in living members of names that differ, and shares what is stored of them. Names that
+    /// it has are passed over.
+    pub(crate) fn adopt<'a>(&mut self, entries: impl Iterator<Item = &'a Arc<Entry>>) {
+        let unknown = entries.filter(|entry| self.get(entry.member.name.as_str()).is_none());
+        let mut unknown: Vec<Arc<Entry>> = unknown.cloned().collect();
+        self.entries.append(&mut unknown);
+        self.entries.sort_by(|one, other| one.member.name.cmp(&other.member.name));
+        self.version += 1;
+    }
+
     pub(crate) fn set_status(&mut self, name: &NodeName, status: MemberStatus) {
-        if let Some(entry) = self.entries.get_mut(name) {
+        if let Some(entry) = self.get_mut(name.as_str()) {
             entry.member.status = status;
             self.list(name, status);
             self.version += 1;
@@ -104,7 +121,7 @@ impl Table {
         intent: IntentDirection,
         time: LamportTime,
     ) {
-        if let Some(entry) = self.entries.get_mut(name) {
+        if let Some(entry) = self.get_mut(name.as_str()) {
             entry.status_time = time;
             entry.intent = intent;
             self.version += 1;
@@ -112,16 +129,16 @@ impl Table {
     }
 
     pub(crate) fn remove(&mut self, name: &NodeName) -> Option<Entry> {
-        let entry = self.entries.remove(name)?;
+        let entry = self.entries.remove(self.place(name.as_str()).ok()?);
         self.list(name, MemberStatus::None);
         self.version += 1;
-        Some(entry)
+        Some(Arc::unwrap_or_clone(entry))
     }
 
     /// Those of the failed and left that have been gone for longest, `count` at most.
     pub(crate) fn longest_gone(&self, count: usize) -> Vec<NodeName> {
         let gone = self.failed.iter().chain(&self.left);
-        let since = |name: &NodeName| self.entries.get(name).and_then(|entry| entry.gone_since);
+        let since = |name: &NodeName| self.get(name.as_str()).and_then(|entry| entry.gone_since);
         let mut gone: Vec<_> = gone.map(|name| (since(name), name)).collect();
         gone.sort();
         gone.into_iter().take(count).map(|(_, name)| name.clone()).collect()
@@ -130,7 +147,7 @@ impl Table {
     /// When the first of the failed and left is to be erased.
     pub(crate) fn next_expiry(&self, failed_for: Duration, left_for: Duration) -> Option<Time> {
         let expiry = |names: &BTreeSet<NodeName>, after| {
-            names.iter().filter_map(|name| Some(self.entries.get(name)?.gone_since? + after)).min()
+            names.iter().filter_map(|name| Some(self.get(name.as_str())?.gone_since? + after)).min()
         };
         expiry(&self.failed, failed_for).into_iter().chain(expiry(&self.left, left_for)).min()
     }
@@ -143,14 +160,18 @@ impl Table {
         left_for: Duration,
     ) -> Vec<NodeName> {
         let over = |name: &NodeName, after| {
-            self.entries
-                .get(name)
+            self.get(name.as_str())
                 .and_then(|e| e.gone_since)
                 .is_some_and(|since| now.since(since) > after)
         };
         let failed = self.failed.iter().filter(|name| over(name, failed_for));
         let left = self.left.iter().filter(|name| over(name, left_for));
         failed.chain(left).cloned().collect()
+    }
+
+    /// Where a name stands among the entries, or would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.member.name.as_str().cmp(name))
     }
 
     fn list(&mut self, name: &NodeName, status: MemberStatus) {

@@ -43,6 +43,11 @@ fn seeds_that_once_failed() {
     // A leave and a join of one time, as above, but the leave was over when those who knew of it
     // met those who knew of the join.
     play(1300);
+    // Of a member that had left and come back only the leave was known, at a time that was guessed,
+    // and its join had just that time.
+    for seed in [66, 192] {
+        play(seed);
+    }
 }
 
 /// One seed in four has a floating role; it moves, and sometimes two hold it for a while. (Seed 9

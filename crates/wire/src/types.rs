@@ -14,6 +14,7 @@ pub struct NodeName(Arc<str>);
 
 impl NodeName {
     /// The name as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -32,6 +33,7 @@ impl From<String> for NodeName {
 }
 
 impl std::borrow::Borrow<str> for NodeName {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }

@@ -1,41 +1,42 @@
 //! Beginning where a real cluster is after a while.
 
+use std::sync::Arc;
+
 use gossip::Time;
 use wire::LamportTime;
 
 use super::Serf;
-use crate::interface::Member;
 use crate::table::{Entry, IntentDirection};
 
 /// A member as both layers have it, for [`Serf::adopt`].
 #[derive(Clone, Debug)]
 pub struct Known {
-    member: Member,
-    node: gossip::Node,
+    entry: Arc<Entry>,
+    node: Arc<gossip::Node>,
 }
 
 impl Serf {
     /// Takes these for living members that it has known for long: nobody is told, and there are
-    /// no events. For worlds that begin converged.
+    /// no events. For worlds that begin converged: what is known of a member is stored once for
+    /// all who adopt it, until they know something else of it. The names must differ; own and known
+    /// names are passed over.
     pub fn adopt<'a>(&mut self, now: Time, others: impl Iterator<Item = &'a Known> + Clone) {
         self.gossip.adopt(now, others.clone().map(|known| &known.node));
-        for Known { member, node } in others {
-            if self.table.get(member.name.as_str()).is_none() {
-                self.table.insert(Entry {
-                    member: member.clone(),
-                    status_time: LamportTime(0),
-                    intent: IntentDirection::Join,
-                    gone_since: None,
-                    incarnation: node.incarnation,
-                });
-            }
-        }
+        self.table.adopt(others.map(|known| &known.entry));
         self.gossip.set_user_members(self.table.len());
         self.settle(now);
     }
 
-    /// What this member is for one that adopts it.
+    /// What this member is for those that adopt it.
     pub fn known(&self) -> Known {
-        Known { member: self.local().clone(), node: self.gossip.local().clone() }
+        let node = self.gossip.known();
+        let entry = Arc::new(Entry {
+            member: self.local().clone(),
+            status_time: LamportTime(0),
+            intent: IntentDirection::Join,
+            gone_since: None,
+            incarnation: node.incarnation,
+        });
+        Known { entry, node }
     }
 }

@@ -1,5 +1,7 @@
 //! The Serf half of a push/pull. Specification "Gossip wire protocol and behaviour", B7.
 
+use std::sync::{Arc, Weak};
+
 use bytes::Bytes;
 use gossip::{StreamRequest, Time, Token};
 use wire::LamportTime;
@@ -12,11 +14,11 @@ use super::join::JoinTask;
 use super::{Phase, Serf, Waiting};
 use crate::interface::Fact;
 
-/// The own state, encoded once for all peers until it changes.
+/// The own state, encoded once for all peers until it changes, and only while an exchange holds it.
 #[derive(Debug)]
 pub(super) struct UserStateCache {
     key: StateKey,
-    encoded: Bytes,
+    encoded: Weak<[u8]>,
 }
 
 /// Everything that the own state is made of, as numbers that change with it.
@@ -51,14 +53,13 @@ impl Serf {
             table: self.table.version(),
             events: self.events.version(),
         };
-        match &self.user_state {
-            Some(cache) if cache.key == key => cache.encoded.clone(),
-            _ => {
-                let encoded = Bytes::from(SerfMessage::PushPull(self.own_state()).encode());
-                self.user_state = Some(UserStateCache { key, encoded: encoded.clone() });
-                encoded
-            }
-        }
+        let known = self.user_state.as_ref().filter(|cache| cache.key == key);
+        let encoded = known.and_then(|cache| cache.encoded.upgrade()).unwrap_or_else(|| {
+            let encoded = Arc::from(SerfMessage::PushPull(self.own_state()).encode());
+            self.user_state = Some(UserStateCache { key, encoded: Arc::downgrade(&encoded) });
+            encoded
+        });
+        Bytes::from_owner(encoded)
     }
 
     fn own_state(&self) -> SerfPushPull {

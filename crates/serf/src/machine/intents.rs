@@ -108,10 +108,21 @@ impl Serf {
             Some(entry) => Some(entry.status_time),
             None => self.intents.get(now, node.as_str()).map(|(_, time)| time),
         };
-        if known != Some(time) || !self.clocks.member.witness(time) {
+        if known != Some(time) || self.is_refuted_guess(node) || !self.clocks.member.witness(time) {
             let join = JoinIntent { lamport_time: time, node: node.clone() };
             self.on_join_intent(now, &join);
         }
+    }
+
+    /// Whether a leave was guessed of a member that is there in a new incarnation: who leaves refutes
+    /// nothing any more, so that it has come back since, and its join may have the very time.
+    fn is_refuted_guess(&self, node: &NodeName) -> bool {
+        let Some(entry) = self.table.get(node.as_str()) else { return false };
+        entry.intent == IntentDirection::ListedLeave
+            && self
+                .gossip
+                .node(node.as_str())
+                .is_some_and(|below| below.is_live() && below.incarnation > entry.incarnation)
     }
 
     fn on_leave(&mut self, now: Time, intent: &LeaveIntent, direction: IntentDirection) -> bool {

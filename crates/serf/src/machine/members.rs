@@ -63,14 +63,20 @@ impl Serf {
 
     /// A new member; an intent may have come before it.
     fn insert_member(&mut self, now: Time, node: &NodeState) {
-        let known = self.intents.get(now, node.name.as_str());
-        let (intent, status_time) = known.unwrap_or((IntentDirection::Join, LamportTime(0)));
-        if intent == IntentDirection::Leave {
+        let (intent, status_time) = match self.intents.get(now, node.name.as_str()) {
+            None => (IntentDirection::Join, LamportTime(0)),
+            // It may have left and come back, with a join of the very time that was guessed for
+            // the leave. If not, exchanges go on listing it as left.
+            Some((IntentDirection::ListedLeave, guess)) => {
+                (IntentDirection::Join, LamportTime(guess.0.saturating_sub(1)))
+            }
+            Some(known) => known,
+        };
+        let status = if intent == IntentDirection::Leave {
             self.repeat_leave(now, &node.name, status_time);
-        }
-        let status = match intent {
-            IntentDirection::Join => MemberStatus::Alive,
-            IntentDirection::Leave | IntentDirection::ListedLeave => MemberStatus::Leaving,
+            MemberStatus::Leaving
+        } else {
+            MemberStatus::Alive
         };
         self.table.insert(Entry {
             member: Member {

@@ -6,10 +6,13 @@
 //!
 //! Writes `FOLDER/gossip.md` and `FOLDER/gossip/*.svg`. With `--only` (size, eager, loss or slow)
 //! it measures that group only, and prints its tables instead of writing the page. `--quick` takes
-//! few seeds and small clusters, to see that it works.
+//! few seeds and small clusters, to see that it works. `--only speed` measures the simulator itself
+//! and prints a table; it is not part of the page. With `--members` it plays one converged world of
+//! that size.
 
 mod figures;
 mod runs;
+mod speed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,13 +39,20 @@ fn main() -> ExitCode {
         let at = arguments.iter().position(|argument| argument == flag)?;
         arguments.get(at + 1).cloned()
     };
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let only = value("--only");
+    if only.as_deref() == Some("speed") {
+        speed::speed(quick, value("--members").and_then(|members| members.parse().ok()));
+        return ExitCode::SUCCESS;
+    }
     let Some(folder) = value("--out").map(PathBuf::from) else {
-        eprintln!("usage: report --out FOLDER [--only size|eager|loss|slow] [--quick]");
+        eprintln!(
+            "usage: report --out FOLDER [--only size|eager|loss|slow] [--quick]\n       \
+             report --only speed [--quick | --members N]"
+        );
         return ExitCode::FAILURE;
     };
-    let effort =
-        if arguments.iter().any(|a| a == "--quick") { Effort::QUICK } else { Effort::FULL };
-    let only = value("--only");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
     match report(&folder, only.as_deref(), &effort) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -56,7 +66,7 @@ fn report(folder: &Path, only: Option<&str>, effort: &Effort) -> Result<(), Stri
     let groups: Vec<&Group> =
         GROUPS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)).collect();
     if groups.is_empty() {
-        return Err("--only is one of size, eager, loss, slow".to_owned());
+        return Err("--only is one of size, eager, loss, slow, speed".to_owned());
     }
     let charts = folder.join("gossip");
     let write = |path: PathBuf, text: &str| {

@@ -215,6 +215,19 @@ pub struct NodeState {
     pub versions: Bytes,
 }
 
+/// A [`NodeState`] that stays where it is kept: for writers.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the fields are those of NodeState")]
+pub struct BorrowedNodeState<'a> {
+    pub name: &'a str,
+    pub address: &'a Address,
+    pub port: u16,
+    pub meta: &'a [u8],
+    pub incarnation: Incarnation,
+    pub state: State,
+    pub versions: &'a [u8],
+}
+
 /// What a node table says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {

@@ -101,13 +101,44 @@ fn listed_leaves_count_before_joins_and_one_later() {
     serf.on_joined(at(1), &node("charlie", 4, 1));
     assert_eq!(
         (status(&serf, "stranger"), status_time(&serf, "stranger")),
-        (Some(MemberStatus::Leaving), 1)
+        (Some(MemberStatus::Alive), 0),
+        "it may have come back since"
     );
     assert_eq!(
         (status(&serf, "charlie"), status_time(&serf, "charlie")),
         (Some(MemberStatus::Alive), 9)
     );
     assert_eq!(queued(&serf), [0, 0, 0], "nothing of a state is passed on");
+}
+
+/// Of a leave that only exchanges tell of the time is a guess, and a member that comes back may join
+/// at just that time. Who has not heard that join must not take it for leaving for ever.
+#[test]
+fn a_guessed_leave_gives_way_to_a_member_that_has_come_back() {
+    let left = SerfPushPull {
+        left_members: vec![name("bravo")],
+        status_lamport_times: [(name("bravo"), time(7))].into(),
+        ..SerfPushPull::default()
+    };
+    let back = SerfPushPull {
+        status_lamport_times: [(name("bravo"), time(8))].into(),
+        ..SerfPushPull::default()
+    };
+    // Unknown before.
+    let mut serf = serf();
+    merge(&mut serf, false, left.clone(), None);
+    serf.on_joined(at(1), &node("bravo", 2, 2));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+    merge(&mut serf, false, back.clone(), None);
+    assert_eq!(status_time(&serf, "bravo"), 8);
+    // If it has not come back, it is listed again when it is gone.
+    let mut serf = with(config(), None);
+    merge(&mut serf, false, left.clone(), None);
+    serf.on_joined(at(1), &node("bravo", 2, 1));
+    serf.on_departed(at(2), &node("bravo", 2, 1));
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Failed));
+    merge(&mut serf, false, left.clone(), None);
+    assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Left));
 }
 
 /// Otherwise the time would outrun the clocks of others, whose prune would then be too old.

@@ -1,8 +1,8 @@
 //! To bytes.
 
 use super::{
-    Ack, Alive, Dead, IndirectPing, Message, Nack, NodeState, Ping, PushPull, PushPullHeader,
-    State, StreamMessage, Suspect, kind,
+    Ack, Alive, BorrowedNodeState, Dead, IndirectPing, Message, Nack, NodeState, Ping, PushPull,
+    PushPullHeader, State, StreamMessage, Suspect, kind,
 };
 use crate::msgpack::Writer;
 
@@ -211,14 +211,30 @@ impl PushPullHeader {
 impl NodeState {
     /// Writes one entry of a node table.
     pub fn write(&self, writer: &mut Writer<'_>) {
+        let entry = BorrowedNodeState {
+            name: self.name.as_str(),
+            address: &self.address,
+            port: self.port,
+            meta: &self.meta,
+            incarnation: self.incarnation,
+            state: self.state,
+            versions: &self.versions,
+        };
+        entry.write(writer);
+    }
+}
+
+impl BorrowedNodeState<'_> {
+    /// Writes one entry of a node table.
+    pub fn write(&self, writer: &mut Writer<'_>) {
         writer.write_map(7);
         writer.field_bytes("Addr", self.address.as_bytes());
         writer.field_u64("Incarnation", self.incarnation.0);
-        writer.field_bytes("Meta", &self.meta);
-        writer.field_text("Name", self.name.as_str());
+        writer.field_bytes("Meta", self.meta);
+        writer.field_text("Name", self.name);
         writer.field_u64("Port", self.port);
         writer.field_i64("State", self.state.to_wire());
-        writer.field_bytes("Vsn", &self.versions);
+        writer.field_bytes("Vsn", self.versions);
     }
 }
 
