@@ -40,8 +40,7 @@ pub(crate) fn dial(address: &str) -> Result<TcpStream, Error> {
     Err(first_error.unwrap_or_else(|| fail(&no_such_host(host))))
 }
 
-/// Why there is no connection to an address of `host`.
-pub(crate) fn dial_text(host: &str, target: SocketAddr, error: &io::Error) -> Error {
+fn dial_text(host: &str, target: SocketAddr, error: &io::Error) -> Error {
     let text = gotext::dial_error(target, error);
     // Go shows an address without a host as it was given.
     if host.is_empty() {

@@ -9,7 +9,7 @@
 //! ```text
 //!   copied        0 to 128 bytes   all is read, then all is written: places may overlap
 //!               129 to 511         blocks of 64 bytes
-//!                from 512          the processor's own copying, `rep movsb`
+//!                from 512          the processor's own copying; blocks where places overlap
 //!   compared     16 at a time, fewer than that in words
 //! ```
 //!
@@ -135,8 +135,8 @@ unsafe fn copy_short(to: *mut u8, from: *const u8, length: usize) {
 #[inline(always)]
 unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
     // SAFETY: the last block lies within `length` bytes as these are more than 128, and so do those
-    // before it; `rep movsb` writes `length` bytes upwards, as the direction is always that of the
-    // ABI.
+    // before it; `rep movsq` writes no more than `length` bytes upwards, as the direction is always
+    // that of the ABI.
     unsafe {
         if length <= 128 {
             copy_short(to, from, length);
@@ -149,8 +149,10 @@ unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
             }
             block(to.add(length - 64), from.add(length - 64));
         } else {
-            asm!("rep movsb", inout("rcx") length => _, inout("rdi") to => _,
+            let last = from.add(length - 8).cast::<u64>().read_unaligned();
+            asm!("rep movsq", inout("rcx") length / 8 => _, inout("rdi") to => _,
                 inout("rsi") from => _, options(nostack, preserves_flags));
+            to.add(length - 8).cast::<u64>().write_unaligned(last);
         }
     }
 }

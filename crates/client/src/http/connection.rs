@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::sniffed::Sniffed;
 use super::tls;
-use crate::connect::{CONNECT_LIMIT, dial, dial_text};
+use crate::connect::{CONNECT_LIMIT, dial};
 
 /// What requests go over.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
@@ -61,7 +61,7 @@ async fn tcp(address: &str) -> Result<TcpStream, String> {
             Ok(connected) => connected,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
-        let stream = connected.map_err(|error| dial_text(address, target, &error).to_string())?;
+        let stream = connected.map_err(|error| gotext::dial_error(target, &error))?;
         let _ = stream.set_nodelay(true);
         return Ok(stream);
     }
