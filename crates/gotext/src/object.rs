@@ -219,14 +219,14 @@ impl Object {
     ///
     /// A value of another type.
     pub fn optional<T: FromValue>(&mut self, name: &str) -> Result<Option<T>, ObjectError> {
-        let mut found = None;
-        while let Some(at) = self.fields.iter().rposition(|(key, _)| same_name(key, name)) {
-            let (_, value) = self.fields.remove(at);
-            found.get_or_insert(value);
-        }
+        let Some(at) = self.fields.iter().rposition(|(key, _)| same_name(key, name)) else {
+            return Ok(None);
+        };
+        let (_, found) = self.fields.remove(at);
+        self.fields.retain(|(key, _)| !same_name(key, name));
         match found {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_value(value).map(Some).map_err(|error| error.of_field(name)),
+            Value::Null => Ok(None),
+            value => T::from_value(value).map(Some).map_err(|error| error.of_field(name)),
         }
     }
 
