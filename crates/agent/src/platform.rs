@@ -6,6 +6,8 @@
 
 pub(crate) mod netlink;
 pub(crate) mod packet;
+#[cfg(target_os = "linux")]
+mod program;
 
 #[cfg(not(unix))]
 mod elsewhere;
@@ -125,4 +127,11 @@ pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
     }
     #[cfg(not(target_os = "linux"))]
     None
+}
+
+/// Lets go of the pages of the program itself that nobody needs; see [`program`].
+pub(crate) fn forget_idle_pages() {
+    // Where it cannot be done the process is as large as it was.
+    #[cfg(target_os = "linux")]
+    let _ = program::forget_idle_pages();
 }

@@ -1,11 +1,30 @@
 //! What the run-time system says about itself, under the names of the real agent's.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use crate::platform;
 use crate::telemetry::Gauge;
+
+/// How long a start takes at most: what it needed is let go of after this.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// Between two times of letting go. A hundred minor faults a minute are nothing, and what rare work
+/// brought in does not stay for long.
+const FORGETTING: Duration = Duration::from_secs(60);
+
+/// Keeps the process as small as its present work: again and again lets go of the program's own
+/// pages, of which only those come back that are needed. The system itself keeps each 64 KiB in
+/// which anything ever ran, be it once at the start. Never returns.
+pub async fn forget_idle_pages() {
+    tokio::time::sleep(STARTING).await;
+    loop {
+        platform::forget_idle_pages();
+        tokio::time::sleep(FORGETTING).await;
+    }
+}
 
 /// The section `runtime` of `info` and of `agent/self`. To be called on a runtime.
 pub fn section() -> BTreeMap<String, String> {

@@ -33,7 +33,7 @@ use crate::output::Output;
 use crate::platform::{self, Signal, Signals};
 use crate::render::Renderer;
 use crate::rpc;
-use crate::runtime::gauges;
+use crate::runtime::{self, gauges};
 use crate::syslog::{Facility, Syslog};
 use crate::telemetry::{self, Metrics, Naming, Sinks};
 use reload::LeaveRules;
@@ -129,6 +129,7 @@ async fn start(output: &Output, flags: Vec<FlagSetting>) -> Outcome<Agent> {
     }
     let layer = reading.layer;
     let log = open_log(output, &layer)?;
+    tokio::spawn(runtime::forget_idle_pages());
     let metrics = start_metrics(&layer, &log);
     let settings = Settings::check(&layer)?;
     if let Some(notice) = &settings.notice {

@@ -10,6 +10,16 @@ use super::{Phase, Serf, Timer};
 use crate::interface::{Fact, MemberEventKind, MemberStatus};
 use crate::table::IntentDirection;
 
+/// Whose word a join is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// Its intent, which only the member itself makes.
+    ItsOwn,
+    /// A third party lists the time. It may be that of a leave, of a member that an old view has
+    /// brought back there, so that it is no reason to let the dead rise.
+    Listed,
+}
+
 impl Serf {
     /// Says that we are here, at the member clock's present time.
     pub(super) fn broadcast_join(&mut self, now: Time) {
@@ -23,12 +33,16 @@ impl Serf {
 
     /// Returns whether the intent is news, to be passed on.
     pub(super) fn on_join_intent(&mut self, now: Time, intent: &JoinIntent) -> bool {
+        self.on_join(now, intent, Word::ItsOwn)
+    }
+
+    fn on_join(&mut self, now: Time, intent: &JoinIntent, word: Word) -> bool {
         if !self.clocks.member.witness(intent.lamport_time) {
             self.dropped_as_absurd(intent.lamport_time);
             return false;
         }
         let Some(entry) = self.table.get(intent.node.as_str()) else {
-            return self.on_strangers_join(now, intent);
+            return self.on_strangers_join(now, intent, word);
         };
         let (direction, time) = (IntentDirection::Join, intent.lamport_time);
         if !entry.intent.gives_way(entry.status_time, direction, time) {
@@ -52,20 +66,21 @@ impl Serf {
         self.pass_on_intent(now, node.clone(), lamport_time, IntentKind::Leave, message);
     }
 
-    fn on_strangers_join(&mut self, now: Time, intent: &JoinIntent) -> bool {
+    fn on_strangers_join(&mut self, now: Time, intent: &JoinIntent, word: Word) -> bool {
         let name = &intent.node;
         let certified = self.certificates.status_time(now, name.as_str());
         if certified.is_some_and(|until| intent.lamport_time <= until) {
             return false;
         }
         let news = self.intents.put(now, name, IntentDirection::Join, intent.lamport_time);
-        if certified.is_some() {
+        // Erased while it was up: the layer below has nothing to report, so nobody else would
+        // ever make it visible again.
+        let node = self.gossip.node(name.as_str()).filter(|node| node.is_live());
+        let node = node.map(gossip::Node::to_state);
+        if certified.is_some() && (word == Word::ItsOwn || node.is_some()) {
             self.certificates.withdraw(name);
             self.gossip.forget_death(name.as_str());
-            // Erased while it was up: the layer below has nothing to report, so nobody else
-            // would ever make it visible again.
-            if let Some(node) = self.gossip.node(name.as_str()).filter(|node| node.is_live()) {
-                let node = node.to_state();
+            if let Some(node) = node {
                 self.on_joined(now, &node);
             }
         }
@@ -110,7 +125,7 @@ impl Serf {
         };
         if known != Some(time) || self.is_refuted_guess(node) || !self.clocks.member.witness(time) {
             let join = JoinIntent { lamport_time: time, node: node.clone() };
-            self.on_join_intent(now, &join);
+            self.on_join(now, &join, Word::Listed);
         }
     }
 

@@ -77,6 +77,7 @@ pub(super) async fn start(
     let running = start::start(options).await.map_err(|error| failure(error.to_string()))?;
     let mut watches = Watches::default();
     watches.replace(watched, log);
+    tokio::spawn(agent::runtime::forget_idle_pages());
     log.line(Level::Info, "agent", "Consul agent running!");
     let rules = LeaveRules {
         leave_on_terminate: settings.cluster.leave_on_terminate,

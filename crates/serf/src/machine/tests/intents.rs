@@ -227,6 +227,20 @@ fn an_erased_member_comes_back_only_above_its_certificate() {
     assert_eq!(status_time(&serf, "bravo"), 6);
 }
 
+/// Found by the simulator: where an old view had brought a dead member back, the time of its forced
+/// leave was listed as if it were of a join, and let it pass everywhere.
+#[test]
+fn a_listed_time_above_a_certificate_does_not_withdraw_it() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.on_departed(at(1), &node("bravo", 2, 1));
+    serf.on_leave_intent(at(2), &leave("bravo", 5, true));
+    serf.on_listed_time(at(3), &"bravo".into(), LamportTime(9));
+    assert!(serf.certificates.status_time(at(3), "bravo").is_some());
+    assert!(serf.on_join_intent(at(4), &join("bravo", 10)), "its own word");
+    assert!(serf.certificates.status_time(at(4), "bravo").is_none());
+}
+
 /// Packets are filled with the news of the membership first, whatever came first.
 #[test]
 fn an_intent_in_the_packet_of_the_departure_makes_it_a_leave() {
