@@ -54,6 +54,7 @@ mod record;
 mod recursion;
 mod reply;
 mod reverse;
+mod said;
 mod scratch;
 mod service;
 mod work;
@@ -67,7 +68,8 @@ use rand::Rng;
 
 pub use config::{Config, Error, Settings};
 pub use observe::{Drop, Limit, Observer, Step, Trace};
-pub use recursion::{belongs, chase_query, payload_bytes, recursion_failed, subject};
+pub use recursion::{belongs, chase_query, payload_bytes, question, recursion_failed, subject};
+pub use said::said;
 pub use scratch::Scratch;
 
 /// Most names of other zones that one answer leads to: so many [`Outcome::Chase`] come at most.

@@ -78,7 +78,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let targets = failover.targets.as_deref().unwrap_or_default().iter();
         let targets = targets
             .map(|target| if target.peer.is_empty() { &target.datacenter } else { &target.peer });
-        for place in datacenters.iter().chain(targets) {
+        let own = &*self.config.settings.datacenter;
+        for place in datacenters.iter().chain(targets).filter(|place| ***place != *own) {
             self.observer.note(|| Step::Elsewhere { place: place.to_string() });
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn question(input: &[u8]) {
         asked(&config, &view, message);
         return;
     }
+    assert!(!dns::said(Some(message)).to_string().is_empty());
     let mut scratch = Scratch::default();
     let mut reply = Vec::new();
     let mut rng = SmallRng::seed_from_u64(7);

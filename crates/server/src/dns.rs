@@ -42,7 +42,7 @@ use crate::store::Store;
 use crate::telemetry::{Tally, Telemetry};
 use asking::{Asking, Turn};
 use connections::Connections;
-pub(crate) use explain::{question, record_type};
+pub(crate) use explain::record_type;
 use moment::{Leadership, Moment};
 use recursors::Recursors;
 use tcp::Patience;
@@ -220,13 +220,8 @@ impl Dns {
         loop {
             let (name, random) = match ask {
                 Ask::Question => {
-                    let Some(turn) = self.turn(query) else { return Some(failed(query)) };
-                    let recursors = &active.recursors;
-                    let reply = recursors.forward(query, transport, &turn, &self.warnings).await;
-                    return Some(reply.unwrap_or_else(|| {
-                        self.telemetry.dns_recursion_failed();
-                        failed(query)
-                    }));
+                    let reply = self.forward(&active, query, transport).await;
+                    return Some(reply.unwrap_or_else(|| failed(query)));
                 }
                 Ask::Name(name, random) => (name, random),
             };
@@ -244,6 +239,21 @@ impl Dns {
                 Answer::Silent => return None,
             };
         }
+    }
+
+    /// What recursors say to a question that is not ours.
+    async fn forward(
+        &self,
+        active: &Active,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let turn = self.turn(query)?;
+        let reply = active.recursors.forward(query, transport, &turn, &self.warnings).await;
+        if reply.is_none() {
+            self.telemetry.dns_recursion_failed();
+        }
+        reply
     }
 
     /// What recursors say of a name that an answer leads to. All names of one answer have the time
