@@ -38,8 +38,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if !wanted.peer.is_empty() {
             self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
         }
+        if ask.depth > 0 && !self.may_follow(0) {
+            return self.failed(&"answers lead to too many instances");
+        }
         let mut chosen = self.scratch.lend_chosen();
         let run = self.choose(query, snapshot, &mut chosen);
+        self.may_follow(run.instances.len());
         if chosen.is_empty() && O::ON {
             self.note_failover(query);
         }

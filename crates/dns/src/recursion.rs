@@ -72,6 +72,18 @@ pub fn recursion_failed(query: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The reply to one that may not get what there is in a datagram: nothing, and that it was cut.
+/// Empty if there is nothing to reply to.
+pub fn cut(query: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    if let Some(query) = asked(query) {
+        let rcode = Rcode::NOERROR;
+        let head = Head { rcode, authoritative: false, recursion: true, scoped: false };
+        reply::bare(&query, &head, true, out);
+        Header::for_message_slice_mut(out).set_tc(true);
+    }
+}
+
 /// Most bytes of a reply in a datagram that the asker takes.
 #[must_use]
 pub fn payload_bytes(query: &[u8]) -> usize {
