@@ -48,9 +48,9 @@ fn led(
     with_store(async |store| {
         let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
         let telemetry = Arc::new(Telemetry::new(naming, "n1"));
-        let dns =
-            Dns { patience, leads, ..Dns::new(&rules, store, telemetry, Log::silent()).unwrap() };
-        let dns = Arc::new(dns);
+        let dns = Dns::new(&rules, store, telemetry, Log::silent()).unwrap();
+        let budget = Budget { of_all: true, ..Budget::default() };
+        let dns = Arc::new(Dns { patience, leads, budget, ..dns });
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
     });
@@ -436,7 +436,7 @@ fn with_edns(mut query: Vec<u8>, bytes: u16) -> Vec<u8> {
 #[test]
 fn nobody_gets_long_replies_over_udp_without_end() {
     served(rules(&[]), Patience::default(), async |dns, at| {
-        let addresses = (0..4000u32).map(|number| Ipv4Addr::from_bits(0x0a00_0000 + number));
+        let addresses = (0..400u32).map(|number| Ipv4Addr::from_bits(0x0a00_0000 + number));
         for (number, address) in addresses.enumerate() {
             let node: Box<str> = format!("n{number}").into();
             let service = Service {
@@ -472,7 +472,7 @@ fn nobody_gets_long_replies_over_udp_without_end() {
         assert!(short[7] > 50, "{}", short[7]);
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(&framed(&large)).await.unwrap();
-        assert!(read(&mut stream).await.len() > 60_000);
+        assert!(read(&mut stream).await.len() > 6_000);
         let usual = ask(at, &with_edns(query(2, "web.service.consul"), 1232)).await;
         assert_eq!((usual[2] & 2, code(&usual)), (0, NOERROR));
         assert!(counted(&dns, "dns_reply_shortened") >= 1);
