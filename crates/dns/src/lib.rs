@@ -54,6 +54,7 @@ mod record;
 mod recursion;
 mod reply;
 mod reverse;
+mod said;
 mod scratch;
 mod service;
 mod work;
@@ -67,17 +68,26 @@ use rand::Rng;
 
 pub use config::{Config, Error, Settings};
 pub use observe::{Drop, Limit, Observer, Step, Trace};
-pub use recursion::{belongs, chase_query, payload_bytes, recursion_failed, subject};
+pub use recursion::{
+    belongs, chase_query, cut, payload_bytes, question, recursion_failed, subject,
+};
+pub use said::said;
 pub use scratch::Scratch;
 
 /// Most names of other zones that one answer leads to: so many [`Outcome::Chase`] come at most.
 pub const CHASES: usize = 16;
+
+/// Most bytes of a short reply: what fits into a packet on the way (RFC 9715).
+pub const SHORT_BYTES: usize = 1232;
 
 /// How the question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// In a datagram.
     Udp,
+    /// In a datagram of one that gets short replies only: at most [`SHORT_BYTES`]. What is cut says
+    /// so, whatever is configured, so that it comes over TCP.
+    UdpShort,
     /// On a connection.
     Tcp,
 }

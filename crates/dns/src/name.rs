@@ -101,6 +101,11 @@ pub(crate) fn text(wire: &[u8]) -> String {
     if text.is_empty() { ".".into() } else { text }
 }
 
+/// A character string as people write it.
+pub(crate) fn quoted(text: &[u8]) -> String {
+    format!("\"{}\"", text.escape_ascii())
+}
+
 /// A name's labels as text, in small letters, joined by dots: what rows are looked up by.
 pub(crate) struct Dotted {
     text: [u8; NAME_BYTES],

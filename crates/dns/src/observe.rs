@@ -92,6 +92,15 @@ pub enum Step {
         /// The node that it is measured from.
         near: String,
     },
+    /// Whose an address is was looked up.
+    Owner {
+        /// `node` or `service`.
+        form: &'static str,
+        /// Its name.
+        name: String,
+        /// The address.
+        address: String,
+    },
     /// A node's row was read.
     Node {
         /// Its name.
@@ -149,7 +158,8 @@ pub enum Step {
         /// How many in the additional section.
         additional: usize,
     },
-    /// The question is for the recursors. Always the last step.
+    /// The question is for the recursors. What they say is theirs: [`crate::said`] makes the last
+    /// step of it.
     Passed,
     /// No reply. Always the last step.
     Silent,
@@ -221,6 +231,9 @@ impl fmt::Display for Step {
             Self::Query { name, service } => write!(f, "read query {name:?}: service {service}"),
             Self::Elsewhere { place } => write!(f, "would ask {place}, which is not known"),
             Self::Sorted { near } => write!(f, "sorted by distance from {near}"),
+            Self::Owner { form, name, address } => {
+                write!(f, "{address} is that of the {form} {name}")
+            }
             Self::Node { node, address } => write!(f, "read node {node} at {address}"),
             Self::Instance { node, id, address, port } => {
                 let address = if address.is_empty() { "its node's address" } else { address };

@@ -38,8 +38,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if !wanted.peer.is_empty() {
             self.observer.note(|| Step::Elsewhere { place: wanted.peer.to_string() });
         }
+        if ask.depth > 0 && !self.may_follow(0) {
+            return self.failed(&"answers lead to too many instances");
+        }
         let mut chosen = self.scratch.lend_chosen();
         let run = self.choose(query, snapshot, &mut chosen);
+        self.may_follow(run.instances.len());
         if chosen.is_empty() && O::ON {
             self.note_failover(query);
         }
@@ -78,7 +82,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let targets = failover.targets.as_deref().unwrap_or_default().iter();
         let targets = targets
             .map(|target| if target.peer.is_empty() { &target.datacenter } else { &target.peer });
-        for place in datacenters.iter().chain(targets) {
+        let own = &*self.config.settings.datacenter;
+        for place in datacenters.iter().chain(targets).filter(|place| ***place != *own) {
             self.observer.note(|| Step::Elsewhere { place: place.to_string() });
         }
     }

@@ -1,6 +1,6 @@
 //! What was asked: a question's bytes, read as leniently as the reference reads them.
 
-use domain::base::iana::{Opcode, OptionCode, Rcode, Rtype};
+use domain::base::iana::{Class, Opcode, OptionCode, Rcode, Rtype};
 use domain::base::opt::{ClientSubnet, Opt, UnknownOptData};
 use domain::base::{Header, HeaderCounts, ParsedName, ParsedRecord};
 use domain::dep::octseq::Parser;
@@ -8,6 +8,7 @@ use domain::dep::octseq::Parser;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::name::Name;
+use crate::{SHORT_BYTES, Transport};
 
 pub(crate) const HEADER_BYTES: usize = 12;
 
@@ -50,6 +51,15 @@ impl Query {
     pub(crate) fn datagram_bytes(&self) -> usize {
         let asked = self.edns.map_or(0, |edns| usize::from(edns.bytes));
         asked.clamp(PLAIN_BYTES, DATAGRAM_BYTES)
+    }
+
+    /// Most bytes of the reply; none where only the message itself bounds it.
+    pub(crate) fn most_bytes(&self, transport: Transport) -> Option<usize> {
+        match transport {
+            Transport::Udp => Some(self.datagram_bytes()),
+            Transport::UdpShort => Some(self.datagram_bytes().min(SHORT_BYTES)),
+            Transport::Tcp => None,
+        }
     }
 }
 
@@ -181,7 +191,7 @@ pub(crate) fn answers(reply: &[u8], mut take: impl FnMut(&Name, u32, Foreign)) {
 fn answer(parser: &mut Parser<'_, [u8]>, take: &mut impl FnMut(&Name, u32, Foreign)) -> Option<()> {
     let owner = name(parser)?;
     let rtype = Rtype::from_int(parser.parse_u16_be().ok()?);
-    parser.advance(2).ok()?;
+    let class = Class::from_int(parser.parse_u16_be().ok()?);
     let ttl = parser.parse_u32_be().ok()?;
     let length = usize::from(parser.parse_u16_be().ok()?);
     let end = parser.pos().checked_add(length)?;
@@ -189,6 +199,7 @@ fn answer(parser: &mut Parser<'_, [u8]>, take: &mut impl FnMut(&Name, u32, Forei
         return None;
     }
     let data = match rtype {
+        _ if class != Class::IN => None,
         Rtype::A => {
             let mut octets = [0; 4];
             parser.parse_buf(&mut octets).ok()?;

@@ -135,10 +135,7 @@ impl Record {
             Data::Srv { weight, port, target, .. } => {
                 format!("1 {weight} {port} {}", name(target))
             }
-            Data::Txt(text) => {
-                let text = arena.get(*text).get(1..).unwrap_or_default();
-                format!("\"{}\"", text.escape_ascii())
-            }
+            Data::Txt(text) => crate::name::quoted(arena.get(*text).get(1..).unwrap_or_default()),
             Data::Soa { mname, rname, serial, numbers: [refresh, retry, expire, least] } => {
                 let (mname, rname) = (name(mname), name(rname));
                 format!("{mname} {rname} {serial} {refresh} {retry} {expire} {least}")

@@ -1,22 +1,48 @@
 //! Pieces for who passes questions on to other servers.
 
 use domain::base::iana::{Rcode, Rtype};
-use domain::base::{Header, HeaderCounts};
+use domain::base::{Header, MessageBuilder};
 
+use crate::name::Name;
 use crate::query::{self, HEADER_BYTES, Query, Read};
 use crate::reply::{self, Head};
+use crate::writer::Wire;
 
 /// The question to a recursor about a name of [`crate::Scratch::wanted`]: its addresses of IPv4.
 pub fn chase_query(name: &[u8], id: u16, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&[0; HEADER_BYTES]);
-    let header = Header::for_message_slice_mut(out);
-    header.set_id(id);
-    header.set_rd(true);
-    HeaderCounts::for_message_slice_mut(out).set_qdcount(1);
-    out.extend_from_slice(name);
-    out.extend_from_slice(&Rtype::A.to_int().to_be_bytes());
-    out.extend_from_slice(&[0, 1]);
+    ask(Wire(name), Rtype::A, id, None, out);
+}
+
+/// The question for a name as people write it and the number of a type, with EDNS0 if there is room
+/// for so many bytes; none if there cannot be such a name.
+#[must_use]
+pub fn question(name: &str, rtype: u16, edns: Option<u16>) -> Option<Vec<u8>> {
+    let mut wire = Name::empty();
+    if !matches!(name, "" | ".") {
+        wire.push_text(name)?;
+    }
+    wire.end()?;
+    let mut out = Vec::new();
+    ask(Wire(wire.wire()), Rtype::from_int(rtype), 0, edns, &mut out);
+    Some(out)
+}
+
+fn ask(name: Wire<'_>, rtype: Rtype, id: u16, edns: Option<u16>, out: &mut Vec<u8>) {
+    let Ok(mut message) = MessageBuilder::from_target(out);
+    message.header_mut().set_id(id);
+    message.header_mut().set_rd(true);
+    let mut section = message.question();
+    let mut pushed = section.push((name, rtype));
+    let mut section = section.additional();
+    if let Some(bytes) = edns {
+        pushed = pushed.and_then(|()| {
+            section.opt(|opt| {
+                opt.set_udp_payload_size(bytes);
+                Ok(())
+            })
+        });
+    }
+    debug_assert!(pushed.is_ok(), "every message has room for one question and EDNS0");
 }
 
 fn asked(query: &[u8]) -> Option<Query> {
@@ -46,6 +72,18 @@ pub fn recursion_failed(query: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The reply to one that may not get what there is in a datagram: nothing, and that it was cut.
+/// Empty if there is nothing to reply to.
+pub fn cut(query: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    if let Some(query) = asked(query) {
+        let rcode = Rcode::NOERROR;
+        let head = Head { rcode, authoritative: false, recursion: true, scoped: false };
+        reply::bare(&query, &head, true, out);
+        Header::for_message_slice_mut(out).set_tc(true);
+    }
+}
+
 /// Most bytes of a reply in a datagram that the asker takes.
 #[must_use]
 pub fn payload_bytes(query: &[u8]) -> usize {
@@ -71,6 +109,18 @@ pub fn belongs(query: &[u8], reply: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_cannot_be_are_not_asked_for() {
+        let asked = |name: &str, rtype| Some(question(name, rtype, None)?.split_off(HEADER_BYTES));
+        assert_eq!(asked("a.b.", 1).as_deref(), Some(&b"\x01a\x01b\0\0\x01\0\x01"[..]));
+        assert_eq!(asked(".", 2).as_deref(), Some(&b"\0\0\x02\0\x01"[..]));
+        assert_eq!(asked("a..b", 1), None);
+        assert_eq!(asked(&"a".repeat(64), 1), None);
+        assert_eq!(asked(&["a".repeat(63).as_str(); 4].join("."), 1), None);
+        let roomy = question("a", 1, Some(1232)).map(|mut query| query.split_off(19));
+        assert_eq!(roomy.as_deref(), Some(&b"\0\0\x29\x04\xd0\0\0\0\0\0\0"[..]));
+    }
 
     #[test]
     fn the_same_is_asked_whatever_the_number_and_the_letter_case() {

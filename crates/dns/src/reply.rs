@@ -50,18 +50,13 @@ struct Room {
 }
 
 fn room(config: &Config, query: &Query, transport: Transport) -> Room {
-    let bytes = query.datagram_bytes();
-    match transport {
-        Transport::Tcp => {
-            let answers = if query.rtype == Rtype::SRV { SRV_ANSWERS } else { ANSWERS };
-            Room { bytes: STREAM_BYTES, answers, why: Limit::Records }
-        }
-        Transport::Udp => {
-            let few = (config.settings.udp_answer_limit as usize).clamp(1, UDP_ANSWERS);
-            let answers = if bytes == PLAIN_BYTES { few } else { usize::MAX };
-            Room { bytes: bytes - MARGIN, answers, why: Limit::UdpAnswers }
-        }
-    }
+    let Some(bytes) = query.most_bytes(transport) else {
+        let answers = if query.rtype == Rtype::SRV { SRV_ANSWERS } else { ANSWERS };
+        return Room { bytes: STREAM_BYTES, answers, why: Limit::Records };
+    };
+    let few = (config.settings.udp_answer_limit as usize).clamp(1, UDP_ANSWERS);
+    let answers = if bytes == PLAIN_BYTES { few } else { usize::MAX };
+    Room { bytes: bytes - MARGIN, answers, why: Limit::UdpAnswers }
 }
 
 /// How many answers of a type can fit: more than these, and one to see that there are more, need
@@ -144,7 +139,8 @@ pub(crate) fn write<O: Observer>(
     } else {
         put(query, head, scratch, extent, compress, out)
     };
-    let truncated = (extent.cut || !whole) && config.settings.enable_truncate;
+    let tells = config.settings.enable_truncate || transport == Transport::UdpShort;
+    let truncated = (extent.cut || !whole) && tells;
     if truncated {
         Header::for_message_slice_mut(out).set_tc(true);
     }

@@ -20,7 +20,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let node = snapshot.node_at(address).map(|node| (node.name.as_str(), Form::Node));
         let service = || Some((snapshot.instance_at(address)?.name.as_str(), Form::Service));
         let Some((text, form)) = node.or_else(service) else { return false };
-        self.observer.note(|| Step::Node { node: text.to_owned(), address: address.to_string() });
+        self.observer.note(|| {
+            let (name, address) = (text.to_owned(), address.to_string());
+            Step::Owner { form: form.word(), name, address }
+        });
         let Some(target) = self.name_within(text, form, self.config.domain.name.wire()) else {
             self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
             return false;

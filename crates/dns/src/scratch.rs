@@ -22,6 +22,8 @@ pub struct Scratch {
     pub(crate) kept: Vec<Record>,
     pub(crate) names: Names,
     pub(crate) wanted: Option<Name>,
+    /// Rows of instances that were read for names which answers lead to.
+    pub(crate) followed_rows: usize,
     pub(crate) seen: Seen,
     draws: Vec<Draw>,
     seen_pool: Vec<Seen>,
@@ -42,6 +44,7 @@ impl Scratch {
         self.additional.clear();
         self.kept.clear();
         self.wanted = None;
+        self.followed_rows = 0;
     }
 
     /// A draw of so many, with the room of an earlier one.

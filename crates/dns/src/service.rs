@@ -17,7 +17,7 @@ use crate::observe::{Drop, Limit, Observer, Step};
 use crate::record::{Data, Piece};
 use crate::reply;
 use crate::scratch::Section;
-use crate::work::{Ask, COMPANY, Found, RECORDS, Work};
+use crate::work::{Ask, COMPANY, FOLLOWED_ROWS, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
@@ -98,8 +98,8 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         });
     }
 
-    /// The next instance for an answer.
-    fn next<'a>(&mut self, source: &mut Source<'a, '_>) -> Option<Instance<'a>> {
+    /// The next instance for an answer, or for a name that an answer leads to.
+    fn next<'a>(&mut self, source: &mut Source<'a, '_>, followed: bool) -> Option<Instance<'a>> {
         let (instances, draw, tag) = match source {
             Source::Service { instances, draw, tag } => (*instances, draw, *tag),
             Source::Query { instances, chosen } => {
@@ -109,6 +109,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             }
         };
         loop {
+            if followed && !self.may_follow(1) {
+                return None;
+            }
             let instance = self.draw(instances, draw)?;
             if !tag.is_empty() && !has_tag(instance.service(), tag) {
                 self.drop_it(|| Drop::Tag);
@@ -176,7 +179,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let count = source.left();
         let mut host = None;
         let (mut made, mut any) = (0, false);
-        while let Some(instance) = self.next(source) {
+        while let Some(instance) = self.next(source, ask.depth > 0) {
             let (node, service) = (instance.node(), instance.service());
             any = true;
             // Whose address it is, only SRV asks.
@@ -241,6 +244,13 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             return Found::Records;
         }
         if any { Found::NoData } else { Found::NoName }
+    }
+
+    /// Whether so many rows more may be read for a name that an answer leads to.
+    pub(crate) fn may_follow(&mut self, rows: usize) -> bool {
+        let before = self.scratch.followed_rows;
+        self.scratch.followed_rows = before.saturating_add(rows);
+        before < FOLLOWED_ROWS
     }
 
     fn followed(&self) -> usize {

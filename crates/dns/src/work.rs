@@ -12,12 +12,15 @@ use crate::query::{self, Query};
 use crate::record::{Data, Piece};
 use crate::reply::{self, Head, MESSAGE_BYTES};
 use crate::scratch::{Scratch, Section};
-use crate::{CHASES, Config, Outcome, Transport, View, form, prepared, service};
+use crate::{CHASES, Config, Outcome, View, form, prepared, service};
 
 /// How deep names within our zones are followed.
 pub(crate) const DEPTH: u8 = 3;
 /// Most records that are made for one question; answers above it are cut anyway.
 pub(crate) const RECORDS: usize = 8192;
+/// Most rows of instances that are read for names which answers lead to: each of a thousand answers
+/// may lead to a thousand instances that are not well.
+pub(crate) const FOLLOWED_ROWS: usize = 1 << 15;
 /// With so many further records, of which the shortest is a text of one letter with a pointer
 /// before it, no message holds all: texts, the first to be left out, are not added any more.
 pub(crate) const COMPANY: usize = MESSAGE_BYTES / 14 + 1;
@@ -69,10 +72,7 @@ pub(crate) enum Found {
 impl<R: Rng, O: Observer> Work<'_, R, O> {
     pub(crate) fn run(&mut self, out: &mut Vec<u8>) -> Outcome {
         let query = self.query;
-        let limit = match self.view.transport {
-            Transport::Udp => query.datagram_bytes(),
-            Transport::Tcp => MESSAGE_BYTES,
-        };
+        let limit = query.most_bytes(self.view.transport).unwrap_or(MESSAGE_BYTES);
         self.observer.note(|| Step::Asked {
             name: crate::name::text(query.name.wire()),
             rtype: query.rtype.to_string(),
@@ -244,7 +244,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         match known {
             Some(foreign) => {
                 if let Some(reply) = foreign.reply {
-                    self.foreign_records(reply, section);
+                    self.foreign_records(&folded, reply, section);
                 }
             }
             None if self.scratch.wanted.is_none() && self.view.foreign.len() < CHASES => {
@@ -254,14 +254,22 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
     }
 
-    /// The answers of somebody else's reply, as far as they can be read.
-    fn foreign_records(&mut self, reply: &[u8], section: Section) {
+    /// The answers of somebody else's reply that lead from a name to its addresses, as far as they
+    /// can be read. Whatever else it says was not asked, and would go out as if it were ours.
+    fn foreign_records(&mut self, name: &Name, reply: &[u8], section: Section) {
+        let mut next = *name;
         query::answers(reply, |owner, ttl, data| {
+            if !owner.wire().eq_ignore_ascii_case(next.wire()) {
+                return;
+            }
             let owner = self.scratch.arena.keep(owner.wire());
             let data = match data {
                 query::Foreign::A(address) => Data::A(address),
                 query::Foreign::Aaaa(address) => Data::Aaaa(address),
-                query::Foreign::Cname(name) => Data::Cname(self.scratch.arena.keep(name.wire())),
+                query::Foreign::Cname(name) => {
+                    next = name;
+                    Data::Cname(self.scratch.arena.keep(name.wire()))
+                }
             };
             self.scratch.push(section, owner, ttl, data);
         });

@@ -38,6 +38,26 @@ fn query(name: &str, rtype: u16, edns: Option<u16>) -> Vec<u8> {
     support::question(&Name::from_ascii(name).expect("a name"), rtype, edns)
 }
 
+/// What is cut for one that gets short replies says so, whatever is configured.
+#[test]
+fn short_replies_are_short_and_say_what_they_are() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 300, 0);
+    for rtype in [A, SRV] {
+        let query = query("web.service.consul.", rtype, Some(u16::MAX));
+        let settings = Settings::default();
+        let (bytes, long, _) = answered(&world, &settings, Transport::Udp, &query, &[]);
+        assert!(bytes > dns::SHORT_BYTES && !long.truncated);
+        let (bytes, short, _) = answered(&world, &settings, Transport::UdpShort, &query, &[]);
+        assert!((1000..=dns::SHORT_BYTES).contains(&bytes), "{bytes}");
+        assert!(short.truncated && short.counts()[0] > 10);
+    }
+    let query = query("web.service.consul.", A, None);
+    let settings = Settings::default();
+    let (_, few, _) = answered(&world, &settings, Transport::UdpShort, &query, &[]);
+    assert_eq!((few.counts()[0], few.truncated), (3, true));
+}
+
 fn answered(
     world: &World,
     settings: &Settings,
@@ -155,6 +175,56 @@ fn what_a_recursor_spells_otherwise_stays_with_its_answer() {
         assert_eq!(additional.len(), answers.len(), "{answers:#?} {additional:#?}");
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn what_a_recursor_says_of_other_names_is_left_out() {
+    let mut world = World::with_agent();
+    alias(&mut world, "www.example.com");
+    let name = b"\x03www\x07example\x03com\0";
+    let mut reply = Vec::new();
+    dns::chase_query(name, 7, &mut reply);
+    reply[2] |= 0x80;
+    reply[7] = 4;
+    // One of `example.com`, one of another class, `www` leads to `com`, and that to an address.
+    reply.extend_from_slice(b"\xc0\x10\0\x01\0\x01\0\0\0\x3c\0\x04\x01\x01\x01\x01");
+    reply.extend_from_slice(b"\xc0\x0c\0\x01\0\x03\0\0\0\x3c\0\x04\x02\x02\x02\x02");
+    reply.extend_from_slice(b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x02\xc0\x18");
+    reply.extend_from_slice(b"\xc0\x18\0\x01\0\x01\0\0\0\x3c\0\x04\x03\x03\x03\x03");
+    let foreign = [Foreign { name, reply: Some(&reply) }];
+    let settings = Settings { recursors: true, ..Settings::default() };
+    let query = query("alias.service.consul.", A, None);
+    let (_, reply, _) = answered(&world, &settings, Transport::Udp, &query, &foreign);
+    assert_eq!(
+        reply.sections[0],
+        [
+            "alias.service.consul. 0 CNAME www.example.com.",
+            "www.example.com. 0 CNAME com.",
+            "com. 0 A 3.3.3.3",
+        ]
+    );
+}
+
+#[test]
+fn answers_that_lead_to_many_instances_read_a_bounded_number() {
+    let mut world = World::with_agent();
+    for number in 0..400 {
+        let body = json!({
+            "Node": format!("web{number}"),
+            "Address": "10.0.0.1",
+            "Service": {"Service": "web", "Port": 80},
+            "Check": {"Name": "c", "Status": "critical"},
+        });
+        world.put("/v1/catalog/register", &body.to_string());
+        let service = json!({"Service": "alias", "Address": "web.service.consul", "Port": 80});
+        let body = json!({"Node": format!("a{number}"), "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("alias.service.consul.", SRV, Some(4096));
+    let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert_eq!(reply.counts(), [400, 0, 0]);
+    let read = trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count();
+    assert_eq!(read, 400 + (1 << 15));
 }
 
 #[test]

@@ -223,12 +223,14 @@ fn asked(
     seed: u64,
 ) -> Reply {
     let query = support::question(&Name::from_ascii(name).expect("a name"), rtype, edns);
-    let [udp, tcp] = [Transport::Udp, Transport::Tcp].map(|transport| {
+    let transports = [Transport::Udp, Transport::UdpShort, Transport::Tcp];
+    let [udp, short, tcp] = transports.map(|transport| {
         let mut rng = SmallRng::seed_from_u64(seed);
         let (outcome, out, _) = ask(config, Some(snapshot), transport, &query, &mut rng, &[]);
         assert_eq!(outcome, Outcome::Answered);
         let most = match transport {
             Transport::Udp => usize::from(edns.unwrap_or(0)).max(512),
+            Transport::UdpShort => usize::from(edns.unwrap_or(0)).clamp(512, dns::SHORT_BYTES),
             Transport::Tcp => 65535,
         };
         let reply = Reply::read(&out);
@@ -237,12 +239,14 @@ fn asked(
     });
     assert!(!tcp.truncated, "there is room for everything: {tcp:#?}");
     assert_eq!(tcp.edns.is_some(), edns.is_some());
-    assert_eq!(udp.sections[0].is_empty(), tcp.sections[0].is_empty(), "one answer stays");
-    if udp.truncated {
-        assert!(udp.counts() < tcp.counts(), "nothing was left out: {udp:#?}");
-        assert!(udp.sections[0].iter().all(|record| tcp.sections[0].contains(record)));
-    } else {
-        assert_eq!(udp, tcp, "something was left out unsaid");
+    for udp in [udp, short] {
+        assert_eq!(udp.sections[0].is_empty(), tcp.sections[0].is_empty(), "one answer stays");
+        if udp.truncated {
+            assert!(udp.counts() < tcp.counts(), "nothing was left out: {udp:#?}");
+            assert!(udp.sections[0].iter().all(|record| tcp.sections[0].contains(record)));
+        } else {
+            assert_eq!(udp, tcp, "something was left out unsaid");
+        }
     }
     tcp
 }

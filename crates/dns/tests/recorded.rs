@@ -165,7 +165,11 @@ fn play(
         Outcome::Recurse => {
             // What the recursors say is not ours.
             let ours = upstream == 0 && parsed["rcode"] != "SERVFAIL";
-            return (ours || last != Some(&Step::Passed)).then(|| "passed on".to_owned());
+            if ours || last != Some(&Step::Passed) {
+                return Some("passed on".to_owned());
+            }
+            let want = want.unwrap_or_default();
+            return misexplained(case, Some(&dns::said(Some(&want))), &want, parsed);
         }
         Outcome::Chase => return (upstream == 0).then(|| "chased".to_owned()),
         Outcome::Silent => {

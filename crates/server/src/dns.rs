@@ -11,6 +11,7 @@
 //! who asks more than can be answered loses questions at once instead of getting old answers.
 
 mod asking;
+mod budget;
 mod connections;
 mod datagrams;
 mod explain;
@@ -26,7 +27,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::dns::{
-    Config, Foreign, Observer, Outcome, Scratch, Transport, View, answer, chase_query, subject,
+    Config, Foreign, Observer, Outcome, SHORT_BYTES, Scratch, Transport, View, answer, chase_query,
+    cut, subject,
 };
 use agent::log::Log;
 use arc_swap::ArcSwap;
@@ -41,8 +43,9 @@ use crate::random;
 use crate::store::Store;
 use crate::telemetry::{Tally, Telemetry};
 use asking::{Asking, Turn};
+use budget::Budget;
 use connections::Connections;
-pub(crate) use explain::{question, record_type};
+pub(crate) use explain::record_type;
 use moment::{Leadership, Moment};
 use recursors::Recursors;
 use tcp::Patience;
@@ -62,6 +65,7 @@ pub(crate) struct Dns {
     recursions: Semaphore,
     asking: Asking,
     connections: Connections,
+    budget: Budget,
     patience: Patience,
     /// Whether somebody leads.
     leads: fn(&Store) -> bool,
@@ -168,6 +172,7 @@ impl Dns {
             recursions: Semaphore::new(RECURSIONS),
             asking: Asking::default(),
             connections: Connections::default(),
+            budget: Budget::default(),
             patience: Patience::default(),
             leads: |store| store.status().is_leader,
             answerer: Mutex::new(Answerer::new()),
@@ -207,9 +212,10 @@ impl Dns {
         mut ask: Ask,
         query: &[u8],
         transport: Transport,
-        source: IpAddr,
+        from: SocketAddr,
     ) -> Option<Vec<u8>> {
         let active = self.active.load_full();
+        let source = from.ip().to_canonical();
         let Ok(_place) = self.recursions.try_acquire() else {
             self.telemetry.dns_recursion_refused();
             return Some(failed(query));
@@ -219,14 +225,13 @@ impl Dns {
         let mut found = Vec::new();
         loop {
             let (name, random) = match ask {
+                Ask::Question if self.is_own(query, from.port()) => {
+                    self.telemetry.dns_recursion_refused();
+                    return Some(failed(query));
+                }
                 Ask::Question => {
-                    let Some(turn) = self.turn(query) else { return Some(failed(query)) };
-                    let recursors = &active.recursors;
-                    let reply = recursors.forward(query, transport, &turn, &self.warnings).await;
-                    return Some(reply.unwrap_or_else(|| {
-                        self.telemetry.dns_recursion_failed();
-                        failed(query)
-                    }));
+                    let reply = self.forward(&active, query, transport).await;
+                    return Some(reply.unwrap_or_else(|| failed(query)));
                 }
                 Ask::Name(name, random) => (name, random),
             };
@@ -246,15 +251,37 @@ impl Dns {
         }
     }
 
+    /// What recursors say to a question that is not ours.
+    async fn forward(
+        &self,
+        active: &Active,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let turn = self.turn(query)?;
+        let reply = active.recursors.forward(query, transport, &turn, &self.warnings).await;
+        if reply.is_none() {
+            self.telemetry.dns_recursion_failed();
+        }
+        reply
+    }
+
     /// What recursors say of a name that an answer leads to. All names of one answer have the time
     /// of two recursors together: then who asked still waits.
     async fn chase(&self, active: &Active, name: &[u8], started: Instant) -> Option<Vec<u8>> {
         let time = active.recursors.timeout.saturating_mul(2).checked_sub(started.elapsed())?;
         let mut query = Vec::new();
         chase_query(name, 0, &mut query);
-        let _turn = self.turn(&query)?;
-        let reply = active.recursors.chase(&query, &self.warnings);
+        let turn = self.turn(&query)?;
+        let reply = active.recursors.chase(&query, &turn, &self.warnings);
         timeout(time, reply).await.ok().flatten()
+    }
+
+    /// Whether a question is on its way from here to a recursor, which we are ourselves.
+    fn is_own(&self, query: &[u8], port: u16) -> bool {
+        let identity = query.first_chunk().copied();
+        let subject = || subject(query).unwrap_or_default();
+        identity.is_some_and(|identity| self.asking.is_own((port, identity), &subject()))
     }
 
     /// A question on its way to recursors; none if too many ask the same.
@@ -264,6 +291,16 @@ impl Dns {
             self.telemetry.dns_recursion_refused();
         }
         turn
+    }
+
+    /// Whether a reply is too long for what is left for its asker over UDP.
+    fn is_beyond(&self, reply: &[u8], to: IpAddr) -> bool {
+        if reply.len() <= SHORT_BYTES || self.budget.take(to, reply.len(), Instant::now()) {
+            return false;
+        }
+        self.telemetry.dns_reply_shortened();
+        self.warnings.reflection(&to);
+        true
     }
 
     /// Counts an answer that took so long.

@@ -1,7 +1,7 @@
 //! What recursors are being asked, so that a circle of servers that pass questions on to each
 //! other comes to an end: there, the same question is asked again and again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Times that the same is asked at once. A name that many want of a slow recursor needs some.
@@ -11,7 +11,12 @@ pub(super) const MOST: usize = 64;
 #[derive(Default)]
 pub(super) struct Asking {
     subjects: Mutex<HashMap<Box<[u8]>, Subject>>,
+    /// Those that are on their way, each by its port and its identity: nobody else can have both.
+    sent: Mutex<HashSet<Sent>>,
 }
+
+/// The port that a question left from, and its identity.
+pub(super) type Sent = (u16, [u8; 2]);
 
 #[derive(Default)]
 struct Subject {
@@ -27,6 +32,19 @@ pub(super) struct Turn<'a> {
 }
 
 impl Asking {
+    fn sent(&self) -> MutexGuard<'_, HashSet<Sent>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a question is one of our own: we are our own recursor. Who sent it is told.
+    pub(super) fn is_own(&self, sent: Sent, subject: &[u8]) -> bool {
+        let own = self.sent().contains(&sent);
+        if own && let Some(known) = self.subjects().get_mut(subject) {
+            known.crowded = true;
+        }
+        own
+    }
+
     fn subjects(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Subject>> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,10 +63,28 @@ impl Asking {
 }
 
 impl Turn<'_> {
+    /// Notes what is on its way as long as it is held.
+    pub(super) fn sends(&self, sent: Sent) -> OnItsWay<'_> {
+        self.asking.sent().insert(sent);
+        OnItsWay { asking: self.asking, sent }
+    }
+
     /// Whether one that asks the same was turned away: what a recursor fails at is perhaps our own
     /// refusal, and to ask others would multiply the questions.
     pub(super) fn crowded(&self) -> bool {
         self.asking.subjects().get(&self.subject).is_some_and(|subject| subject.crowded)
+    }
+}
+
+/// A question that was sent to a recursor.
+pub(super) struct OnItsWay<'a> {
+    asking: &'a Asking,
+    sent: Sent,
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.asking.sent().remove(&self.sent);
     }
 }
 
@@ -66,6 +102,18 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_that_comes_back_is_known() {
+        let (asking, sent) = (Asking::default(), (4242, [1, 2]));
+        let turn = asking.enter(b"a"[..].into()).expect("a place");
+        let on_its_way = turn.sends(sent);
+        assert!(!asking.is_own((4242, [1, 3]), b"a") && !asking.is_own((4243, [1, 2]), b"a"));
+        assert!(!turn.crowded());
+        assert!(asking.is_own(sent, b"a") && turn.crowded());
+        drop(on_its_way);
+        assert!(!asking.is_own(sent, b"a"));
+    }
 
     #[test]
     fn who_asks_the_same_once_too_often_is_turned_away() {

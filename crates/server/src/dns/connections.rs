@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 
 /// All connections: each takes a descriptor and a few KiB.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 /// Connections of one address.
 pub(super) const MOST_OF_ONE: usize = 128;
 

@@ -5,15 +5,15 @@
 //! what it costs.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
 use nix::cmsg_space;
-use nix::libc::{in_addr, in_pktinfo, in6_pktinfo};
+use nix::libc::{self, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
-    sockopt,
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
+use socket2::{MsgHdr, SockRef};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -43,39 +43,53 @@ pub(super) struct Asker {
     to: Option<Own>,
 }
 
-/// An address of ours, as the system takes it.
+/// An address of ours as the system takes it with a reply: one control message (RFC 3542, 6.1),
+/// written here as others allocate for it.
 #[derive(Clone, Copy)]
-enum Own {
-    V4(in_pktinfo),
-    /// One of IPv4 within it, too.
-    V6(in6_pktinfo),
+struct Own {
+    control: [u8; Self::MOST_BYTES],
+    length: usize,
 }
 
 impl Own {
+    /// The length of it all, the level and the type stand before the data.
+    const HEADER_BYTES: usize = size_of::<usize>() + 2 * size_of::<libc::c_int>();
+    /// Data end where a number of the system's word size can.
+    const MOST_BYTES: usize =
+        (Self::HEADER_BYTES + size_of::<in6_pktinfo>()).next_multiple_of(size_of::<usize>());
+
     fn read(message: ControlMessageOwned) -> Option<Self> {
         match message {
-            // The address of ours, even where the question went to all of a network.
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: info.ipi_spec_dst,
-                ipi_addr: in_addr { s_addr: Ipv4Addr::UNSPECIFIED.into() },
-            })),
+            // The address of ours, even where the question went to all of a network; no interface,
+            // and what it was sent to is for the system to write.
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::new(
+                (libc::IPPROTO_IP, libc::IP_PKTINFO),
+                &[&[0; 4], &info.ipi_spec_dst.s_addr.to_ne_bytes(), &[0; 4]],
+            )),
             ControlMessageOwned::Ipv6PacketInfo(info) => {
                 let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
                 // Only a link's own addresses need the link; other ways back are for the system.
                 let link = if address.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
-                let own = in6_pktinfo { ipi6_ifindex: link, ..info };
-                (!address.is_multicast()).then_some(Self::V6(own))
+                (!address.is_multicast()).then(|| {
+                    let kind = (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+                    Self::new(kind, &[&address.octets(), &link.to_ne_bytes()])
+                })
             }
             _ => None,
         }
     }
 
-    fn control(&self) -> ControlMessage<'_> {
-        match self {
-            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
-            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
-        }
+    fn new((level, kind): (libc::c_int, libc::c_int), data: &[&[u8]]) -> Self {
+        let length = Self::HEADER_BYTES + data.iter().map(|part| part.len()).sum::<usize>();
+        let head = [&length.to_ne_bytes()[..], &level.to_ne_bytes(), &kind.to_ne_bytes()];
+        let mut control = [0; Self::MOST_BYTES];
+        let bytes = head.iter().chain(data).copied().flatten();
+        control.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        Self { control, length: length.next_multiple_of(size_of::<usize>()) }
+    }
+
+    fn control(&self) -> &[u8] {
+        self.control.get(..self.length).unwrap_or(&self.control)
     }
 }
 
@@ -111,10 +125,9 @@ impl Datagrams {
     /// Sends a reply if it finds room.
     pub(super) fn try_reply(&self, reply: &[u8], asker: &Asker) -> io::Result<()> {
         match &asker.to {
-            Some(own) => {
-                let socket = self.socket.as_raw_fd();
-                self.socket.try_io(Interest::WRITABLE, || send(socket, reply, asker.from, own))
-            }
+            Some(own) => self
+                .socket
+                .try_io(Interest::WRITABLE, || send(&self.socket, reply, asker.from, own)),
             None => self.socket.try_send_to(reply, asker.from).map(drop),
         }
     }
@@ -134,8 +147,9 @@ fn address(of: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| of.as_sockaddr_in6().map(|address| SocketAddr::from(*address)))
 }
 
-fn send(socket: RawFd, reply: &[u8], to: SocketAddr, own: &Own) -> io::Result<()> {
-    let (parts, to) = ([IoSlice::new(reply)], SockaddrStorage::from(to));
-    sendmsg(socket, &parts, &[own.control()], MsgFlags::empty(), Some(&to))?;
+fn send(socket: &UdpSocket, reply: &[u8], to: SocketAddr, own: &Own) -> io::Result<()> {
+    let (parts, to) = ([IoSlice::new(reply)], to.into());
+    let message = MsgHdr::new().with_addr(&to).with_buffers(&parts).with_control(own.control());
+    SockRef::from(socket).sendmsg(&message, 0)?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::asking::Turn;
+use super::asking::{Sent, Turn};
 use super::warnings::Warnings;
 use crate::random;
 
@@ -59,7 +59,7 @@ impl Recursors {
     ) -> Option<Vec<u8>> {
         let most = payload_bytes(query);
         for place in self.order() {
-            let reply = self.reply(&place, query, transport, most, warnings).await;
+            let reply = self.reply(&place, query, transport, most, turn, warnings).await;
             let Some(reply) = reply else { continue };
             if says_something(&reply) {
                 return Some(reply);
@@ -72,9 +72,15 @@ impl Recursors {
     }
 
     /// Asks for the address of a name; the first reply, whatever it says.
-    pub(super) async fn chase(&self, query: &[u8], warnings: &Warnings) -> Option<Vec<u8>> {
+    pub(super) async fn chase(
+        &self,
+        query: &[u8],
+        turn: &Turn<'_>,
+        warnings: &Warnings,
+    ) -> Option<Vec<u8>> {
+        let (udp, most) = (Transport::Udp, PLAIN_BYTES);
         for place in self.order() {
-            let reply = self.reply(&place, query, Transport::Udp, PLAIN_BYTES, warnings).await;
+            let reply = self.reply(&place, query, udp, most, turn, warnings).await;
             if reply.is_some() {
                 return reply;
             }
@@ -89,9 +95,10 @@ impl Recursors {
         query: &[u8],
         transport: Transport,
         most: usize,
+        turn: &Turn<'_>,
         warnings: &Warnings,
     ) -> Option<Vec<u8>> {
-        match timeout(self.timeout, ask(place, query, transport, most)).await {
+        match timeout(self.timeout, ask(place, query, transport, most, turn)).await {
             Ok(Ok(reply)) => return Some(reply),
             Ok(Err(error)) => warnings.recursor(place, &error),
             Err(_) => {
@@ -126,6 +133,7 @@ async fn ask(
     query: &[u8],
     transport: Transport,
     most: usize,
+    turn: &Turn<'_>,
 ) -> io::Result<Vec<u8>> {
     let address = address(place).await?;
     let mut sent = query.to_vec();
@@ -134,8 +142,8 @@ async fn ask(
     };
     *theirs = random::identity();
     let mut reply = match transport {
-        Transport::Udp => ask_udp(address, &sent, most).await?,
-        Transport::Tcp => ask_tcp(address, &sent).await?,
+        Transport::Udp | Transport::UdpShort => ask_udp(address, &sent, most, turn).await?,
+        Transport::Tcp => ask_tcp(address, &sent, turn).await?,
     };
     if let Some(identity) = reply.first_chunk_mut::<2>() {
         *identity = *own;
@@ -148,7 +156,17 @@ fn is_reply(query: &[u8], message: &[u8]) -> bool {
     message.get(2).is_some_and(|flags| flags & 0x80 != 0) && belongs(query, message)
 }
 
-async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<Vec<u8>> {
+/// What tells a question from those of others, once it leaves from a port of ours.
+fn sent(query: &[u8], from: SocketAddr) -> Sent {
+    (from.port(), query.first_chunk().copied().unwrap_or_default())
+}
+
+async fn ask_udp(
+    address: SocketAddr,
+    query: &[u8],
+    most: usize,
+    turn: &Turn<'_>,
+) -> io::Result<Vec<u8>> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -156,6 +174,7 @@ async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<V
     // The system chooses the port by chance, and passes on what comes from `address` alone.
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(address).await?;
+    let _on_its_way = turn.sends(sent(query, socket.local_addr()?));
     socket.send(query).await?;
     let mut reply = vec![0; most.saturating_add(1)];
     for _ in 0..STRAYS {
@@ -174,10 +193,11 @@ async fn ask_udp(address: SocketAddr, query: &[u8], most: usize) -> io::Result<V
     Err(io::Error::other("too many messages that are no reply to the question"))
 }
 
-async fn ask_tcp(address: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+async fn ask_tcp(address: SocketAddr, query: &[u8], turn: &Turn<'_>) -> io::Result<Vec<u8>> {
     let length = u16::try_from(query.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    let _on_its_way = turn.sends(sent(query, stream.local_addr()?));
     let mut frame = length.to_be_bytes().to_vec();
     frame.extend_from_slice(query);
     stream.write_all(&frame).await?;

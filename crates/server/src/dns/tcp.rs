@@ -1,7 +1,7 @@
 //! Questions over TCP: several on one connection, one after the other.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::connections::Used;
 use super::{Answer, Dns};
+use crate::telemetry::Tally;
 
 /// How long others may take.
 #[derive(Clone, Copy)]
@@ -54,9 +55,8 @@ pub(super) async fn serve(listener: TcpListener, dns: Arc<Dns>) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
-                let from = from.ip().to_canonical();
                 let server = dns.clone();
-                let crowded = dns.connections.admit(from, |used| async move {
+                let crowded = dns.connections.admit(from.ip().to_canonical(), |used| async move {
                     // A connection that breaks is over; there is nobody to tell.
                     let _ = converse(stream, from, &server, &used).await;
                 });
@@ -74,7 +74,7 @@ pub(super) async fn serve(listener: TcpListener, dns: Arc<Dns>) {
 
 /// Answers question after question. What is no question is passed over; silence, slowness and the
 /// end of the stream end it.
-async fn converse(stream: TcpStream, from: IpAddr, dns: &Dns, used: &Used) -> io::Result<()> {
+async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -> io::Result<()> {
     let Patience { idle, question, reply } = dns.patience;
     stream.set_nodelay(true)?;
     let mut stream = BufReader::with_capacity(AHEAD_BYTES, stream);
@@ -112,18 +112,24 @@ async fn in_time<T>(
 }
 
 /// Puts the reply into `frame`, with its length; whether there is one.
-async fn answer(dns: &Dns, from: IpAddr, query: &[u8], frame: &mut Vec<u8>) -> bool {
+async fn answer(dns: &Dns, from: SocketAddr, query: &[u8], frame: &mut Vec<u8>) -> bool {
     let started = Instant::now();
     frame.clear();
     let ask = {
+        let source = from.ip().to_canonical();
         let mut answerer = dns.answerer.lock().unwrap_or_else(PoisonError::into_inner);
-        match answerer.answer(&dns.moment(), Transport::Tcp, from, query, &[], &mut ()) {
+        match answerer.answer(&dns.moment(), Transport::Tcp, source, query, &[], &mut ()) {
             Answer::Ready => {
                 put(frame, &answerer.reply);
                 None
             }
             Answer::Ask(ask) => Some(ask),
-            Answer::Silent => return false,
+            Answer::Silent => {
+                let mut tally = Tally::default();
+                dns.telemetry.dns_unanswerable(&mut tally);
+                dns.telemetry.dns_counted(&mut tally);
+                return false;
+            }
         }
     };
     if let Some(ask) = ask {

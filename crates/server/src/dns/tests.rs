@@ -48,9 +48,9 @@ fn led(
     with_store(async |store| {
         let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
         let telemetry = Arc::new(Telemetry::new(naming, "n1"));
-        let dns =
-            Dns { patience, leads, ..Dns::new(&rules, store, telemetry, Log::silent()).unwrap() };
-        let dns = Arc::new(dns);
+        let dns = Dns::new(&rules, store, telemetry, Log::silent()).unwrap();
+        let budget = Budget { of_all: true, ..Budget::default() };
+        let dns = Arc::new(Dns { patience, leads, budget, ..dns });
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
     });
@@ -205,6 +205,8 @@ fn garbage_disturbs_nobody() {
             assert_ne!(code(&reply), 0);
         }
         assert!(counted(&dns, "dns_malformed_query") > 2);
+        // Those of the datagrams that are shorter than a header, and one that is empty over TCP.
+        assert!(counted(&dns, "dns_unanswerable_message") > 12);
     });
 }
 
@@ -238,6 +240,31 @@ fn a_thousand_silent_connections_do_no_harm() {
         while dns.connections.len() > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn all_addresses_together_have_a_limit() {
+    const ADDRESSES: u16 = 6;
+    const EACH: u16 = 90;
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        let mut streams = Vec::new();
+        for number in 0..ADDRESSES * EACH {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            let [.., low] = (number / EACH + 2).to_be_bytes();
+            socket.bind((Ipv4Addr::new(127, 0, 0, low), 0).into()).unwrap();
+            streams.push(socket.connect(at).await.unwrap());
+        }
+        let surplus = u64::from(ADDRESSES * EACH) - connections::MOST as u64;
+        while counted(&dns, CROWDED) < surplus {
+            tokio::task::yield_now().await;
+        }
+        assert!(dns.connections.len() <= connections::MOST, "{}", dns.connections.len());
+        hung_up(&mut streams[0]).await;
+        let last = streams.last_mut().unwrap();
+        last.write_all(&framed(&address_query(1, 1))).await.unwrap();
+        assert!(is_answer(&read(last).await, 1, 1));
+        assert_eq!(counted(&dns, CROWDED), surplus);
     });
 }
 
@@ -397,6 +424,74 @@ fn one_choice_of_instances_asks_recursors_for_one_name() {
     });
 }
 
+/// Room for so many bytes.
+fn with_edns(mut query: Vec<u8>, bytes: u16) -> Vec<u8> {
+    query[11] = 1;
+    query.extend([0, 0, 41]);
+    query.extend(bytes.to_be_bytes());
+    query.extend([0; 6]);
+    query
+}
+
+#[test]
+fn nobody_gets_long_replies_over_udp_without_end() {
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        let addresses = (0..400u32).map(|number| Ipv4Addr::from_bits(0x0a00_0000 + number));
+        for (number, address) in addresses.enumerate() {
+            let node: Box<str> = format!("n{number}").into();
+            let service = Service {
+                node: (&*node).into(),
+                id: "web".into(),
+                name: "web".into(),
+                ..Service::default()
+            };
+            let address = address.to_string().into();
+            let register = Register {
+                node: Node { name: (&*node).into(), address, ..Node::default() },
+                skip_node_update: false,
+                service: Some(Box::new(service)),
+                checks: [].into(),
+            };
+            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+        }
+        let large = with_edns(query(1, "web.service.consul"), u16::MAX);
+        let mut bytes = 0;
+        let short = loop {
+            let reply = ask(at, &large).await;
+            if reply.len() <= 1232 {
+                break reply;
+            }
+            assert_eq!(reply[2] & 2, 0);
+            bytes += reply.len();
+            // What comes back meanwhile is little.
+            assert!(bytes < 4 << 20, "{bytes}");
+        };
+        assert!(bytes > 900_000, "{bytes}");
+        // The rest is there over TCP; short ones are answered as ever.
+        assert_eq!((short[2] & 2, code(&short)), (2, NOERROR));
+        assert!(short[7] > 50, "{}", short[7]);
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(&framed(&large)).await.unwrap();
+        assert!(read(&mut stream).await.len() > 6_000);
+        let usual = ask(at, &with_edns(query(2, "web.service.consul"), 1232)).await;
+        assert_eq!((usual[2] & 2, code(&usual)), (0, NOERROR));
+        assert!(counted(&dns, "dns_reply_shortened") >= 1);
+        let lines = dns.warnings.log.subscribe(Level::Warn).remembered;
+        assert_eq!(lines.len(), 1);
+        // What a recursor says is cut, too, as nothing of it is ours.
+        let talking = recursor(|query| {
+            let mut long = reply(query, 0);
+            long.resize(60_000, 0);
+            vec![long]
+        })
+        .await;
+        dns.reconfigure(&rules(&[talking])).unwrap();
+        let foreign = with_edns(query(3, "www.example.com"), u16::MAX);
+        let reply = ask(at, &foreign).await;
+        assert_eq!((reply.len(), reply[2] & 2, code(&reply)), (foreign.len(), 2, NOERROR));
+    });
+}
+
 /// The reply of a recursor: its code, and one address.
 fn reply(query: &[u8], code: u8) -> Vec<u8> {
     let mut reply = query.to_vec();
@@ -534,14 +629,26 @@ fn who_is_its_own_recursor_fails_and_serves_on() {
             let patient = DnsRules { recursor_timeout: PATIENCE, ..rules(recursors) };
             dns.reconfigure(&patient).unwrap();
             assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
-            // One chain of questions, which ends: they do not breed.
+            // The first that comes back is known: they do not breed.
             assert_eq!(counted(&dns, "dns_recursion_refused"), round);
             while dns.recursions.available_permits() < RECURSIONS {
                 tokio::task::yield_now().await;
             }
             assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
         }
-        assert_eq!(counted(&dns, "dns_recursion_failed"), 3 * asking::MOST as u64);
+        assert_eq!(counted(&dns, "dns_recursion_failed"), 3);
+    });
+}
+
+/// Each question would wait for the silent one before it is asked again.
+#[test]
+fn a_silent_recursor_before_oneself_makes_no_chain() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let (silent, asked) = counting(|_| Vec::new()).await;
+        dns.reconfigure(&rules(&[silent, at])).unwrap();
+        assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(dns.recursions.available_permits(), RECURSIONS);
     });
 }
 

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::datagrams::{Asker, Datagrams, Room};
-use super::{Answer, Answerer, Ask, Dns};
+use super::{Answer, Answerer, Ask, Dns, cut};
 use crate::telemetry::Tally;
 
 /// Questions that are answered before others of the runtime have their turn.
@@ -65,15 +65,12 @@ fn serve_some(
             Err(_) => continue,
         };
         let Some(query) = room.message.get(..length) else { continue };
-        match answerer.answer(
-            &moment,
-            Transport::Udp,
-            asker.from.ip().to_canonical(),
-            query,
-            &[],
-            &mut (),
-        ) {
+        let source = asker.from.ip().to_canonical();
+        match answerer.answer(&moment, Transport::Udp, source, query, &[], &mut ()) {
             Answer::Ready => {
+                if dns.is_beyond(&answerer.reply, source) {
+                    answerer.answer(&moment, Transport::UdpShort, source, query, &[], &mut ());
+                }
                 // A reply that finds no room is lost, as it may be on its way.
                 let _ = socket.try_reply(&answerer.reply, &asker);
                 let now = Instant::now();
@@ -81,7 +78,7 @@ fn serve_some(
                 before = now;
             }
             Answer::Ask(ask) => ask_others(socket, dns, ask, query, asker),
-            Answer::Silent => {}
+            Answer::Silent => dns.telemetry.dns_unanswerable(tally),
         }
     }
 }
@@ -91,9 +88,11 @@ fn ask_others(socket: &Arc<Datagrams>, dns: &Arc<Dns>, ask: Ask, query: &[u8], a
     let (socket, dns, query) = (socket.clone(), dns.clone(), query.to_vec());
     tokio::spawn(async move {
         let started = Instant::now();
-        if let Some(reply) =
-            dns.ask(ask, &query, Transport::Udp, asker.from.ip().to_canonical()).await
-        {
+        let source = asker.from.ip().to_canonical();
+        if let Some(mut reply) = dns.ask(ask, &query, Transport::Udp, asker.from).await {
+            if dns.is_beyond(&reply, source) {
+                cut(&query, &mut reply);
+            }
             // As above; and a task that waited here would have no place any more.
             let _ = socket.try_reply(&reply, &asker);
             dns.count(&query, &reply, started);

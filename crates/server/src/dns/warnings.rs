@@ -12,8 +12,8 @@ const PLACE: Place = Place { level: Level::Warn, component: "agent.dns" };
 /// Where warnings go.
 pub(super) struct Warnings {
     pub(super) log: Log,
-    /// By what they are about: the sockets, and the recursors of the settings.
-    limit: Mutex<Limit<String>>,
+    /// By what they are about, the sockets or a recursor of the settings, and what they say of it.
+    limit: Mutex<Limit<(String, &'static str)>>,
 }
 
 impl Warnings {
@@ -24,25 +24,38 @@ impl Warnings {
     /// Warns of what is wrong with a recursor.
     pub(super) fn recursor(&self, recursor: &impl Display, error: &impl Display) {
         let text = "A recursor has not answered: names that no other one knows fail";
-        self.warn("recursor", recursor.to_string(), text, error);
+        self.warn(("recursor", recursor.to_string()), text, ("error", error));
     }
 
     /// Warns of what is wrong with the sockets of a network.
     pub(super) fn socket(&self, network: &'static str, error: &impl Display) {
         let text = "Questions cannot be received: who asks over this network waits";
-        self.warn("network", network.to_owned(), text, error);
+        self.warn(("network", network.to_owned()), text, ("error", error));
     }
 
-    fn warn(&self, key: &'static str, about: String, text: &str, error: &impl Display) {
+    /// Tells that somebody gets short replies only. There are many addresses, and they may be
+    /// anybody's: one line for all.
+    pub(super) fn reflection(&self, to: &impl Display) {
+        let text = "Long replies over UDP are cut: who asks for so many, or seems to, has to come \
+                    over TCP";
+        self.warn(("network", "udp".into()), text, ("to", to));
+    }
+
+    fn warn(
+        &self,
+        (kind, about): (&'static str, String),
+        text: &str,
+        (name, detail): (&'static str, &dyn Display),
+    ) {
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = limit.judge(about.clone(), PLACE, Instant::now());
+        let verdict = limit.judge((about.clone(), name), PLACE, Instant::now());
         drop(limit);
         let Verdict::Log { left_out } = verdict else { return };
         let more = match left_out {
             0 => String::new(),
             _ => format!(" (and {left_out} more like it since the last one)"),
         };
-        let fields = [(key, about.into()), ("error", error.to_string().into())];
+        let fields = [(kind, about.into()), (name, detail.to_string().into())];
         self.log.entry(PLACE.level, PLACE.component, format_args!("{text}{more}"), fields);
     }
 }

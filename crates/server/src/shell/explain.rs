@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ::dns::{Step, Transport};
+use ::dns::{Step, Transport, question};
 use api::{Failure, Request};
 use catalog::Snapshot;
 use serde_json::{Value, json};
 
 use super::{Outcome, json as shown};
-use crate::dns::{question, record_type};
+use crate::dns::record_type;
 use crate::http::Site;
 
 /// Explains the answer to a question: any name, as over UDP unless it says otherwise.

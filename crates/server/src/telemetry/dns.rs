@@ -17,6 +17,8 @@ pub(super) struct Questions {
     refused: Series,
     failed: Series,
     malformed: Series,
+    unanswerable: Series,
+    shortened: Series,
     crowded: Series,
     slow: Series,
 }
@@ -31,6 +33,8 @@ impl Questions {
             refused: count("dns.recursion_refused", &[]),
             failed: count("dns.recursion_failed", &[]),
             malformed: count("dns.malformed_query", &[]),
+            unanswerable: count("dns.unanswerable_message", &[]),
+            shortened: count("dns.reply_shortened", &[]),
             crowded: count("dns.connection_dropped", &[("reason", "crowded".into())]),
             slow: count("dns.connection_dropped", &[("reason", "slow".into())]),
         }
@@ -63,6 +67,16 @@ impl Telemetry {
             false => return,
         };
         tally.values.push((series, milliseconds(took)));
+    }
+
+    /// Notes a message that has no reply: it is one itself, or shorter than a header.
+    pub(crate) fn dns_unanswerable(&self, tally: &mut Tally) {
+        tally.values.push((self.questions.unanswerable, 1.0));
+    }
+
+    /// Counts a reply that was cut as its asker has got too many long ones.
+    pub(crate) fn dns_reply_shortened(&self) {
+        self.metrics.record([(self.questions.shortened, 1.0)]);
     }
 
     /// Counts what was noted.

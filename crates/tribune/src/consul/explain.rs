@@ -12,7 +12,8 @@ pub(super) fn dns(command: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let (name, parsed) = one(command, parsed)?;
     let request = Request::get(format!("/v1/tribune/explain/dns/{name}"))
         .with("type", parsed.text("type"))
-        .with("transport", if parsed.on("tcp") { "tcp" } else { "udp" });
+        .with("transport", if parsed.on("tcp") { "tcp" } else { "udp" })
+        .with_given("edns", parsed.text("edns"));
     show(&parsed, request)
 }
 

@@ -192,9 +192,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "explain dns",
         synopsis: "Explain the answer to a question",
         operands: "NAME",
-        description: "Explains the answer to a question that comes over UDP without EDNS, or over TCP. Nothing else is asked than this agent, which asks recursors as it would for the answer.",
+        description: "Explains the answer to a question that comes over UDP, or over TCP. Nothing else is asked than this agent, which asks recursors as it would for the answer.",
         flags: || {
             client(&[
+                text(
+                    "edns",
+                    "BYTES",
+                    "Room that who asks announces; without it, there is no EDNS.",
+                ),
                 switch("tcp", "As over TCP."),
                 Flag::new("type", Kind::Text, "TYPE", "A", "Type of the records."),
             ])
