@@ -20,6 +20,9 @@ use crate::{Time, limits};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(u32);
 
+/// Bytes of an encoded entry with a short name and few tags: what the encoder begins with.
+const ENTRY_BYTES: usize = 128;
+
 /// Members by name and in probing order, with the suspicions that run against them.
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
@@ -66,11 +69,6 @@ impl MemberTable {
     }
 
     pub(crate) fn node(&self, slot: Slot) -> &Node {
-        self.row(slot)
-    }
-
-    /// The row of a member, for tables that are to share it.
-    pub(crate) fn row(&self, slot: Slot) -> &Arc<Node> {
         self.rows[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
     }
 
@@ -269,7 +267,7 @@ impl MemberTable {
     /// for longer.
     pub(crate) fn encoded(&mut self) -> Bytes {
         let encoded = self.encoded.as_ref().and_then(Weak::upgrade).unwrap_or_else(|| {
-            let mut out = Vec::new();
+            let mut out = Vec::with_capacity(self.len() * ENTRY_BYTES);
             let mut writer = Writer::new(&mut out);
             for node in self.nodes() {
                 node.write(&mut writer);

@@ -325,9 +325,15 @@ impl Membership {
         self.table.node(self.local)
     }
 
-    /// This member's own entry, for others that [adopt](Self::adopt) it.
+    /// This member's own entry, for others that [adopt](Self::adopt) it. A copy, so that those of many
+    /// members lie side by side in memory, where every one of their exchanges goes over them.
     pub fn known(&self) -> Arc<Node> {
-        Arc::clone(self.table.row(self.local))
+        let own = self.local();
+        Arc::new(Node {
+            name: own.name.as_str().into(),
+            meta: Bytes::copy_from_slice(&own.meta),
+            ..own.clone()
+        })
     }
 
     fn command(&mut self, now: Time, token: Token, command: Command) {

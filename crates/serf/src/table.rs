@@ -54,6 +54,18 @@ impl Table {
         self.place(name).ok().map(|place| &*self.entries[place])
     }
 
+    /// As [`Self::get`], for many names in their order: `place` is where the one before was found, and
+    /// begins as 0.
+    pub(crate) fn get_next(&self, name: &str, place: &mut usize) -> Option<&Entry> {
+        let is_next = |entry: &Arc<Entry>| entry.member.name.as_str() == name;
+        if !self.entries.get(*place).is_some_and(is_next) {
+            *place = self.place(name).ok()?;
+        }
+        let entry = self.entries.get(*place)?;
+        *place += 1;
+        Some(entry)
+    }
+
     /// For everything but name, status and status time; the latter have their own verbs.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
         self.place(name).ok().map(|place| Arc::make_mut(&mut self.entries[place]))

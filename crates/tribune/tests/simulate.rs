@@ -89,8 +89,8 @@ fn a_time_line_is_drawn_and_the_text_is_for_people() {
 #[test]
 fn mistakes_are_named_with_the_flag_the_value_and_what_to_write() {
     for (flags, says) in [
-        (&["-nodes", "1"][..], "-nodes is 1: write a number from 2 to 5000"),
-        (&["-nodes", "100000"], "-nodes is 100000: write a number from 2 to 5000"),
+        (&["-nodes", "1"][..], "-nodes is 1: write a number from 2 to 10000"),
+        (&["-nodes", "100000"], "-nodes is 100000: write a number from 2 to 10000"),
         (&["-nodes", "x"], "invalid value \"x\" for flag -nodes: parse error"),
         (&["-loss", "51%"], "-loss is '51%': write a percentage from 0% to 50%, such as 1%"),
         (&["-loss", "0.1"], "-loss is '0.1': write a percentage"),

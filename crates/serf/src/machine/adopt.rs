@@ -6,6 +6,7 @@ use gossip::Time;
 use wire::LamportTime;
 
 use super::Serf;
+use crate::interface::Member;
 use crate::table::{Entry, IntentDirection};
 
 /// A member as both layers have it, for [`Serf::adopt`].
@@ -31,7 +32,7 @@ impl Serf {
     pub fn known(&self) -> Known {
         let node = self.gossip.known();
         let entry = Arc::new(Entry {
-            member: self.local().clone(),
+            member: Member { name: node.name.clone(), ..self.local().clone() },
             status_time: LamportTime(0),
             intent: IntentDirection::Join,
             gone_since: None,

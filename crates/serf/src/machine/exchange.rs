@@ -150,14 +150,15 @@ impl Serf {
     fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
         let times = &state.status_lamport_times;
         if planted(Fault::StatusTimesFirst) {
-            times.iter().for_each(|(node, time)| self.on_listed_time(now, node, *time));
+            times.iter().for_each(|(node, time)| self.on_listed_time(now, node, *time, &mut 0));
         }
         for node in &state.left_members {
             self.on_listed_leave(now, node, times.get(node));
         }
         let left: std::collections::BTreeSet<_> = state.left_members.iter().collect();
+        let mut place = 0;
         for (node, time) in times.iter().filter(|(node, _)| !left.contains(node)) {
-            self.on_listed_time(now, node, *time);
+            self.on_listed_time(now, node, *time, &mut place);
         }
     }
 

@@ -8,7 +8,7 @@ use wire::{LamportTime, NodeName};
 
 use super::{Phase, Serf, Timer};
 use crate::interface::{Fact, MemberEventKind, MemberStatus};
-use crate::table::IntentDirection;
+use crate::table::{Entry, IntentDirection};
 
 /// Whose word a join is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,13 +117,22 @@ impl Serf {
     }
 
     /// A push/pull tells a status time. What is known of that time already, perhaps as a guess,
-    /// is known from the same kind of source.
-    pub(super) fn on_listed_time(&mut self, now: Time, node: &NodeName, time: LamportTime) {
-        let known = match self.table.get(node.as_str()) {
+    /// is known from the same kind of source. The names come in their order, and `place` is what
+    /// [`Table::get_next`](crate::table::Table::get_next) has left in it.
+    pub(super) fn on_listed_time(
+        &mut self,
+        now: Time,
+        node: &NodeName,
+        time: LamportTime,
+        place: &mut usize,
+    ) {
+        let entry = self.table.get_next(node.as_str(), place);
+        let known = match entry {
             Some(entry) => Some(entry.status_time),
             None => self.intents.get(now, node.as_str()).map(|(_, time)| time),
         };
-        if known != Some(time) || self.is_refuted_guess(node) || !self.clocks.member.witness(time) {
+        let doubtful = entry.is_some_and(|entry| self.is_refuted_guess(entry));
+        if known != Some(time) || doubtful || !self.clocks.member.witness(time) {
             let join = JoinIntent { lamport_time: time, node: node.clone() };
             self.on_join(now, &join, Word::Listed);
         }
@@ -131,13 +140,10 @@ impl Serf {
 
     /// Whether a leave was guessed of a member that is there in a new incarnation: who leaves refutes
     /// nothing any more, so that it has come back since, and its join may have the very time.
-    fn is_refuted_guess(&self, node: &NodeName) -> bool {
-        let Some(entry) = self.table.get(node.as_str()) else { return false };
+    fn is_refuted_guess(&self, entry: &Entry) -> bool {
+        let below = || self.gossip.node(entry.member.name.as_str());
         entry.intent == IntentDirection::ListedLeave
-            && self
-                .gossip
-                .node(node.as_str())
-                .is_some_and(|below| below.is_live() && below.incarnation > entry.incarnation)
+            && below().is_some_and(|node| node.is_live() && node.incarnation > entry.incarnation)
     }
 
     fn on_leave(&mut self, now: Time, intent: &LeaveIntent, direction: IntentDirection) -> bool {

@@ -74,7 +74,7 @@ fn report(folder: &Path, only: Option<&str>, effort: &Effort) -> Result<(), Stri
     };
     std::fs::create_dir_all(&charts).map_err(|error| format!("{}: {error}", charts.display()))?;
     let began = Instant::now();
-    let mut page = runs::introduction(effort);
+    let mut page = runs::introduction();
     for (name, measure) in groups {
         let figures = measure(effort);
         eprintln!("{name}: {:.0} s since the start", began.elapsed().as_secs_f64());

@@ -32,15 +32,15 @@ pub(crate) fn speed(quick: bool, members: Option<usize>) {
                 run(world, Duration::from_secs(watched) / failures as u32);
             }
         });
-        let what = format!("{members} converged, {failures} of them crash");
+        let what = format!("{members} converged, of which {failures} crash");
         row.print(&what, set_up);
     };
     if let Some(members) = members {
-        return converged(members, 4, 60);
+        return converged(members, 1, 60);
     }
     converged(sizes[0], 4, 600);
     cold(sizes[1]);
-    converged(sizes[2], 4, 60);
+    converged(sizes[2], 1, 60);
 }
 
 /// Members that all start and join in the first ten seconds, until everybody knows everybody.

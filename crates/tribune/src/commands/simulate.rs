@@ -30,7 +30,7 @@ pub(crate) const SIMULATE: Command = Command {
                   square of the members: 2500 take about 3 GiB.",
     flags: || {
         vec![
-            Flag::new("nodes", Kind::Int, "N", "100", "Members, from 2 to 5000."),
+            Flag::new("nodes", Kind::Int, "N", "100", "Members, from 2 to 10000."),
             Flag::new(
                 "churn",
                 Kind::Text,
