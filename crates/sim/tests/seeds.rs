@@ -36,6 +36,8 @@ fn seeds_that_once_failed() {
     }
     // A member that has never joined itself did not answer a leave that others had made up.
     play(899);
+    // The time of a leave, listed as if of a join, withdrew a death certificate.
+    play(220);
     // An operator's leave and the member's own join had the same time: whichever came first stood.
     play(1307);
     // A join that ended after a leave had begun took the leave back.
