@@ -224,7 +224,7 @@ fn answers_that_lead_to_many_instances_read_a_bounded_number() {
     let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
     assert_eq!(reply.counts(), [400, 0, 0]);
     let read = trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count();
-    assert_eq!(read, 400 + (1 << 15));
+    assert!((1 << 15..=400 + (1 << 15)).contains(&read), "{read}");
 }
 
 #[test]

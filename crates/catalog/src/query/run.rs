@@ -143,9 +143,9 @@ impl Snapshot {
         run
     }
 
-    /// The node whose neighbours come first: the one that is `asked` for, else the query's own; none
-    /// if there is no such node, either.
-    /// `agent` is the node of the agent that is asked, `source` the address of who asks.
+    /// The node whose neighbours come first: the one that is `asked` for, else the query's own;
+    /// none if there is no such node, either. `agent` is the node of the agent that is asked,
+    /// `source` the address of who asks.
     #[must_use]
     pub fn query_near(
         &self,

@@ -1,8 +1,8 @@
 //! How much of long replies a network may get over UDP.
 //!
-//! Nobody can tell whether a datagram comes from whom it says. A question of 40 bytes that announces
-//! room for 65,535 may bring as many upon somebody who has asked nothing. Replies of
-//! up to [`dns::SHORT_BYTES`], as other servers send them, too, are not counted.
+//! Nobody can tell whether a datagram comes from whom it says. A question of 40 bytes that
+//! announces room for 65,535 may bring as many upon somebody who has asked nothing. Replies of up
+//! to [`dns::SHORT_BYTES`], as other servers send them, too, are not counted.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

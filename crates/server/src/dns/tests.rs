@@ -48,9 +48,9 @@ fn led(
     with_store(async |store| {
         let naming = Naming { retention: PATIENCE * 10, ..Naming::default() };
         let telemetry = Arc::new(Telemetry::new(naming, "n1"));
-        let dns = Dns::new(&rules, store, telemetry, Log::silent()).unwrap();
-        let budget = Budget { of_all: true, ..Budget::default() };
-        let dns = Arc::new(Dns { patience, leads, budget, ..dns });
+        let mut dns = Dns::new(&rules, store, telemetry, Log::silent()).unwrap();
+        dns.budget.of_all = true;
+        let dns = Arc::new(Dns { patience, leads, ..dns });
         let (address, _) = dns.listen(any_port()).unwrap();
         timeout(PATIENCE * 3, test(dns, address)).await.unwrap();
     });
