@@ -325,8 +325,8 @@ impl Membership {
         self.table.node(self.local)
     }
 
-    /// This member's own entry, for others that [adopt](Self::adopt) it. A copy, so that those of many
-    /// members lie side by side in memory, where every one of their exchanges goes over them.
+    /// This member's own entry, for others that [adopt](Self::adopt) it. A copy, so that those of
+    /// many members lie side by side in memory, where every one of their exchanges goes over them.
     pub fn known(&self) -> Arc<Node> {
         let own = self.local();
         Arc::new(Node {

@@ -54,8 +54,8 @@ impl Table {
         self.place(name).ok().map(|place| &*self.entries[place])
     }
 
-    /// As [`Self::get`], for many names in their order: `place` is where the one before was found, and
-    /// begins as 0.
+    /// As [`Self::get`], for many names in their order: `place` is where the next is looked for
+    /// first, and begins as 0.
     pub(crate) fn get_next(&self, name: &str, place: &mut usize) -> Option<&Entry> {
         let is_next = |entry: &Arc<Entry>| entry.member.name.as_str() == name;
         if !self.entries.get(*place).is_some_and(is_next) {

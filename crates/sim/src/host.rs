@@ -84,6 +84,8 @@ pub struct Host {
     /// Last time at which something other than the network's weather went wrong with it.
     pub(crate) disturbed_at: Time,
     pub(crate) pending: BTreeMap<Token, Purpose>,
+    /// Whether it is going to try to join again, after a join that failed.
+    pub(crate) joins_again: bool,
 }
 
 /// A running member.
@@ -168,6 +170,7 @@ impl Host {
             disk: Disk::default(),
             disturbed_at: now,
             pending: BTreeMap::new(),
+            joins_again: false,
             config: plan.config,
         }
     }

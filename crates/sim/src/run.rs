@@ -344,7 +344,11 @@ impl Run {
     }
 
     fn nobody_joins(&self) -> Verdict {
-        match self.world.host_ids().find(|host| self.world.host(*host).is_joining()) {
+        let joins = |host: &HostId| {
+            let host = self.world.host(*host);
+            host.is_joining() || host.joins_again
+        };
+        match self.world.host_ids().find(joins) {
             Some(host) => Err(format!("{} still joins", check::who(&self.world, host))),
             None => Ok(()),
         }

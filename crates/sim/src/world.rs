@@ -203,6 +203,7 @@ impl World {
             }
             Happening::Join { host, run, ignore_old_events } => {
                 if self.hosts[host.0].process.as_ref().is_some_and(|p| p.run == run) {
+                    self.hosts[host.0].joins_again = false;
                     self.join(host, ignore_old_events);
                 }
             }
@@ -305,6 +306,7 @@ impl World {
         host.busy_until = Time::ZERO;
         host.disturbed_at = now;
         host.pending.clear();
+        host.joins_again = false;
         self.observe(id, What::Ended);
     }
 
@@ -602,6 +604,7 @@ impl World {
                 if !matches!(outcome, Outcome::Joined { contacted: 1.., .. }) {
                     let wait = Duration::from_secs(5).mul_f64(1.0 + self.chance.share());
                     let run = self.hosts[id.0].runs;
+                    self.hosts[id.0].joins_again = true;
                     let again = Happening::Join { host: id, run, ignore_old_events };
                     self.agenda.enter(self.now + wait, again);
                 }

@@ -45,6 +45,8 @@ fn seeds_that_once_failed() {
     // A leave and a join of one time, as above, but the leave was over when those who knew of it
     // met those who knew of the join.
     play(1300);
+    // A join that had failed was tried again after the checker had found that nobody joins.
+    play(777);
     // Of a member that had left and come back only the leave was known, at a time that was guessed,
     // and its join had just that time.
     for seed in [66, 192] {

@@ -138,8 +138,9 @@ impl Serf {
         }
     }
 
-    /// Whether a leave was guessed of a member that is there in a new incarnation: who leaves refutes
-    /// nothing any more, so that it has come back since, and its join may have the very time.
+    /// Whether a leave was guessed of a member that is there in a new incarnation: who leaves
+    /// refutes nothing any more, so that it has come back since, and its join may have the very
+    /// time.
     fn is_refuted_guess(&self, entry: &Entry) -> bool {
         let below = || self.gossip.node(entry.member.name.as_str());
         entry.intent == IntentDirection::ListedLeave

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) fn speed(quick: bool, members: Option<usize>) {
     let sizes = if quick { [50, 100, 300] } else { [100, 2_000, 10_000] };
     println!(
-        "| world | to set up, s | virtual time, s | processor time, s | times real time | inputs/s | peak memory, MiB |\n\
+        "| world | to set up, s | virtual time, s | processor time, s | times real time | \
+         inputs/s | peak memory, MiB |\n\
          | --- | --- | --- | --- | --- | --- | --- |"
     );
     let converged = |members: usize, failures: usize, watched: u64| {

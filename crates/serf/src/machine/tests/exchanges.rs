@@ -111,8 +111,8 @@ fn listed_leaves_count_before_joins_and_one_later() {
     assert_eq!(queued(&serf), [0, 0, 0], "nothing of a state is passed on");
 }
 
-/// Of a leave that only exchanges tell of the time is a guess, and a member that comes back may join
-/// at just that time. Who has not heard that join must not take it for leaving for ever.
+/// Of a leave that only exchanges tell of the time is a guess, and a member that comes back may
+/// join at just that time. Who has not heard that join must not take it for leaving for ever.
 #[test]
 fn a_guessed_leave_gives_way_to_a_member_that_has_come_back() {
     let left = SerfPushPull {
