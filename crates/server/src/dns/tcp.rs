@@ -35,6 +35,10 @@ impl Default for Patience {
 
 /// What is read ahead: questions are short.
 const AHEAD_BYTES: usize = 512;
+/// Work for one connection after which others of the runtime have their turn. Short, as there may be
+/// many connections between two looks at the sockets; a question after which it is over was a long
+/// one, or the last of several.
+const TURN: Duration = Duration::from_micros(100);
 /// After an accept that failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the system keeps for us until they are accepted.
@@ -79,6 +83,7 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
     stream.set_nodelay(true)?;
     let mut stream = BufReader::with_capacity(AHEAD_BYTES, stream);
     let (mut query, mut frame) = (Vec::new(), Vec::new());
+    let mut worked = Duration::ZERO;
     loop {
         let length = timeout(idle, stream.read_u16()).await??;
         used.now();
@@ -89,9 +94,15 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
         if query.len() != usize::from(length) {
             return Ok(());
         }
-        if answer(dns, from, &query, &mut frame).await {
+        let started = Instant::now();
+        if answer(dns, from, &query, &mut frame, started).await {
             in_time(dns, reply, stream.get_mut().write_all(&frame)).await?;
             used.now();
+        }
+        worked += started.elapsed();
+        if worked >= TURN {
+            worked = Duration::ZERO;
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -112,8 +123,13 @@ async fn in_time<T>(
 }
 
 /// Puts the reply into `frame`, with its length; whether there is one.
-async fn answer(dns: &Dns, from: SocketAddr, query: &[u8], frame: &mut Vec<u8>) -> bool {
-    let started = Instant::now();
+async fn answer(
+    dns: &Dns,
+    from: SocketAddr,
+    query: &[u8],
+    frame: &mut Vec<u8>,
+    started: Instant,
+) -> bool {
     frame.clear();
     let ask = {
         let source = from.ip().to_canonical();

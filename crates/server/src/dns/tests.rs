@@ -397,9 +397,7 @@ fn an_answer_does_not_wait_for_name_after_name() {
         register_elsewhere(&dns).await;
         let (silent, asked) = counting(|_| Vec::new()).await;
         dns.reconfigure(&rules(&[silent])).unwrap();
-        let mut services = query(1, "web.service.consul");
-        let record_type = services.len() - 3;
-        services[record_type] = 33;
+        let services = for_srv(query(1, "web.service.consul"));
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(&framed(&services)).await.unwrap();
         let reply = read(&mut stream).await;
@@ -424,6 +422,63 @@ fn one_choice_of_instances_asks_recursors_for_one_name() {
     });
 }
 
+/// As many instances of `web`, each on a node of its own.
+async fn register(dns: &Dns, instances: u32) {
+    for number in 0..instances {
+        let node: Box<str> = format!("n{number}").into();
+        let service = Service {
+            node: (&*node).into(),
+            id: "web".into(),
+            name: "web".into(),
+            ..Service::default()
+        };
+        let address = Ipv4Addr::from_bits(0x0a00_0000 + number).to_string().into();
+        let register = Register {
+            node: Node { name: (&*node).into(), address, ..Node::default() },
+            skip_node_update: false,
+            service: Some(Box::new(service)),
+            checks: [].into(),
+        };
+        dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+    }
+}
+
+fn for_srv(mut query: Vec<u8>) -> Vec<u8> {
+    let record_type = query.len() - 3;
+    query[record_type] = 33;
+    query
+}
+
+/// Who sends all questions at once gets no more than a turn before others have theirs.
+#[test]
+fn no_connection_takes_the_turns_of_others() {
+    const QUESTIONS: usize = 1000;
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        register(&dns, 400).await;
+        let (mut from, mut to) = TcpStream::connect(at).await.unwrap().into_split();
+        let questions = framed(&for_srv(query(1, "web.service.consul"))).repeat(QUESTIONS);
+        let reader = tokio::spawn(async move {
+            let mut bytes = vec![0; 1 << 16];
+            while from.read(&mut bytes).await.unwrap() > 0 {}
+        });
+        let writer = tokio::spawn(async move {
+            to.write_all(&questions).await.unwrap();
+            to
+        });
+        let answered = || counted(&dns, "dns_domain_query_count") as usize;
+        let (mut before, mut most) = (0, 0);
+        while before < QUESTIONS / 2 {
+            assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+            let now = answered();
+            most = most.max(now - before);
+            before = now;
+        }
+        assert!(most < 20, "{most} answers to the one between two of the other");
+        reader.abort();
+        writer.abort();
+    });
+}
+
 /// Room for so many bytes.
 fn with_edns(mut query: Vec<u8>, bytes: u16) -> Vec<u8> {
     query[11] = 1;
@@ -436,24 +491,7 @@ fn with_edns(mut query: Vec<u8>, bytes: u16) -> Vec<u8> {
 #[test]
 fn nobody_gets_long_replies_over_udp_without_end() {
     served(rules(&[]), Patience::default(), async |dns, at| {
-        let addresses = (0..400u32).map(|number| Ipv4Addr::from_bits(0x0a00_0000 + number));
-        for (number, address) in addresses.enumerate() {
-            let node: Box<str> = format!("n{number}").into();
-            let service = Service {
-                node: (&*node).into(),
-                id: "web".into(),
-                name: "web".into(),
-                ..Service::default()
-            };
-            let address = address.to_string().into();
-            let register = Register {
-                node: Node { name: (&*node).into(), address, ..Node::default() },
-                skip_node_update: false,
-                service: Some(Box::new(service)),
-                checks: [].into(),
-            };
-            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
-        }
+        register(&dns, 400).await;
         let large = with_edns(query(1, "web.service.consul"), u16::MAX);
         let mut bytes = 0;
         let short = loop {
