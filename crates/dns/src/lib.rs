@@ -67,7 +67,7 @@ use catalog::Snapshot;
 use rand::Rng;
 
 pub use config::{Config, Error, Settings};
-pub use observe::{Drop, Limit, Observer, Step, Trace};
+pub use observe::{Drop, Limit, Observer, STEPS, Step, Trace};
 pub use recursion::{
     belongs, chase_query, cut, payload_bytes, question, recursion_failed, subject,
 };

@@ -29,17 +29,30 @@ impl Observer for () {
     fn step(&mut self, _: Step) {}
 }
 
-/// Keeps every step.
+/// Most steps that a [`Trace`] keeps, besides those at its end.
+pub const STEPS: usize = 10_000;
+
+/// Keeps the first [`STEPS`] steps, and those that say what came of it all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     /// In their order.
     pub steps: Vec<Step>,
+    /// Those since then.
+    left_out: usize,
 }
 
 impl Observer for Trace {
     const ON: bool = true;
 
     fn step(&mut self, step: Step) {
+        let ends = matches!(step, Step::Replied { .. } | Step::Passed | Step::Silent);
+        if !ends && self.steps.len() >= STEPS {
+            self.left_out += 1;
+            return;
+        }
+        if let steps @ 1.. = std::mem::take(&mut self.left_out) {
+            self.steps.push(Step::LeftOut { steps });
+        }
         self.steps.push(step);
     }
 }
@@ -145,6 +158,11 @@ pub enum Step {
         /// Why.
         why: Limit,
     },
+    /// So many steps were not kept.
+    LeftOut {
+        /// How many.
+        steps: usize,
+    },
     /// The reply. Always the last step.
     Replied {
         /// The response code's name.
@@ -244,6 +262,7 @@ impl fmt::Display for Step {
             Self::Chased { name, foreign: false } => write!(f, "followed {name}"),
             Self::Chased { name, foreign: true } => write!(f, "followed {name} to the recursors"),
             Self::Cut { from, to, why } => write!(f, "cut from {from} answers to {to}: {why}"),
+            Self::LeftOut { steps } => write!(f, "{steps} more steps"),
             Self::Replied { rcode, truncated, answers, authority, additional } => {
                 let tc = if *truncated { ", truncated" } else { "" };
                 let n = answers.len();
@@ -278,5 +297,24 @@ impl fmt::Display for Limit {
             Self::Records => "the most records of one reply",
             Self::Bytes => "the bytes that the asker takes",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_has_an_end_whatever_came_before() {
+        for (steps, kept) in [(STEPS, STEPS + 1), (STEPS + 7, STEPS + 2)] {
+            let mut trace = Trace::default();
+            for _ in 0..steps {
+                trace.step(Step::Dropped { why: Drop::Duplicate });
+            }
+            trace.step(Step::Silent);
+            assert_eq!((trace.steps.len(), trace.steps.last()), (kept, Some(&Step::Silent)));
+            let told = trace.steps.contains(&Step::LeftOut { steps: 7 });
+            assert_eq!(told, steps > STEPS);
+        }
     }
 }

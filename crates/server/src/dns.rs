@@ -64,6 +64,8 @@ pub(crate) struct Dns {
     /// Places for questions to recursors.
     recursions: Semaphore,
     asking: Asking,
+    /// A place for who wants an answer explained.
+    explanations: Semaphore,
     connections: Connections,
     budget: Budget,
     patience: Patience,
@@ -171,6 +173,7 @@ impl Dns {
             leadership: Leadership::default(),
             recursions: Semaphore::new(RECURSIONS),
             asking: Asking::default(),
+            explanations: Semaphore::new(1),
             connections: Connections::default(),
             budget: Budget::default(),
             patience: Patience::default(),

@@ -1,6 +1,7 @@
 //! How an answer comes about.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ::dns::{Observer as _, Step, Trace, Transport, said};
@@ -32,26 +33,36 @@ pub(crate) fn record_type(name: &str) -> Option<u16> {
 }
 
 impl Dns {
-    /// Every step on the way to the answer to `query`. Recursors are asked as they are for the
+    /// The steps on the way to the answer to `query`. Recursors are asked as they are for the
     /// answer. None: they are asked too much already.
+    ///
+    /// An explanation reads all that there is where the answer stops at what fits: one at a time,
+    /// by a thread of its own.
     pub(crate) async fn explain(
-        &self,
+        self: &Arc<Self>,
         query: &[u8],
         transport: Transport,
         source: IpAddr,
     ) -> Option<Trace> {
+        let _turn = self.explanations.acquire().await.ok()?;
         let active = self.active.load_full();
         let mut place = None;
         let started = Instant::now();
         let mut answerer = Answerer::new();
         let mut found = Vec::new();
         loop {
-            let mut trace = Trace::default();
-            let answer = {
+            let (dns, active_then, asked) = (self.clone(), active.clone(), query.to_vec());
+            let explained = tokio::task::spawn_blocking(move || {
+                let mut trace = Trace::default();
+                let moment = dns.moment_of(active_then);
                 let foreign = foreign(&found);
-                let moment = self.moment_of(active.clone());
-                answerer.answer(&moment, transport, source, query, &foreign, &mut trace)
-            };
+                let answer =
+                    answerer.answer(&moment, transport, source, &asked, &foreign, &mut trace);
+                drop(foreign);
+                (answer, trace, answerer, found)
+            });
+            let (answer, mut trace);
+            (answer, trace, answerer, found) = explained.await.ok()?;
             let ask = match answer {
                 Answer::Ask(ask) => ask,
                 Answer::Ready | Answer::Silent => return Some(trace),

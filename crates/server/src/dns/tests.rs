@@ -690,6 +690,49 @@ fn a_silent_recursor_before_oneself_makes_no_chain() {
     });
 }
 
+/// Rows over rows are read for it: each of 40 instances leads to the same 300.
+#[test]
+fn an_explanation_holds_nobody_up_and_has_an_end() {
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        register(&dns, 300).await;
+        for number in 0..40 {
+            let service = Service {
+                node: "n1".into(),
+                id: (&*format!("a{number}")).into(),
+                name: "a".into(),
+                address: "web.service.consul".into(),
+                port: number,
+                ..Service::default()
+            };
+            let register = Register {
+                node: Node { name: "n1".into(), address: "10.0.0.1".into(), ..Node::default() },
+                skip_node_update: true,
+                service: Some(Box::new(service)),
+                checks: [].into(),
+            };
+            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+        }
+        let asked = for_srv(query(1, "a.service.consul"));
+        let explaining = tokio::spawn({
+            let dns = dns.clone();
+            async move { dns.explain(&asked, Transport::Tcp, Ipv4Addr::LOCALHOST.into()).await }
+        });
+        let turn = dns.explanations.acquire().await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(!explaining.is_finished(), "one at a time");
+        drop(turn);
+        let mut answered = 0;
+        while !explaining.is_finished() {
+            assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
+            answered += 1;
+        }
+        assert!(answered > 1, "nobody else has had a turn");
+        let steps = explaining.await.unwrap().unwrap().steps;
+        assert_eq!(steps.len(), ::dns::STEPS + 2);
+        assert!(matches!(steps.last(), Some(::dns::Step::Replied { .. })));
+    });
+}
+
 #[test]
 fn too_many_questions_to_recursors_fail_at_once() {
     with_recursors(Vec::new(), async |dns, at| {
