@@ -71,7 +71,7 @@ pub use observe::{Drop, Limit, Observer, STEPS, Step, Trace};
 pub use recursion::{
     belongs, chase_query, cut, payload_bytes, question, recursion_failed, subject,
 };
-pub use said::said;
+pub use said::{is_readable, said};
 pub use scratch::Scratch;
 
 /// Most names of other zones that one answer leads to: so many [`Outcome::Chase`] come at most.

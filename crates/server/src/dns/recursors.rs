@@ -1,13 +1,14 @@
 //! Other servers that questions are passed to.
 //!
 //! Each question goes out from a socket of its own, with an identity of its own, both by chance,
-//! and only an answer from where it was sent, with that identity and that question, is believed.
+//! and only an answer from where it was sent, with that identity and that question, is believed,
+//! if all of it can be read.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::dns::{Transport, belongs, payload_bytes};
+use ::dns::{Transport, belongs, is_readable, payload_bytes};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -145,6 +146,9 @@ async fn ask(
         Transport::Udp | Transport::UdpShort => ask_udp(address, &sent, most, turn).await?,
         Transport::Tcp => ask_tcp(address, &sent, turn).await?,
     };
+    if !is_readable(&reply) {
+        return Err(io::Error::other("the reply has records that cannot be read"));
+    }
     if let Some(identity) = reply.first_chunk_mut::<2>() {
         *identity = *own;
     }

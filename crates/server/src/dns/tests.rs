@@ -606,12 +606,19 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             vec![large]
         })
         .await;
-        for first in [refusing, silent, lying, flooding, large] {
+        let broken = recursor(|query| {
+            let mut broken = reply(query, 0);
+            broken[7] = 5;
+            broken.extend([7; 20]);
+            vec![broken]
+        })
+        .await;
+        for first in [refusing, silent, lying, flooding, large, broken] {
             let reply = outcome(&dns, at, &[first, honest]).await;
             assert!(reply.ends_with(&[198, 51, 100, 1]), "{reply:?}");
             assert_eq!(code(&outcome(&dns, at, &[first]).await), SERVFAIL);
         }
-        assert_eq!(counted(&dns, "dns_recursion_failed"), 5);
+        assert_eq!(counted(&dns, "dns_recursion_failed"), 6);
         // Who has not answered has a line, however often it was asked; a refusal is an answer.
         let lines = dns.warnings.log.subscribe(Level::Warn).remembered;
         for (line, (recursor, why)) in lines.iter().zip([
@@ -619,11 +626,12 @@ fn recursors_are_asked_in_turn_and_liars_not_believed() {
             (lying, "no answer within 200ms"),
             (flooding, "too many messages that are no reply"),
             (large, "the reply is longer than who asked can take"),
+            (broken, "records that cannot be read"),
         ]) {
             let told = line.text.contains(&recursor.to_string()) && line.text.contains(why);
             assert!(told, "{}", line.text);
         }
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 5);
     });
 }
 
