@@ -23,6 +23,8 @@ use crate::random;
 
 /// Messages that are no answer: after so many the recursor is taken for silent.
 const STRAYS: usize = 32;
+/// What each has where the settings give them no time: as in the client that Consul asks with.
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of a reply over UDP to a question without EDNS.
 const PLAIN_BYTES: usize = 512;
 
@@ -46,6 +48,7 @@ async fn address(of: &Recursor) -> io::Result<SocketAddr> {
 impl Recursors {
     pub(super) fn new(names: &[String], strategy: RecursorStrategy, timeout: Duration) -> Self {
         let places = names.iter().filter_map(|name| Recursor::read(name)).collect();
+        let timeout = if timeout.is_zero() { TIMEOUT } else { timeout };
         Self { places, strategy, timeout }
     }
 
@@ -218,6 +221,13 @@ async fn ask_tcp(address: SocketAddr, query: &[u8], turn: &Turn<'_>) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_time_is_the_usual_time() {
+        let of = |time| Recursors::new(&[], RecursorStrategy::Sequential, time).timeout;
+        assert_eq!(of(Duration::ZERO), Duration::from_secs(2));
+        assert_eq!(of(Duration::from_millis(1)), Duration::from_millis(1));
+    }
 
     #[test]
     fn a_cut_reply_says_something_whatever_its_code() {

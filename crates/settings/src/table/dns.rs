@@ -30,9 +30,13 @@ pub(super) const ROWS: &[Row] = &[
     key("dns_config.a_record_limit", Kind::Int, "Most addresses in one reply; 0: any number.")
         .is("0")
         .reloadable(),
-    key("dns_config.recursor_timeout", Kind::Duration, "How long a recursor may take.")
-        .is("2s")
-        .reloadable(),
+    key(
+        "dns_config.recursor_timeout",
+        Kind::Duration,
+        "How long a recursor may take; 0s: two seconds.",
+    )
+    .is("2s")
+    .reloadable(),
     key("dns_config.recursor_strategy", Kind::Text, "Order of recursors: sequential or random.")
         .is("sequential")
         .reloadable(),
