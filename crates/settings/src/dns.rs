@@ -54,7 +54,7 @@ pub struct DnsSettings {
 /// Reads the settings; the limits are judged by [`crate::check`].
 pub(crate) fn dns(layer: &Layer, problems: &mut Vec<String>) -> DnsSettings {
     let period = |name| layer.duration(name).saturating_std();
-    let limit = |name: &str| u32::try_from(layer.int(name)).unwrap_or(0);
+    let limit = |name: &str| within(layer.int(name));
     let recursor_strategy = match layer.text("dns_config.recursor_strategy") {
         "sequential" | "" => RecursorStrategy::Sequential,
         "random" => RecursorStrategy::Random,
@@ -88,6 +88,21 @@ pub(crate) fn dns(layer: &Layer, problems: &mut Vec<String>) -> DnsSettings {
     }
 }
 
+/// The nearest number that there is room for.
+fn within(number: i64) -> u32 {
+    u32::try_from(number.clamp(0, u32::MAX.into())).unwrap_or(u32::MAX)
+}
+
 fn zone(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.').to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_as_much_as_can_be() {
+        assert_eq!([-1, 0, 8, 5_000_000_000].map(within), [0, 0, 8, u32::MAX]);
+    }
 }
