@@ -16,6 +16,7 @@ mod connections;
 mod datagrams;
 mod explain;
 mod moment;
+mod places;
 mod recursors;
 mod tcp;
 mod udp;
@@ -47,12 +48,10 @@ use budget::Budget;
 use connections::Connections;
 pub(crate) use explain::record_type;
 use moment::{Leadership, Moment};
+use places::Places;
 use recursors::Recursors;
 use tcp::Patience;
 use warnings::Warnings;
-
-/// Questions that recursors are being asked; who asks more of them is told that it failed.
-const RECURSIONS: usize = 1024;
 
 /// A DNS server.
 pub(crate) struct Dns {
@@ -62,7 +61,7 @@ pub(crate) struct Dns {
     warnings: Warnings,
     leadership: Leadership,
     /// Places for questions to recursors.
-    recursions: Semaphore,
+    recursions: Places,
     asking: Asking,
     /// A place for who wants an answer explained.
     explanations: Semaphore,
@@ -171,7 +170,7 @@ impl Dns {
             telemetry,
             warnings: Warnings::new(log),
             leadership: Leadership::default(),
-            recursions: Semaphore::new(RECURSIONS),
+            recursions: Places::default(),
             asking: Asking::default(),
             explanations: Semaphore::new(1),
             connections: Connections::default(),
@@ -219,7 +218,7 @@ impl Dns {
     ) -> Option<Vec<u8>> {
         let active = self.active.load_full();
         let source = from.ip().to_canonical();
-        let Ok(_place) = self.recursions.try_acquire() else {
+        let Some(_place) = self.recursions.take(source) else {
             self.telemetry.dns_recursion_refused();
             return Some(failed(query));
         };

@@ -61,7 +61,7 @@ impl Budget {
 
 /// The network that an address is of, as far as one asker is told from another: 24 bits of IPv4, 56
 /// of IPv6.
-fn network(of: IpAddr) -> IpAddr {
+pub(super) fn network(of: IpAddr) -> IpAddr {
     match of {
         IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xff).into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 72 << 72).into(),

@@ -68,7 +68,7 @@ impl Dns {
                 Answer::Ready | Answer::Silent => return Some(trace),
             };
             if place.is_none() {
-                place = Some(self.recursions.try_acquire().ok()?);
+                place = Some(self.recursions.take(source)?);
             }
             match ask {
                 Ask::Name(name, random) => {

@@ -677,7 +677,7 @@ fn who_is_its_own_recursor_fails_and_serves_on() {
             assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
             // The first that comes back is known: they do not breed.
             assert_eq!(counted(&dns, "dns_recursion_refused"), round);
-            while dns.recursions.available_permits() < RECURSIONS {
+            while dns.recursions.left() < dns.recursions.most() {
                 tokio::task::yield_now().await;
             }
             assert!(is_answer(&ask(at, &address_query(2, 2)).await, 2, 2));
@@ -694,7 +694,33 @@ fn a_silent_recursor_before_oneself_makes_no_chain() {
         dns.reconfigure(&rules(&[silent, at])).unwrap();
         assert_eq!(code(&ask(at, &query(1, "www.example.com")).await), SERVFAIL);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-        assert_eq!(dns.recursions.available_permits(), RECURSIONS);
+        assert_eq!(dns.recursions.left(), dns.recursions.most());
+    });
+}
+
+/// Who fills all places that it can have at a silent recursor leaves others theirs.
+#[test]
+fn nobody_takes_all_places_at_recursors() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let silent = recursor(|_| Vec::new()).await;
+        let patient = DnsRules { recursor_timeout: PATIENCE, ..rules(&[silent]) };
+        dns.reconfigure(&patient).unwrap();
+        let refused = || counted(&dns, "dns_recursion_refused");
+        let greedy = client().await;
+        for number in 0u32.. {
+            greedy.send_to(&query(1, &format!("a{number}.example.com")), at).await.unwrap();
+            tokio::task::yield_now().await;
+            if refused() > 0 {
+                break;
+            }
+        }
+        let before = dns.recursions.left();
+        assert!(before > 0);
+        let another = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, 1), 0)).await.unwrap();
+        another.send_to(&query(1, "b.example.com"), at).await.unwrap();
+        while dns.recursions.left() == before {
+            tokio::task::yield_now().await;
+        }
     });
 }
 
@@ -745,7 +771,8 @@ fn an_explanation_holds_nobody_up_and_has_an_end() {
 fn too_many_questions_to_recursors_fail_at_once() {
     with_recursors(Vec::new(), async |dns, at| {
         let (refusing, asked) = counting(|query| vec![reply(query, 0)]).await;
-        let places = dns.recursions.acquire_many(RECURSIONS.try_into().unwrap()).await.unwrap();
+        let take = || dns.recursions.take(Ipv4Addr::LOCALHOST.into());
+        let places: Vec<_> = std::iter::from_fn(take).collect();
         assert_eq!(code(&outcome(&dns, at, &[refusing]).await), SERVFAIL);
         assert_eq!(asked.load(Ordering::Relaxed), 0);
         register_elsewhere(&dns).await;
