@@ -94,8 +94,11 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
         if query.len() != usize::from(length) {
             return Ok(());
         }
+        used.waits();
         let started = Instant::now();
-        if answer(dns, from, &query, &mut frame, started).await {
+        let answered = answer(dns, from, &query, &mut frame, started).await;
+        used.now();
+        if answered {
             in_time(dns, reply, stream.get_mut().write_all(&frame)).await?;
             used.now();
         }

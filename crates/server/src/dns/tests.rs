@@ -232,9 +232,9 @@ fn a_thousand_silent_connections_do_no_harm() {
         let mut another = TcpStream::connect(at).await.unwrap();
         another.write_all(&framed(&address_query(3, 3))).await.unwrap();
         assert!(is_answer(&read(&mut another).await, 3, 3));
-        assert!(dns.connections.len() <= connections::MOST_OF_ONE, "{}", dns.connections.len());
+        assert!(dns.connections.len() <= connections::MOST, "{}", dns.connections.len());
         // Two ask; the others that have no place had to go.
-        assert_eq!(counted(&dns, CROWDED), 1002 - connections::MOST_OF_ONE as u64);
+        assert_eq!(counted(&dns, CROWDED), 1002 - connections::MOST as u64);
         hung_up(&mut silent[0]).await;
         drop((silent, asking, another));
         while dns.connections.len() > 0 {
@@ -665,6 +665,25 @@ fn over_tcp_recursors_are_asked_over_tcp() {
         stream.write_all(&framed(&address_query(6, 6))).await.unwrap();
         assert!(read(&mut stream).await.ends_with(&[198, 51, 100, 1]));
         assert!(is_answer(&read(&mut stream).await, 6, 6));
+    });
+}
+
+#[test]
+fn who_waits_for_a_recursor_is_not_crowded_out() {
+    with_recursors(Vec::new(), async |dns, at| {
+        let silent = recursor(|_| Vec::new()).await;
+        let patient = DnsRules { recursor_timeout: Duration::from_secs(1), ..rules(&[silent]) };
+        dns.reconfigure(&patient).unwrap();
+        let mut waiting = TcpStream::connect(at).await.unwrap();
+        waiting.write_all(&framed(&query(5, "www.example.com"))).await.unwrap();
+        while dns.recursions.left() == dns.recursions.most() {
+            tokio::task::yield_now().await;
+        }
+        let mut idle = Vec::new();
+        for _ in 0..=connections::MOST {
+            idle.push(TcpStream::connect(at).await.unwrap());
+        }
+        assert_eq!(code(&read(&mut waiting).await), SERVFAIL);
     });
 }
 
