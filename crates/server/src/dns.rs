@@ -260,12 +260,29 @@ impl Dns {
         query: &[u8],
         transport: Transport,
     ) -> Option<Vec<u8>> {
-        let turn = self.turn(query)?;
-        let reply = active.recursors.forward(query, transport, &turn, &self.warnings).await;
-        if reply.is_none() {
-            self.telemetry.dns_recursion_failed();
-        }
-        reply
+        let ask = async {
+            let turn = self.turn(query)?;
+            let reply = active.recursors.forward(query, transport, &turn, &self.warnings).await;
+            if reply.is_none() {
+                self.telemetry.dns_recursion_failed();
+            }
+            reply.map(Arc::from)
+        };
+        self.share(query, transport, ask).await
+    }
+
+    /// The reply that `ask` comes to, or somebody else who asks the same over the same transport.
+    async fn share(
+        &self,
+        query: &[u8],
+        transport: Transport,
+        ask: impl Future<Output = asking::Reply>,
+    ) -> Option<Vec<u8>> {
+        let (identity, rest) = query.split_first_chunk::<2>()?;
+        let asked = [&[u8::from(transport == Transport::Tcp)], rest].concat();
+        let mut reply = self.asking.share(asked.into(), ask).await?.to_vec();
+        *reply.first_chunk_mut()? = *identity;
+        Some(reply)
     }
 
     /// What recursors say of a name that an answer leads to. All names of one answer have the time
@@ -274,9 +291,11 @@ impl Dns {
         let time = active.recursors.timeout.saturating_mul(2).checked_sub(started.elapsed())?;
         let mut query = Vec::new();
         chase_query(name, 0, &mut query);
-        let turn = self.turn(&query)?;
-        let reply = active.recursors.chase(&query, &turn, &self.warnings);
-        timeout(time, reply).await.ok().flatten()
+        let ask = async {
+            let turn = self.turn(&query)?;
+            active.recursors.chase(&query, &turn, &self.warnings).await.map(Arc::from)
+        };
+        timeout(time, self.share(&query, Transport::Udp, ask)).await.ok().flatten()
     }
 
     /// Whether a question is on its way from here to a recursor, which we are ourselves.

@@ -1,10 +1,15 @@
-//! What recursors are being asked, so that a circle of servers that pass questions on to each
-//! other comes to an end: there, the same question is asked again and again.
+//! What recursors are being asked. Who asks the same, byte for byte, shares a reply.
+//!
+//! A circle of servers that pass questions on to each other comes to an end by that: a question
+//! that comes back waits for itself, until the time of a recursor is over. What comes back with
+//! another case of letters, or other options, is counted.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Times that the same is asked at once. A name that many want of a slow recursor needs some.
+use tokio::sync::OnceCell;
+
+/// Times that the same is asked at once in other bytes.
 pub(super) const MOST: usize = 64;
 
 /// The questions on their way to recursors, by what they are about.
@@ -13,7 +18,14 @@ pub(super) struct Asking {
     subjects: Mutex<HashMap<Box<[u8]>, Subject>>,
     /// Those that are on their way, each by its port and its identity: nobody else can have both.
     sent: Mutex<HashSet<Sent>>,
+    /// What several may wait for, by what was asked.
+    shared: Mutex<HashMap<Box<[u8]>, Shared>>,
 }
+
+/// Nothing, if no recursor has answered.
+pub(super) type Reply = Option<Arc<[u8]>>;
+
+type Shared = Arc<OnceCell<Reply>>;
 
 /// The port that a question left from, and its identity.
 pub(super) type Sent = (u16, [u8; 2]);
@@ -49,6 +61,18 @@ impl Asking {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What comes of a question, which `ask` finds out unless somebody does already. Who gives up
+    /// leaves that to another one. Nothing is remembered once the reply is there.
+    pub(super) async fn share(&self, asked: Box<[u8]>, ask: impl Future<Output = Reply>) -> Reply {
+        let cell = self.shared().entry(asked.clone()).or_default().clone();
+        let waiting = Waiting { asking: self, asked, cell };
+        waiting.cell.get_or_init(|| ask).await.clone()
+    }
+
+    fn shared(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Shared>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One more question about that; none if too many ask it already.
     pub(super) fn enter(&self, subject: Box<[u8]>) -> Option<Turn<'_>> {
         let mut subjects = self.subjects();
@@ -59,6 +83,25 @@ impl Asking {
         }
         known.askers += 1;
         Some(Turn { asking: self, subject })
+    }
+}
+
+/// One who waits for a reply.
+struct Waiting<'a> {
+    asking: &'a Asking,
+    asked: Box<[u8]>,
+    cell: Shared,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.asking.shared();
+        let own = shared.get(&self.asked).is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
+        // The map has one, and this one.
+        let alone = Arc::strong_count(&self.cell) <= 2;
+        if own && (alone || self.cell.initialized()) {
+            shared.remove(&self.asked);
+        }
     }
 }
 
@@ -101,6 +144,8 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -113,6 +158,34 @@ mod tests {
         assert!(asking.is_own(sent, b"a") && turn.crowded());
         drop(on_its_way);
         assert!(!asking.is_own(sent, b"a"));
+    }
+
+    #[tokio::test]
+    async fn who_asks_the_same_shares_a_reply() {
+        let (asking, times) = (Asking::default(), AtomicUsize::new(0));
+        let share = |asked: &[u8], reply: &'static [u8]| {
+            let times = &times;
+            asking.share(asked.into(), async move {
+                tokio::task::yield_now().await;
+                times.fetch_add(1, Ordering::Relaxed);
+                Some(reply.into())
+            })
+        };
+        let (one, two, other) =
+            tokio::join!(share(b"a", b"first"), share(b"a", b"second"), share(b"b", b"other"));
+        assert_eq!(one.as_deref(), Some(&b"first"[..]));
+        assert_eq!((&two, other.as_deref()), (&one, Some(&b"other"[..])));
+        assert_eq!(times.load(Ordering::Relaxed), 2);
+        assert_eq!(share(b"a", b"later").await.as_deref(), Some(&b"later"[..]), "it is asked anew");
+        // One who gives up leaves the question to the next.
+        let gone = asking.share(b"a"[..].into(), std::future::pending());
+        let gone = async {
+            let short = std::time::Duration::from_millis(1);
+            assert!(tokio::time::timeout(short, gone).await.is_err());
+        };
+        let ((), next) = tokio::join!(gone, share(b"a", b"next"));
+        assert_eq!(next.as_deref(), Some(&b"next"[..]));
+        assert!(asking.shared().is_empty());
     }
 
     #[test]

@@ -717,6 +717,53 @@ fn a_silent_recursor_before_oneself_makes_no_chain() {
     });
 }
 
+/// However many ask for a name, a recursor is asked for it once, and each has a reply of its own.
+#[test]
+fn who_asks_the_same_shares_the_reply_of_a_recursor() {
+    const ASKERS: u16 = 150;
+    with_recursors(Vec::new(), async |dns, at| {
+        let socket = client().await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        dns.reconfigure(&rules(&[socket.local_addr().unwrap()])).unwrap();
+        let seen = asked.clone();
+        let asking = dns.clone();
+        tokio::spawn(async move {
+            let mut query = [0; 1024];
+            loop {
+                let (length, from) = socket.recv_from(&mut query).await.unwrap();
+                // It is slow: all others have asked when it answers.
+                while asking.recursions.most() - asking.recursions.left() < ASKERS.into()
+                    && seen.load(Ordering::Relaxed) == 0
+                {
+                    tokio::task::yield_now().await;
+                }
+                seen.fetch_add(1, Ordering::Relaxed);
+                socket.send_to(&reply(&query[..length], 0), from).await.unwrap();
+            }
+        });
+        let clients: Vec<_> = {
+            let mut clients = Vec::new();
+            for number in 0..ASKERS {
+                let socket = client().await;
+                socket.send_to(&query(number, "www.example.com"), at).await.unwrap();
+                clients.push(socket);
+                tokio::task::yield_now().await;
+            }
+            clients
+        };
+        for (number, client) in (0..).zip(&clients) {
+            let reply = received(client).await;
+            assert_eq!((reply[..2] == u16::to_be_bytes(number)[..], code(&reply)), (true, NOERROR));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        // Letters as they were asked: who takes them for a sign of truth gets them back.
+        let reply = ask(at, &query(7, "WWW.example.com")).await;
+        assert_eq!(reply[13..16], *b"WWW");
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(counted(&dns, "dns_recursion_refused"), 0);
+    });
+}
+
 /// Who fills all places that it can have at a silent recursor leaves others theirs.
 #[test]
 fn nobody_takes_all_places_at_recursors() {
