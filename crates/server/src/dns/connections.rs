@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
-/// All connections: each takes a descriptor and a few KiB.
+/// All connections: each takes a descriptor and, while it rests, up to some 10 KiB.
 pub(super) const MOST: usize = 512;
 /// Connections of one address that is not a loopback address: those stand for every program of this
 /// machine.

@@ -39,6 +39,8 @@ const AHEAD_BYTES: usize = 512;
 /// many connections between two looks at the sockets; a question after which it is over was a long
 /// one, or the last of several.
 const TURN: Duration = Duration::from_micros(100);
+/// What a connection keeps of each of its buffers from one question to the next: most messages fit.
+const KEPT_BYTES: usize = 4096;
 /// After an accept that failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the system keeps for us until they are accepted.
@@ -102,11 +104,19 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
             in_time(dns, reply, stream.get_mut().write_all(&frame)).await?;
             used.now();
         }
+        [&mut query, &mut frame].into_iter().for_each(release);
         worked += started.elapsed();
         if worked >= TURN {
             worked = Duration::ZERO;
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Gives back what a long message took.
+fn release(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BYTES {
+        *buffer = Vec::new();
     }
 }
 
@@ -165,5 +175,21 @@ fn put(frame: &mut Vec<u8>, reply: &[u8]) {
     if let Ok(length) = u16::try_from(reply.len()) {
         frame.extend_from_slice(&length.to_be_bytes());
         frame.extend_from_slice(reply);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_no_room_for_long_messages() {
+        let rest = |bytes| {
+            let mut buffer = vec![0; bytes];
+            release(&mut buffer);
+            buffer.capacity()
+        };
+        assert_eq!(rest(KEPT_BYTES), KEPT_BYTES);
+        assert_eq!(rest(1 << 16), 0);
     }
 }
