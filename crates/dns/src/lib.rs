@@ -69,7 +69,7 @@ use rand::Rng;
 pub use config::{Config, Error, Settings};
 pub use observe::{Drop, Limit, Observer, STEPS, Step, Trace};
 pub use recursion::{
-    belongs, chase_query, cut, payload_bytes, question, recursion_failed, subject,
+    belongs, chase_query, cut, payload_bytes, question, record_type, recursion_failed, subject,
 };
 pub use said::{is_readable, said};
 pub use scratch::Scratch;

@@ -13,6 +13,12 @@ pub fn chase_query(name: &[u8], id: u16, out: &mut Vec<u8>) {
     ask(Wire(name), Rtype::A, id, None, out);
 }
 
+/// The number of a type of records: by its name in letters of any case, or written as `TYPE64`.
+#[must_use]
+pub fn record_type(name: &str) -> Option<u16> {
+    name.parse().ok().map(Rtype::to_int)
+}
+
 /// The question for a name as people write it and the number of a type, with EDNS0 if there is room
 /// for so many bytes; none if there cannot be such a name.
 #[must_use]
@@ -120,6 +126,16 @@ mod tests {
         assert_eq!(asked(&["a".repeat(63).as_str(); 4].join("."), 1), None);
         let roomy = question("a", 1, Some(1232)).map(|mut query| query.split_off(19));
         assert_eq!(roomy.as_deref(), Some(&b"\0\0\x29\x04\xd0\0\0\0\0\0\0"[..]));
+    }
+
+    #[test]
+    fn types_have_names_and_numbers() {
+        let numbers = [("srv", 33), ("TYPE64", 64), ("type64", 64), ("ANY", 255), ("AXFR", 252)];
+        let later = [("IXFR", 251), ("DS", 43), ("CAA", 257), ("HTTPS", 65), ("NAPTR", 35)];
+        for (name, number) in numbers.into_iter().chain(later) {
+            assert_eq!(record_type(name), Some(number), "{name}");
+        }
+        assert_eq!(["TYPE65536", "SRVX", "TYPE", ""].map(record_type), [None; 4]);
     }
 
     #[test]

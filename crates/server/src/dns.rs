@@ -46,7 +46,6 @@ use crate::telemetry::{Tally, Telemetry};
 use asking::{Asking, Turn};
 use budget::Budget;
 use connections::Connections;
-pub(crate) use explain::record_type;
 use moment::{Leadership, Moment};
 use places::Places;
 use recursors::Recursors;

@@ -8,30 +8,6 @@ use ::dns::{Observer as _, Step, Trace, Transport, said};
 
 use super::{Answer, Answerer, Ask, Dns, foreign};
 
-/// Types by name. Others are written as `TYPE64`.
-const TYPES: [(&str, u16); 10] = [
-    ("A", 1),
-    ("NS", 2),
-    ("CNAME", 5),
-    ("SOA", 6),
-    ("PTR", 12),
-    ("MX", 15),
-    ("TXT", 16),
-    ("AAAA", 28),
-    ("SRV", 33),
-    ("ANY", 255),
-];
-
-/// The number of a type.
-pub(crate) fn record_type(name: &str) -> Option<u16> {
-    let known = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    let numbered = || {
-        let (word, number) = name.split_at_checked(4)?;
-        number.parse().ok().filter(|_| word.eq_ignore_ascii_case("TYPE"))
-    };
-    known.map(|(_, number)| *number).or_else(numbered)
-}
-
 impl Dns {
     /// The steps on the way to the answer to `query`. Recursors are asked as they are for the
     /// answer. None: they are asked too much already.
@@ -91,18 +67,5 @@ impl Dns {
     /// The zone that is answered for, with a dot at its end.
     pub(crate) fn zone(&self) -> String {
         self.active.load().zone.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_have_names_and_numbers() {
-        assert_eq!(record_type("srv"), Some(33));
-        assert_eq!(record_type("TYPE64"), Some(64));
-        assert_eq!(record_type("TYPE65536"), None);
-        assert_eq!(record_type("SRVX"), None);
     }
 }

@@ -360,6 +360,21 @@ async fn an_explanation_is_for_who_asks_and_for_the_room_it_has() {
     assert!(answer.contains("at most 1400 bytes"), "{answer}");
     let answer = explained("?edns=65536").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    // What no path can say, and types that nobody has here.
+    for (name, record_type, asked) in [
+        (".", "IXFR", "asked for IXFR of ., at most"),
+        ("a%2fb.service.consul", "caa", "asked for CAA of a/b.service.consul., at most"),
+        ("a//b.node.consul", "TYPE64", "asked for SVCB of a//b.node.consul., at most"),
+    ] {
+        let path = format!("/v1/tribune/explain/dns/?name={name}&type={record_type}");
+        let answer = get(address, &path).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(asked), "{answer}");
+    }
+    for impossible in ["..", "a..b"] {
+        let answer = get(address, &format!("/v1/tribune/explain/dns/?name={impossible}")).await;
+        let why = format!("There can be no name \"{impossible}\" in DNS");
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(&why), "{answer}");
+    }
     process.running.stop().await;
 }
 

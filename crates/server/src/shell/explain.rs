@@ -1,14 +1,14 @@
 //! `tribune/explain/…`: how an answer of DNS comes about. Consul has no such thing.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ::dns::{Step, Transport, question};
+use ::dns::{Step, Transport, question, record_type};
 use api::{Failure, Request};
 use catalog::Snapshot;
 use serde_json::{Value, json};
 
 use super::{Outcome, json as shown};
-use crate::dns::record_type;
 use crate::http::Site;
 
 /// Explains the answer to a question: any name, as over UDP unless it says otherwise.
@@ -20,13 +20,19 @@ pub(super) async fn name(site: &Site, request: &Request) -> Outcome {
         bytes.parse().map_err(|_| Failure::new(400, why()))
     });
     let asker = Asker { transport, edns: edns.transpose()?, source: request.source };
-    explain(site, &request.tail_text(), record_type, &asker).await
+    explain(site, &asked(request), record_type, &asker).await
+}
+
+/// The name that is meant: the rest of the path or, as no path has room for `..` or `a//b`, a
+/// parameter.
+fn asked(request: &Request) -> Cow<'_, str> {
+    request.query.filled("name").map_or_else(|| request.tail_text(), Cow::from)
 }
 
 /// Explains which instances of a service, or of a prepared query, are given: those of the SRV
 /// answer over TCP, where all fit.
 pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
-    let name = request.tail_text();
+    let name = asked(request);
     let form = if is_query(&site.catalogue().read(), &name) { "query" } else { "service" };
     let name = format!("{name}.{form}.{}", site.shell.dns.zone());
     let asker = Asker { transport: "tcp", edns: None, source: request.source };

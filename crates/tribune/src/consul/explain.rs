@@ -10,7 +10,8 @@ use crate::output::say;
 
 pub(super) fn dns(command: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let (name, parsed) = one(command, parsed)?;
-    let request = Request::get(format!("/v1/tribune/explain/dns/{name}"))
+    let request = Request::get("/v1/tribune/explain/dns/")
+        .with("name", name)
         .with("type", parsed.text("type"))
         .with("transport", if parsed.on("tcp") { "tcp" } else { "udp" })
         .with_given("edns", parsed.text("edns"));
@@ -19,7 +20,7 @@ pub(super) fn dns(command: &Command, parsed: &Parsed) -> Result<(), Failure> {
 
 pub(super) fn service(command: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let (name, parsed) = one(command, parsed)?;
-    show(&parsed, Request::get(format!("/v1/tribune/explain/service/{name}")))
+    show(&parsed, Request::get("/v1/tribune/explain/service/").with("name", name))
 }
 
 /// The name, and all flags: unlike those of Consul's commands they may stand behind it.
