@@ -20,6 +20,7 @@ mod places;
 mod recursors;
 mod tcp;
 mod udp;
+mod upstream;
 mod warnings;
 
 use std::io;

@@ -13,7 +13,7 @@ const NAME_BYTES: usize = 253;
 pub enum Recursor {
     /// An address.
     Address(SocketAddr),
-    /// A name and a port, to be looked up whenever it is asked.
+    /// A name and a port, to be looked up.
     Name(String, u16),
 }
 

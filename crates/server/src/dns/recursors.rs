@@ -18,6 +18,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::asking::{Sent, Turn};
+use super::upstream::Upstream;
 use super::warnings::Warnings;
 use crate::random;
 
@@ -30,26 +31,17 @@ const PLAIN_BYTES: usize = 512;
 
 /// The recursors, and how they are asked.
 pub(super) struct Recursors {
-    places: Vec<Recursor>,
+    upstreams: Vec<Upstream>,
     strategy: RecursorStrategy,
     pub(super) timeout: Duration,
 }
 
-async fn address(of: &Recursor) -> io::Result<SocketAddr> {
-    match of {
-        Recursor::Address(address) => Ok(*address),
-        Recursor::Name(host, port) => {
-            let mut found = tokio::net::lookup_host((host.as_str(), *port)).await?;
-            found.next().ok_or_else(|| io::ErrorKind::NotFound.into())
-        }
-    }
-}
-
 impl Recursors {
     pub(super) fn new(names: &[String], strategy: RecursorStrategy, timeout: Duration) -> Self {
-        let places = names.iter().filter_map(|name| Recursor::read(name)).collect();
+        let upstreams =
+            names.iter().filter_map(|name| Recursor::read(name)).map(Upstream::new).collect();
         let timeout = if timeout.is_zero() { TIMEOUT } else { timeout };
-        Self { places, strategy, timeout }
+        Self { upstreams, strategy, timeout }
     }
 
     /// Passes a question on as it is, over the same transport; the first reply that says something
@@ -62,8 +54,8 @@ impl Recursors {
         warnings: &Warnings,
     ) -> Option<Vec<u8>> {
         let most = payload_bytes(query);
-        for place in self.order() {
-            let reply = self.reply(&place, query, transport, most, turn, warnings).await;
+        for upstream in self.order() {
+            let reply = self.reply(&upstream, query, transport, most, turn, warnings).await;
             let Some(reply) = reply else { continue };
             if says_something(&reply) {
                 return Some(reply);
@@ -83,8 +75,8 @@ impl Recursors {
         warnings: &Warnings,
     ) -> Option<Vec<u8>> {
         let (udp, most) = (Transport::Udp, PLAIN_BYTES);
-        for place in self.order() {
-            let reply = self.reply(&place, query, udp, most, turn, warnings).await;
+        for upstream in self.order() {
+            let reply = self.reply(&upstream, query, udp, most, turn, warnings).await;
             if reply.is_some() {
                 return reply;
             }
@@ -95,29 +87,28 @@ impl Recursors {
     /// One recursor's reply, if it gives one in time.
     async fn reply(
         &self,
-        place: &Recursor,
+        upstream: &Upstream,
         query: &[u8],
         transport: Transport,
         most: usize,
         turn: &Turn<'_>,
         warnings: &Warnings,
     ) -> Option<Vec<u8>> {
-        match timeout(self.timeout, ask(place, query, transport, most, turn)).await {
+        match timeout(self.timeout, ask(upstream, query, transport, most, turn)).await {
             Ok(Ok(reply)) => return Some(reply),
-            Ok(Err(error)) => warnings.recursor(place, &error),
-            Err(_) => {
-                warnings.recursor(place, &format_args!("no answer within {:?}", self.timeout))
-            }
+            Ok(Err(error)) => warnings.recursor(&upstream.recursor, &error),
+            Err(_) => warnings
+                .recursor(&upstream.recursor, &format_args!("no answer within {:?}", self.timeout)),
         }
         None
     }
 
-    fn order(&self) -> Vec<Recursor> {
-        let mut places = self.places.clone();
+    fn order(&self) -> Vec<Upstream> {
+        let mut upstreams = self.upstreams.clone();
         if self.strategy == RecursorStrategy::Random {
-            places.shuffle(&mut SmallRng::from_seed(random::seed()));
+            upstreams.shuffle(&mut SmallRng::from_seed(random::seed()));
         }
-        places
+        upstreams
     }
 }
 
@@ -133,13 +124,13 @@ fn says_something(reply: &[u8]) -> bool {
 
 /// One recursor's reply, with the identity of the question as it came.
 async fn ask(
-    place: &Recursor,
+    upstream: &Upstream,
     query: &[u8],
     transport: Transport,
     most: usize,
     turn: &Turn<'_>,
 ) -> io::Result<Vec<u8>> {
-    let address = address(place).await?;
+    let address = upstream.address().await?;
     let mut sent = query.to_vec();
     let (Some(own), Some(theirs)) = (query.first_chunk::<2>(), sent.first_chunk_mut::<2>()) else {
         return Err(io::ErrorKind::InvalidInput.into());
