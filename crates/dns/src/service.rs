@@ -182,19 +182,21 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         while let Some(instance) = self.next(source, ask.depth > 0) {
             let (node, service) = (instance.node(), instance.service());
             any = true;
-            // Whose address it is, only SRV asks.
-            let place = match instance.address().filter(|_| !srv) {
-                Some(address) => Whereabouts::Other(address.into()),
-                None => self.whereabouts(ask, node, service),
-            };
+            let own = || address::of_service(service, Family::of(ask.rtype));
             if srv {
-                let key = (node.name.as_str(), &*service.address, service.port);
-                if !seen.first(key) {
+                let own = own();
+                if !seen.first((node.name.as_str(), own, service.port)) {
                     self.drop_it(|| Drop::Duplicate);
                     continue;
                 }
+                let place = self.whereabouts(ask, node, own);
                 made += usize::from(self.srv(ask, &instance, &place, ttl));
             } else {
+                // Whose address it is, only SRV asks.
+                let place = match instance.address() {
+                    Some(address) => Whereabouts::Other(address.into()),
+                    None => self.whereabouts(ask, node, own()),
+                };
                 let data = match place {
                     Whereabouts::Other(address) | Whereabouts::Node(address) => {
                         match record(ask.rtype, address) {
@@ -278,15 +280,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         records.truncate(to);
     }
 
-    /// Where an instance is. An address that is the name that was asked for means its node.
-    fn whereabouts<'a>(
-        &self,
-        ask: &Ask<'_>,
-        node: &'a Node,
-        service: &'a Service,
-    ) -> Whereabouts<'a> {
+    /// Where an instance with an address of its own, or an empty one, is. One that is the name that
+    /// was asked for means its node.
+    fn whereabouts<'a>(&self, ask: &Ask<'_>, node: &'a Node, own: &'a str) -> Whereabouts<'a> {
         let family = Family::of(ask.rtype);
-        let own = address::of_service(service, family);
         if !own.is_empty() && !self.is_name(ask, own) {
             return match address::parse(own) {
                 Some(address) => Whereabouts::Other(address),

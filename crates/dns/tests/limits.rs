@@ -253,3 +253,25 @@ fn a_subnet_of_nobody_is_no_subnet() {
     assert_eq!(reply.counts(), [1, 0, 0]);
     assert!(reply.edns.is_some());
 }
+
+/// Instances of one node that differ in the address that is answered alone.
+#[test]
+fn srv_has_every_address_that_is_answered() {
+    let mut world = World::with_agent();
+    for number in 1..=2 {
+        let lan = json!({"Address": format!("10.0.0.{number}"), "Port": 80});
+        let service = json!({
+            "ID": format!("web{number}"), "Service": "web", "Port": 80, "Address": "192.0.2.1",
+            "TaggedAddresses": {"lan_ipv4": lan},
+        });
+        let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("web.service.consul.", SRV, None);
+    let (_, mut reply, _) = answered(&world, &truncating(), Transport::Udp, &query, &[]);
+    reply.sections[2].sort();
+    assert_eq!(
+        reply.sections[2],
+        [1, 2].map(|n| format!("0a00000{n}.addr.dc1.consul. 0 A 10.0.0.{n}"))
+    );
+}
