@@ -212,7 +212,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                         }
                     }
                     Whereabouts::Host(text) => {
-                        host = host.or(Some(text));
+                        if host.is_none() {
+                            host = Name::from_text(text);
+                        }
+                        if host.is_none() {
+                            self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
+                        }
                         continue;
                     }
                 };
@@ -239,7 +244,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if made > 0 {
             return Found::Records;
         }
-        if let Some(target) = host.and_then(Name::from_text) {
+        if let Some(target) = host {
             let data = Data::Cname(self.scratch.arena.keep(target.wire()));
             self.scratch.push(ask.section, ask.owner, ttl, data);
             self.follow(&target, ask.depth + 1, ask.section, ttl);

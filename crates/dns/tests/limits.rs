@@ -275,3 +275,22 @@ fn srv_has_every_address_that_is_answered() {
         [1, 2].map(|n| format!("0a00000{n}.addr.dc1.consul. 0 A 10.0.0.{n}"))
     );
 }
+
+#[test]
+fn a_name_that_no_message_can_hold_is_in_nobodys_way() {
+    let mut world = World::with_agent();
+    for address in ["no..name", "ok.example.com"] {
+        let service = json!({"ID": address, "Service": "web", "Port": 80, "Address": address});
+        let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("web.service.consul.", A, None);
+    let config = Config::new(&Settings::default()).expect("settings");
+    for seed in 0..16 {
+        let (snapshot, mut rng) = (world.snapshot(), SmallRng::seed_from_u64(seed));
+        let udp = Transport::Udp;
+        let (_, out, _) = ask(&config, Some(&snapshot), udp, &query, &mut rng, &[]);
+        let answers = &Reply::read(&out).sections[0];
+        assert_eq!(answers, &["web.service.consul. 0 CNAME ok.example.com."]);
+    }
+}
