@@ -56,9 +56,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         snapshot: &Snapshot,
         reading: &Reading,
     ) -> Found {
-        let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
-            return self.meaningless("a name of RFC 2782 has two labels that begin with _");
-        };
+        let (name, tag) = name_and_tag(ask.dotted, reading.subject);
         self.of_service(ask, name, tag, snapshot.find_instances(name))
     }
 
@@ -379,20 +377,16 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     }
 }
 
-/// Which service is looked up, and the tag that its instances must have, empty for any; none if it
-/// is neither of the two forms.
-pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> Option<(&str, &str)> {
-    let last = dotted.label(subject - 1);
+/// Which service is looked up, and the tag that its instances must have, empty for any. What is not
+/// quite a name of RFC 2782 is a service behind a tag, whatever its labels begin with.
+pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> (&str, &str) {
     let underscored = |at: usize| dotted.label(at).strip_prefix('_');
     if subject == 2
         && let (Some(name), Some(tag)) = (underscored(0), underscored(1))
     {
-        return Some((name, if tag == "tcp" { "" } else { tag }));
+        return (name, if tag == "tcp" { "" } else { tag });
     }
-    if subject == 1 {
-        return Some((last, ""));
-    }
-    (!last.starts_with('_')).then(|| (last, dotted.joined(0, subject - 1)))
+    (dotted.label(subject - 1), dotted.joined(0, subject - 1))
 }
 
 /// Digits on the stack.

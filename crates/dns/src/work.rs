@@ -159,13 +159,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
         let (form, dotted) = (reading.form, ask.dotted);
         self.observer.note(|| {
-            let whole = dotted.joined(0, reading.subject);
             let (name, tag) = match form {
                 Form::Service => service::name_and_tag(dotted, reading.subject),
-                Form::Query => Some((prepared::name(dotted, reading.subject), "")),
-                _ => None,
-            }
-            .unwrap_or((whole, ""));
+                Form::Query => (prepared::name(dotted, reading.subject), ""),
+                _ => (dotted.joined(0, reading.subject), ""),
+            };
             let tag = (!tag.is_empty()).then(|| tag.to_owned());
             Step::Meant { form: form.word(), name: name.to_owned(), tag }
         });

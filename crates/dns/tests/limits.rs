@@ -294,3 +294,19 @@ fn a_name_that_no_message_can_hold_is_in_nobodys_way() {
         assert_eq!(answers, &["web.service.consul. 0 CNAME ok.example.com."]);
     }
 }
+
+#[test]
+fn a_service_may_begin_with_an_underscore() {
+    let mut world = World::with_agent();
+    let service = json!({"Service": "_foo", "Port": 80, "Tags": ["t"]});
+    let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+    world.put("/v1/catalog/register", &body.to_string());
+    for (name, answers) in [("_foo", 1), ("t._foo", 1), ("u._foo", 0), ("_t._foo", 0)] {
+        for rtype in [A, SRV] {
+            let query = query(&format!("{name}.service.consul."), rtype, None);
+            let udp = Transport::Udp;
+            let (_, reply, _) = answered(&world, &Settings::default(), udp, &query, &[]);
+            assert_eq!(reply.counts()[0], answers, "{name}");
+        }
+    }
+}
