@@ -63,6 +63,8 @@ pub(crate) enum Found {
     ForAsker,
     /// The name is there, but has nothing of the type: the SOA says for how long.
     NoData,
+    /// The same, where another asker might get something.
+    NoDataForAsker,
     /// The name is not there.
     NoName,
     /// It cannot be said.
@@ -109,6 +111,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                     Found::Records => {}
                     Found::ForAsker => head.scoped = true,
                     Found::NoData => self.soa(Section::Authority, self.soa_zone(&ask)),
+                    Found::NoDataForAsker => {
+                        head.scoped = true;
+                        self.soa(Section::Authority, self.soa_zone(&ask));
+                    }
                     Found::NoName => {
                         head.rcode = Rcode::NXDOMAIN;
                         self.soa(Section::Authority, self.soa_zone(&ask));
