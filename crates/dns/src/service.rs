@@ -425,9 +425,9 @@ fn weight(weights: Weights, health: Health) -> u16 {
     let weight = match (weights, health) {
         // Only where a query does not look at the check.
         (_, Health::Critical) => 0,
-        (Weights { passing: 0, warning: 0 }, _) => 1,
+        (Weights { passing: 0, warning: 0 }, _) | (_, Health::Other) => 1,
         (weights, Health::Warning) => weights.warning,
-        (weights, Health::Passing | Health::Other) => weights.passing,
+        (weights, Health::Passing) => weights.passing,
     };
     weight.clamp(0, u16::MAX.into()) as u16
 }

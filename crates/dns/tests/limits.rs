@@ -310,3 +310,19 @@ fn a_service_may_begin_with_an_underscore() {
         }
     }
 }
+
+#[test]
+fn a_status_that_nobody_knows_weighs_one() {
+    let mut world = World::with_agent();
+    let weights = json!({"Passing": 7, "Warning": 3});
+    let body = json!({
+        "Node": "a", "Address": "10.9.0.1",
+        "Service": {"Service": "web", "Port": 80, "Weights": weights},
+        "Check": {"CheckID": "c", "ServiceID": "web", "Name": "c", "Status": "odd"},
+    });
+    world.put("/v1/catalog/register", &body.to_string());
+    let query = query("web.service.consul.", SRV, None);
+    let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
+    let srv = "web.service.consul. 0 SRV 1 1 80 a.node.dc1.consul.";
+    assert_eq!(reply.sections[0], [srv]);
+}
