@@ -181,7 +181,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let here = match reading.place(dotted) {
             Place::Own => true,
             Place::Named(name) | Place::Datacenter(name) => name == self.config.settings.datacenter,
-            Place::Peer | Place::Malformed => false,
+            // As in the reference, where peers do not exist for the mesh.
+            Place::Peer => form == Form::Connect,
+            Place::Malformed => false,
         };
         if form == Form::Node && !is_node_type(ask.rtype) {
             // As recorded: without any look-up.

@@ -326,3 +326,21 @@ fn a_status_that_nobody_knows_weighs_one() {
     let srv = "web.service.consul. 0 SRV 1 1 80 a.node.dc1.consul.";
     assert_eq!(reply.sections[0], [srv]);
 }
+
+#[test]
+fn the_mesh_knows_no_peers() {
+    let mut world = World::with_agent();
+    let service = json!({"Service": "web", "Port": 80, "Connect": {"Native": true}});
+    let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+    world.put("/v1/catalog/register", &body.to_string());
+    for (name, answers) in [
+        ("web.connect.p.peer", 1),
+        ("web.service.p.peer", 0),
+        ("web.service.dc1.dc.dc1.dc", 1),
+        ("web.service.dc1.dc.p.peer", 0),
+    ] {
+        let query = query(&format!("{name}.consul."), A, None);
+        let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
+        assert_eq!(reply.counts()[0], answers, "{name}");
+    }
+}
