@@ -283,6 +283,25 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         records.truncate(to);
     }
 
+    /// Follows the target of an SRV record. What it gave to an earlier one, in whatever letters, it
+    /// gives again: instances by the thousand may lead to one name, and that to as many rows.
+    fn follow_once(&mut self, target: &Name, owner: Piece, ttl: u32) {
+        let from = self.scratch.additional.len();
+        let Some(gave) = self.scratch.followed.get(target) else {
+            self.follow(target, 1, Section::Additional, ttl);
+            let to = self.scratch.additional.len();
+            return self.scratch.followed.keep(target, from..to);
+        };
+        let room = RECORDS.saturating_sub(self.scratch.answers.len() + from);
+        for at in gave.take(room) {
+            let Some(mut record) = self.scratch.additional.get(at).copied() else { break };
+            if self.scratch.arena.get(record.owner).eq_ignore_ascii_case(target.wire()) {
+                record.owner = owner;
+            }
+            self.scratch.additional.push(record);
+        }
+    }
+
     /// Where an instance with an address of its own, or an empty one, is. One that is the name that
     /// was asked for means its node.
     fn whereabouts<'a>(&self, ask: &Ask<'_>, node: &'a Node, own: &'a str) -> Whereabouts<'a> {
@@ -352,7 +371,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 };
                 self.scratch.push(Section::Additional, owner, ttl, data);
             }
-            Whereabouts::Host(_) => self.follow(&target, 1, Section::Additional, ttl),
+            Whereabouts::Host(_) => self.follow_once(&target, owner, ttl),
         }
         if self.config.settings.node_meta_txt
             && self.scratch.additional.len() < COMPANY

@@ -205,10 +205,10 @@ fn what_a_recursor_says_of_other_names_is_left_out() {
     );
 }
 
-#[test]
-fn answers_that_lead_to_many_instances_read_a_bounded_number() {
+/// `web` with instances that are not well, and as many that lead to it, by their number.
+fn leading_to_the_ailing(instances: usize, address: impl Fn(usize) -> String) -> World {
     let mut world = World::with_agent();
-    for number in 0..400 {
+    for number in 0..instances {
         let body = json!({
             "Node": format!("web{number}"),
             "Address": "10.0.0.1",
@@ -216,15 +216,53 @@ fn answers_that_lead_to_many_instances_read_a_bounded_number() {
             "Check": {"Name": "c", "Status": "critical"},
         });
         world.put("/v1/catalog/register", &body.to_string());
-        let service = json!({"Service": "alias", "Address": "web.service.consul", "Port": 80});
+        let service = json!({"Service": "alias", "Address": address(number), "Port": 80});
         let body = json!({"Node": format!("a{number}"), "Address": "10.9.0.1", "Service": service});
         world.put("/v1/catalog/register", &body.to_string());
     }
+    world
+}
+
+fn rows_read(trace: &Trace) -> usize {
+    trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count()
+}
+
+#[test]
+fn answers_that_lead_to_many_instances_read_a_bounded_number() {
+    let world = leading_to_the_ailing(400, |number| format!("t{number}.web.service.consul"));
     let query = query("alias.service.consul.", SRV, Some(4096));
     let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
     assert_eq!(reply.counts(), [400, 0, 0]);
-    let read = trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count();
+    let read = rows_read(&trace);
     assert!((1 << 15..=400 + (1 << 15)).contains(&read), "{read}");
+}
+
+#[test]
+fn answers_that_lead_to_one_name_follow_it_once() {
+    let spelled = ["web.service.consul", "WEB.service.consul.", "web.Service.consul"];
+    let world = leading_to_the_ailing(60, |number| spelled[number % 3].to_owned());
+    let query = query("alias.service.consul.", SRV, Some(4096));
+    let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert_eq!((reply.counts(), rows_read(&trace)), ([60, 0, 0], 120));
+}
+
+/// Each has it all the same, under the name that leads to it.
+#[test]
+fn what_one_name_gives_belongs_to_every_answer() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 3, 0);
+    for (node, address) in [("a", "web.service.consul"), ("b", "Web.Service.consul")] {
+        let service = json!({"Service": "alias", "Address": address, "Port": 80});
+        let body = json!({"Node": node, "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("alias.service.consul.", SRV, None);
+    let (_, reply, _) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert_eq!(reply.counts(), [2, 0, 6]);
+    for name in ["web.service.consul. ", "Web.Service.consul. "] {
+        let of_it = reply.sections[2].iter().filter(|record| record.starts_with(name));
+        assert_eq!(of_it.count(), 3, "{:?}", reply.sections[2]);
+    }
 }
 
 #[test]
