@@ -457,3 +457,29 @@ fn the_near_node_is_the_asked_one_and_comes_first() {
     snapshot.query_sort(run.instances, near, &mut chosen);
     assert_eq!(run.instances.get(chosen[0].place).unwrap().node().name.as_str(), "c");
 }
+
+/// A blank tag is one: the reference removes only those without any letter.
+#[test]
+fn only_empty_tags_are_removed_from_a_template() {
+    let query = PreparedQuery {
+        id: id(0),
+        name: "t-".into(),
+        template: QueryTemplate {
+            kind: NAME_PREFIX_MATCH.into(),
+            remove_empty_tags: true,
+            ..Default::default()
+        },
+        service: ServiceQuery {
+            service: "web".into(),
+            tags: Some(["${match(0)}".into(), " ".into(), "x".into()].into()),
+            ..ServiceQuery::default()
+        },
+        ..PreparedQuery::default()
+    };
+    let mut state = State::default();
+    let create = Command::Query(Box::new(QueryWrite::Create(query)));
+    assert_eq!(apply(&mut state, 1, &create), Response::Done);
+    let snapshot = state.snapshot();
+    let filled = snapshot.query_lookup("t-web").unwrap().unwrap();
+    assert_eq!(filled.service.tags, Some([" ".into(), "x".into()].into()));
+}

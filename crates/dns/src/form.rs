@@ -73,9 +73,9 @@ pub(crate) enum Place<'a> {
     Own,
     /// One label.
     Named(&'a str),
-    /// A label and `dc`.
+    /// A label and `dc`, once or twice: the last counts.
     Datacenter(&'a str),
-    /// A label and `peer`.
+    /// A label and `peer`, once or twice.
     Peer,
     /// Something else.
     Malformed,
@@ -87,11 +87,18 @@ impl Reading {
         match self.zone - self.place {
             0 => Place::Own,
             1 => Place::Named(name.label(self.place)),
-            2 => match name.label(self.place + 1) {
-                "dc" => Place::Datacenter(name.label(self.place)),
-                "peer" => Place::Peer,
-                _ => Place::Malformed,
-            },
+            labels @ (2 | 4) => {
+                let last = self.zone - 2;
+                let word = name.label(last + 1);
+                if labels == 4 && name.label(self.place + 1) != word {
+                    return Place::Malformed;
+                }
+                match word {
+                    "dc" => Place::Datacenter(name.label(last)),
+                    "peer" => Place::Peer,
+                    _ => Place::Malformed,
+                }
+            }
             _ => Place::Malformed,
         }
     }
@@ -107,6 +114,23 @@ mod tests {
         let dotted = Dotted::new(name.wire());
         let zone = dotted.count() - 1;
         read(&dotted, zone, srv).map(|reading| (reading.form, reading.subject, reading.place))
+    }
+
+    #[test]
+    fn a_place_may_be_named_twice() {
+        for (text, place) in [
+            ("a.node.dc1.dc.dc2.dc.consul", Place::Datacenter("dc2")),
+            ("a.node.p.peer.p.peer.consul", Place::Peer),
+            ("a.node.dc1.dc.p.peer.consul", Place::Malformed),
+            ("a.node.p.peer.dc1.dc.consul", Place::Malformed),
+            ("a.node.dc1.dc.dc1.consul", Place::Malformed),
+            ("a.node.dc1.dc.dc1.dc.dc1.dc.consul", Place::Malformed),
+        ] {
+            let name = Name::from_text(text).expect("a name");
+            let dotted = Dotted::new(name.wire());
+            let reading = read(&dotted, dotted.count() - 1, false).expect("a form");
+            assert_eq!(reading.place(&dotted), place, "{text}");
+        }
     }
 
     #[test]

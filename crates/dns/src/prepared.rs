@@ -51,7 +51,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let mut source = Source::Query { instances: run.instances, chosen: chosen.iter() };
         let found = self.instances(ask, self.query_ttl(query), &mut source);
         self.scratch.return_chosen(chosen);
-        if found == Found::Records { Found::ForAsker } else { found }
+        match found {
+            Found::Records => Found::ForAsker,
+            Found::NoData => Found::NoDataForAsker,
+            other => other,
+        }
     }
 
     /// The instances that the query is for, by node and ID. Unlike those of a service they are

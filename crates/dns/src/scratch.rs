@@ -1,8 +1,8 @@
 //! What is kept from question to question, so that none allocates.
 
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
-
-use std::collections::HashSet;
+use std::ops::Range;
 
 use catalog::Chosen;
 
@@ -24,6 +24,8 @@ pub struct Scratch {
     pub(crate) wanted: Option<Name>,
     /// Rows of instances that were read for names which answers lead to.
     pub(crate) followed_rows: usize,
+    /// Names that SRV records have led to.
+    pub(crate) followed: Followed,
     pub(crate) seen: Seen,
     draws: Vec<Draw>,
     seen_pool: Vec<Seen>,
@@ -45,6 +47,7 @@ impl Scratch {
         self.kept.clear();
         self.wanted = None;
         self.followed_rows = 0;
+        self.followed.places.clear();
     }
 
     /// A draw of so many, with the room of an earlier one.
@@ -96,6 +99,31 @@ pub(crate) enum Section {
     Answer,
     Authority,
     Additional,
+}
+
+/// Names that were followed, by hashes as in [`Seen`], each with the records of the additional
+/// section that it gave.
+#[derive(Default)]
+pub(crate) struct Followed {
+    hasher: RandomState,
+    places: HashMap<u64, Range<usize>>,
+}
+
+impl Followed {
+    fn hash(&self, name: &Name) -> u64 {
+        let mut folded = *name;
+        folded.fold();
+        self.hasher.hash_one(folded.wire())
+    }
+
+    /// What a name gave, in any letters.
+    pub(crate) fn get(&self, name: &Name) -> Option<Range<usize>> {
+        self.places.get(&self.hash(name)).cloned()
+    }
+
+    pub(crate) fn keep(&mut self, name: &Name, gave: Range<usize>) {
+        self.places.insert(self.hash(name), gave);
+    }
 }
 
 /// What was seen, by hashes that nobody outside can aim at.

@@ -56,9 +56,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         snapshot: &Snapshot,
         reading: &Reading,
     ) -> Found {
-        let Some((name, tag)) = name_and_tag(ask.dotted, reading.subject) else {
-            return self.meaningless("a name of RFC 2782 has two labels that begin with _");
-        };
+        let (name, tag) = name_and_tag(ask.dotted, reading.subject);
         self.of_service(ask, name, tag, snapshot.find_instances(name))
     }
 
@@ -182,19 +180,21 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         while let Some(instance) = self.next(source, ask.depth > 0) {
             let (node, service) = (instance.node(), instance.service());
             any = true;
-            // Whose address it is, only SRV asks.
-            let place = match instance.address().filter(|_| !srv) {
-                Some(address) => Whereabouts::Other(address.into()),
-                None => self.whereabouts(ask, node, service),
-            };
+            let own = || address::of_service(service, Family::of(ask.rtype));
             if srv {
-                let key = (node.name.as_str(), &*service.address, service.port);
-                if !seen.first(key) {
+                let own = own();
+                if !seen.first((node.name.as_str(), own, service.port)) {
                     self.drop_it(|| Drop::Duplicate);
                     continue;
                 }
+                let place = self.whereabouts(ask, node, own);
                 made += usize::from(self.srv(ask, &instance, &place, ttl));
             } else {
+                // Whose address it is, only SRV asks.
+                let place = match instance.address() {
+                    Some(address) => Whereabouts::Other(address.into()),
+                    None => self.whereabouts(ask, node, own()),
+                };
                 let data = match place {
                     Whereabouts::Other(address) | Whereabouts::Node(address) => {
                         match record(ask.rtype, address) {
@@ -210,7 +210,12 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                         }
                     }
                     Whereabouts::Host(text) => {
-                        host = host.or(Some(text));
+                        if host.is_none() {
+                            host = Name::from_text(text);
+                        }
+                        if host.is_none() {
+                            self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
+                        }
                         continue;
                     }
                 };
@@ -237,7 +242,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if made > 0 {
             return Found::Records;
         }
-        if let Some(target) = host.and_then(Name::from_text) {
+        if let Some(target) = host {
             let data = Data::Cname(self.scratch.arena.keep(target.wire()));
             self.scratch.push(ask.section, ask.owner, ttl, data);
             self.follow(&target, ask.depth + 1, ask.section, ttl);
@@ -278,15 +283,29 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         records.truncate(to);
     }
 
-    /// Where an instance is. An address that is the name that was asked for means its node.
-    fn whereabouts<'a>(
-        &self,
-        ask: &Ask<'_>,
-        node: &'a Node,
-        service: &'a Service,
-    ) -> Whereabouts<'a> {
+    /// Follows the target of an SRV record. What it gave to an earlier one, in whatever letters, it
+    /// gives again: instances by the thousand may lead to one name, and that to as many rows.
+    fn follow_once(&mut self, target: &Name, owner: Piece, ttl: u32) {
+        let from = self.scratch.additional.len();
+        let Some(gave) = self.scratch.followed.get(target) else {
+            self.follow(target, 1, Section::Additional, ttl);
+            let to = self.scratch.additional.len();
+            return self.scratch.followed.keep(target, from..to);
+        };
+        let room = RECORDS.saturating_sub(self.scratch.answers.len() + from);
+        for at in gave.take(room) {
+            let Some(mut record) = self.scratch.additional.get(at).copied() else { break };
+            if self.scratch.arena.get(record.owner).eq_ignore_ascii_case(target.wire()) {
+                record.owner = owner;
+            }
+            self.scratch.additional.push(record);
+        }
+    }
+
+    /// Where an instance with an address of its own, or an empty one, is. One that is the name that
+    /// was asked for means its node.
+    fn whereabouts<'a>(&self, ask: &Ask<'_>, node: &'a Node, own: &'a str) -> Whereabouts<'a> {
         let family = Family::of(ask.rtype);
-        let own = address::of_service(service, family);
         if !own.is_empty() && !self.is_name(ask, own) {
             return match address::parse(own) {
                 Some(address) => Whereabouts::Other(address),
@@ -352,7 +371,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 };
                 self.scratch.push(Section::Additional, owner, ttl, data);
             }
-            Whereabouts::Host(_) => self.follow(&target, 1, Section::Additional, ttl),
+            Whereabouts::Host(_) => self.follow_once(&target, owner, ttl),
         }
         if self.config.settings.node_meta_txt
             && self.scratch.additional.len() < COMPANY
@@ -377,20 +396,16 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     }
 }
 
-/// Which service is looked up, and the tag that its instances must have, empty for any; none if it
-/// is neither of the two forms.
-pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> Option<(&str, &str)> {
-    let last = dotted.label(subject - 1);
+/// Which service is looked up, and the tag that its instances must have, empty for any. What is not
+/// quite a name of RFC 2782 is a service behind a tag, whatever its labels begin with.
+pub(crate) fn name_and_tag(dotted: &Dotted, subject: usize) -> (&str, &str) {
     let underscored = |at: usize| dotted.label(at).strip_prefix('_');
     if subject == 2
         && let (Some(name), Some(tag)) = (underscored(0), underscored(1))
     {
-        return Some((name, if tag == "tcp" { "" } else { tag }));
+        return (name, if tag == "tcp" { "" } else { tag });
     }
-    if subject == 1 {
-        return Some((last, ""));
-    }
-    (!last.starts_with('_')).then(|| (last, dotted.joined(0, subject - 1)))
+    (dotted.label(subject - 1), dotted.joined(0, subject - 1))
 }
 
 /// Digits on the stack.
@@ -429,9 +444,9 @@ fn weight(weights: Weights, health: Health) -> u16 {
     let weight = match (weights, health) {
         // Only where a query does not look at the check.
         (_, Health::Critical) => 0,
-        (Weights { passing: 0, warning: 0 }, _) => 1,
+        (Weights { passing: 0, warning: 0 }, _) | (_, Health::Other) => 1,
         (weights, Health::Warning) => weights.warning,
-        (weights, Health::Passing | Health::Other) => weights.passing,
+        (weights, Health::Passing) => weights.passing,
     };
     weight.clamp(0, u16::MAX.into()) as u16
 }

@@ -63,6 +63,8 @@ pub(crate) enum Found {
     ForAsker,
     /// The name is there, but has nothing of the type: the SOA says for how long.
     NoData,
+    /// The same, where another asker might get something.
+    NoDataForAsker,
     /// The name is not there.
     NoName,
     /// It cannot be said.
@@ -109,6 +111,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                     Found::Records => {}
                     Found::ForAsker => head.scoped = true,
                     Found::NoData => self.soa(Section::Authority, self.soa_zone(&ask)),
+                    Found::NoDataForAsker => {
+                        head.scoped = true;
+                        self.soa(Section::Authority, self.soa_zone(&ask));
+                    }
                     Found::NoName => {
                         head.rcode = Rcode::NXDOMAIN;
                         self.soa(Section::Authority, self.soa_zone(&ask));
@@ -159,13 +165,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
         let (form, dotted) = (reading.form, ask.dotted);
         self.observer.note(|| {
-            let whole = dotted.joined(0, reading.subject);
             let (name, tag) = match form {
                 Form::Service => service::name_and_tag(dotted, reading.subject),
-                Form::Query => Some((prepared::name(dotted, reading.subject), "")),
-                _ => None,
-            }
-            .unwrap_or((whole, ""));
+                Form::Query => (prepared::name(dotted, reading.subject), ""),
+                _ => (dotted.joined(0, reading.subject), ""),
+            };
             let tag = (!tag.is_empty()).then(|| tag.to_owned());
             Step::Meant { form: form.word(), name: name.to_owned(), tag }
         });
@@ -177,7 +181,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let here = match reading.place(dotted) {
             Place::Own => true,
             Place::Named(name) | Place::Datacenter(name) => name == self.config.settings.datacenter,
-            Place::Peer | Place::Malformed => false,
+            // As in the reference, where peers do not exist for the mesh.
+            Place::Peer => form == Form::Connect,
+            Place::Malformed => false,
         };
         if form == Form::Node && !is_node_type(ask.rtype) {
             // As recorded: without any look-up.

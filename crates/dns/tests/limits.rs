@@ -205,10 +205,10 @@ fn what_a_recursor_says_of_other_names_is_left_out() {
     );
 }
 
-#[test]
-fn answers_that_lead_to_many_instances_read_a_bounded_number() {
+/// `web` with instances that are not well, and as many that lead to it, by their number.
+fn leading_to_the_ailing(instances: usize, address: impl Fn(usize) -> String) -> World {
     let mut world = World::with_agent();
-    for number in 0..400 {
+    for number in 0..instances {
         let body = json!({
             "Node": format!("web{number}"),
             "Address": "10.0.0.1",
@@ -216,15 +216,53 @@ fn answers_that_lead_to_many_instances_read_a_bounded_number() {
             "Check": {"Name": "c", "Status": "critical"},
         });
         world.put("/v1/catalog/register", &body.to_string());
-        let service = json!({"Service": "alias", "Address": "web.service.consul", "Port": 80});
+        let service = json!({"Service": "alias", "Address": address(number), "Port": 80});
         let body = json!({"Node": format!("a{number}"), "Address": "10.9.0.1", "Service": service});
         world.put("/v1/catalog/register", &body.to_string());
     }
+    world
+}
+
+fn rows_read(trace: &Trace) -> usize {
+    trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count()
+}
+
+#[test]
+fn answers_that_lead_to_many_instances_read_a_bounded_number() {
+    let world = leading_to_the_ailing(400, |number| format!("t{number}.web.service.consul"));
     let query = query("alias.service.consul.", SRV, Some(4096));
     let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
     assert_eq!(reply.counts(), [400, 0, 0]);
-    let read = trace.steps.iter().filter(|step| matches!(step, Step::Instance { .. })).count();
+    let read = rows_read(&trace);
     assert!((1 << 15..=400 + (1 << 15)).contains(&read), "{read}");
+}
+
+#[test]
+fn answers_that_lead_to_one_name_follow_it_once() {
+    let spelled = ["web.service.consul", "WEB.service.consul.", "web.Service.consul"];
+    let world = leading_to_the_ailing(60, |number| spelled[number % 3].to_owned());
+    let query = query("alias.service.consul.", SRV, Some(4096));
+    let (_, reply, trace) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert_eq!((reply.counts(), rows_read(&trace)), ([60, 0, 0], 120));
+}
+
+/// Each has it all the same, under the name that leads to it.
+#[test]
+fn what_one_name_gives_belongs_to_every_answer() {
+    let mut world = World::with_agent();
+    register(&mut world, "web", 3, 0);
+    for (node, address) in [("a", "web.service.consul"), ("b", "Web.Service.consul")] {
+        let service = json!({"Service": "alias", "Address": address, "Port": 80});
+        let body = json!({"Node": node, "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("alias.service.consul.", SRV, None);
+    let (_, reply, _) = answered(&world, &truncating(), Transport::Tcp, &query, &[]);
+    assert_eq!(reply.counts(), [2, 0, 6]);
+    for name in ["web.service.consul. ", "Web.Service.consul. "] {
+        let of_it = reply.sections[2].iter().filter(|record| record.starts_with(name));
+        assert_eq!(of_it.count(), 3, "{:?}", reply.sections[2]);
+    }
 }
 
 #[test]
@@ -252,4 +290,95 @@ fn a_subnet_of_nobody_is_no_subnet() {
     let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
     assert_eq!(reply.counts(), [1, 0, 0]);
     assert!(reply.edns.is_some());
+}
+
+/// Instances of one node that differ in the address that is answered alone.
+#[test]
+fn srv_has_every_address_that_is_answered() {
+    let mut world = World::with_agent();
+    for number in 1..=2 {
+        let lan = json!({"Address": format!("10.0.0.{number}"), "Port": 80});
+        let service = json!({
+            "ID": format!("web{number}"), "Service": "web", "Port": 80, "Address": "192.0.2.1",
+            "TaggedAddresses": {"lan_ipv4": lan},
+        });
+        let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("web.service.consul.", SRV, None);
+    let (_, mut reply, _) = answered(&world, &truncating(), Transport::Udp, &query, &[]);
+    reply.sections[2].sort();
+    assert_eq!(
+        reply.sections[2],
+        [1, 2].map(|n| format!("0a00000{n}.addr.dc1.consul. 0 A 10.0.0.{n}"))
+    );
+}
+
+#[test]
+fn a_name_that_no_message_can_hold_is_in_nobodys_way() {
+    let mut world = World::with_agent();
+    for address in ["no..name", "ok.example.com"] {
+        let service = json!({"ID": address, "Service": "web", "Port": 80, "Address": address});
+        let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("web.service.consul.", A, None);
+    let config = Config::new(&Settings::default()).expect("settings");
+    for seed in 0..16 {
+        let (snapshot, mut rng) = (world.snapshot(), SmallRng::seed_from_u64(seed));
+        let udp = Transport::Udp;
+        let (_, out, _) = ask(&config, Some(&snapshot), udp, &query, &mut rng, &[]);
+        let answers = &Reply::read(&out).sections[0];
+        assert_eq!(answers, &["web.service.consul. 0 CNAME ok.example.com."]);
+    }
+}
+
+#[test]
+fn a_service_may_begin_with_an_underscore() {
+    let mut world = World::with_agent();
+    let service = json!({"Service": "_foo", "Port": 80, "Tags": ["t"]});
+    let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+    world.put("/v1/catalog/register", &body.to_string());
+    for (name, answers) in [("_foo", 1), ("t._foo", 1), ("u._foo", 0), ("_t._foo", 0)] {
+        for rtype in [A, SRV] {
+            let query = query(&format!("{name}.service.consul."), rtype, None);
+            let udp = Transport::Udp;
+            let (_, reply, _) = answered(&world, &Settings::default(), udp, &query, &[]);
+            assert_eq!(reply.counts()[0], answers, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_status_that_nobody_knows_weighs_one() {
+    let mut world = World::with_agent();
+    let weights = json!({"Passing": 7, "Warning": 3});
+    let body = json!({
+        "Node": "a", "Address": "10.9.0.1",
+        "Service": {"Service": "web", "Port": 80, "Weights": weights},
+        "Check": {"CheckID": "c", "ServiceID": "web", "Name": "c", "Status": "odd"},
+    });
+    world.put("/v1/catalog/register", &body.to_string());
+    let query = query("web.service.consul.", SRV, None);
+    let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
+    let srv = "web.service.consul. 0 SRV 1 1 80 a.node.dc1.consul.";
+    assert_eq!(reply.sections[0], [srv]);
+}
+
+#[test]
+fn the_mesh_knows_no_peers() {
+    let mut world = World::with_agent();
+    let service = json!({"Service": "web", "Port": 80, "Connect": {"Native": true}});
+    let body = json!({"Node": "a", "Address": "10.9.0.1", "Service": service});
+    world.put("/v1/catalog/register", &body.to_string());
+    for (name, answers) in [
+        ("web.connect.p.peer", 1),
+        ("web.service.p.peer", 0),
+        ("web.service.dc1.dc.dc1.dc", 1),
+        ("web.service.dc1.dc.p.peer", 0),
+    ] {
+        let query = query(&format!("{name}.consul."), A, None);
+        let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
+        assert_eq!(reply.counts()[0], answers, "{name}");
+    }
 }

@@ -79,7 +79,12 @@ fn query(name: &str, rtype: u16) -> Vec<u8> {
 
 /// A question with a client subnet of EDNS0.
 fn from_subnet(address: [u8; 4]) -> Vec<u8> {
-    let mut query = question(&Name::from_ascii("q.query.consul.").expect("a name"), A, Some(1232));
+    from_subnet_for(A, address)
+}
+
+fn from_subnet_for(rtype: u16, address: [u8; 4]) -> Vec<u8> {
+    let name = Name::from_ascii("q.query.consul.").expect("a name");
+    let mut query = question(&name, rtype, Some(1232));
     let [.., length] = query.as_mut_slice() else { panic!("it is not empty") };
     *length = 12;
     query.extend_from_slice(&[0, 8, 0, 8, 0, 1, 32, 0]);
@@ -238,4 +243,19 @@ fn labels_with_underscores_are_taken_off_in_pairs() {
     ] {
         assert_eq!(meant(name).as_deref(), Some(wanted), "{name}");
     }
+}
+
+/// That there is nothing of a type is as much for the asker alone as what there is; that there is
+/// no name is for all.
+#[test]
+fn the_absence_of_a_type_is_for_the_asker_too() {
+    let scope = |world: &World, rtype| {
+        let query = from_subnet_for(rtype, [10, 0, 0, 3]);
+        let (reply, _) = asked(world, "10.0.0.1", &query, 7);
+        let edns = reply.edns.expect("it was asked for");
+        edns.contains("scope_prefix: 32")
+    };
+    let world = kept(&json!({}));
+    assert_eq!([scope(&world, A), scope(&world, 28)], [true, true]);
+    assert!(!scope(&kept(&json!({"Tags": ["none"]})), A));
 }

@@ -299,7 +299,7 @@ fn an_explanation_says_which_service_and_tag_are_meant() {
         ("_web._udp.service.consul.", "web", Some("udp")),
         ("_web._tcp.service.consul.", "web", None),
         ("web.service.consul.", "web", None),
-        ("a._web._tcp.service.consul.", "a._web._tcp", None),
+        ("a._web._tcp.service.consul.", "_tcp", Some("a._web")),
     ] {
         let query =
             support::question(&hickory_proto::rr::Name::from_ascii(name).expect(name), 1, None);

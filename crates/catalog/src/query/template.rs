@@ -87,7 +87,7 @@ impl Template {
         })?;
         if query.template.remove_empty_tags {
             let tags = service.tags.unwrap_or_default().to_vec();
-            let kept = tags.into_iter().filter(|tag| !tag.trim().is_empty());
+            let kept = tags.into_iter().filter(|tag| !tag.is_empty());
             service.tags = Some(kept.collect());
         }
         Ok(PreparedQuery {
