@@ -164,7 +164,7 @@ pub enum Output {
     },
 }
 
-/// What is written to a stream. The node table is shared and encoded once per change; the layer
+/// What is written to a stream. The node table is encoded once for all that hold it; the layer
 /// above adds its own state when it passes a push/pull on.
 #[derive(Clone, Debug)]
 pub enum StreamRequest {

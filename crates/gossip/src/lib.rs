@@ -71,6 +71,7 @@ mod packets;
 mod probe;
 mod push_pull;
 mod relay;
+mod shared_bytes;
 mod state_rules;
 mod suspicion;
 mod time;
@@ -88,5 +89,6 @@ pub use interface::{
 };
 pub use membership::{ConfigError, Membership, validate};
 pub use node::Node;
+pub use shared_bytes::SharedBytes;
 pub use time::Time;
 pub use wire::{Keyring, Security};
