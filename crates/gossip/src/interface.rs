@@ -318,10 +318,10 @@ pub enum Fact {
         /// Confirmations.
         confirmations: u32,
     },
-    /// A broadcast of the layer above was put into packets.
-    BroadcastSent {
-        /// Its length, the type byte of the layer above included.
-        bytes: usize,
+    /// Broadcasts of the layer above were put into packets.
+    BroadcastsSent {
+        /// The bytes of each, the type byte of the layer above included.
+        lengths: Vec<usize>,
         /// To how many members.
         copies: u32,
     },
