@@ -46,7 +46,7 @@ pub(crate) struct MemberTable {
 }
 
 impl MemberTable {
-    /// An empty table. Nobody else is to know the key, which decides nothing that can be seen.
+    /// An empty table. The key is that of [`Seed::hashes`](crate::Seed).
     pub(crate) fn new(hash_key: u64) -> Self {
         MemberTable { hash_key, ..MemberTable::default() }
     }

@@ -349,7 +349,7 @@ fn a_configuration_that_cannot_work_is_refused_with_a_reason() {
     let refusal = |adapt: fn(&mut Config)| {
         let mut config = Config::new(Profile::Lan, "us".into(), ip(1), 7946);
         adapt(&mut config);
-        Membership::new(config, None, 1, Time::ZERO).err().map(|error| error.to_string())
+        Membership::new(config, None, 1_u64, Time::ZERO).err().map(|error| error.to_string())
     };
     assert_eq!(refusal(|_| {}), None);
     assert!(refusal(|config| config.name = "".into()).unwrap().contains("name"));
