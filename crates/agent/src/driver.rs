@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serf::{
     Command, ConnectionId, Coordinate, DialId, Event, Input, Keyring, Member, Outcome, PersistId,
-    QueryId, QueryProgress, QueryRequest, Serf, Statistics, TagChange, Tags, Time, Token,
+    QueryId, QueryProgress, QueryRequest, Seed, Serf, Statistics, TagChange, Tags, Time, Token,
 };
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -182,7 +182,8 @@ pub(crate) fn start(
     let name = config.gossip.name.clone();
     let stream_patience = config.gossip.tcp_timeout;
     let rejoin_after_leave = config.rejoin_after_leave;
-    let machine = Serf::new(config, keyring, restored, random::u64(), time_since(zero))
+    let seed = Seed { choices: random::u64(), hashes: random::u64() };
+    let machine = Serf::new(config, keyring, restored, seed, time_since(zero))
         .map_err(|error| fail(error.to_string()))?;
 
     let (requests, request_queue) = mpsc::unbounded_channel();

@@ -18,7 +18,7 @@ use wire::NodeName;
 use wire::message::gossip::State;
 
 use crate::log::{Level, Log};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Kind, Metrics, Series};
 use limit::{Limit, Place, Verdict};
 
 /// Accused members whose confirmations are counted; more than this are never accused at once in a
@@ -31,6 +31,7 @@ pub struct Renderer {
     resolves_conflicts: bool,
     log: Log,
     metrics: Metrics,
+    messages_sent: Series,
     limit: Limit,
     /// Confirmations of the suspicions that run.
     confirmations: BTreeMap<NodeName, u32>,
@@ -39,8 +40,9 @@ pub struct Renderer {
 impl Renderer {
     /// For the member of that name; `resolves_conflicts` only shows in a line.
     pub fn new(own: NodeName, resolves_conflicts: bool, log: Log, metrics: Metrics) -> Self {
+        let messages_sent = metrics.enter(Kind::Sample, "serf.msgs.sent", &[]);
         let (limit, confirmations) = (Limit::default(), BTreeMap::new());
-        Renderer { own, resolves_conflicts, log, metrics, limit, confirmations }
+        Renderer { own, resolves_conflicts, log, metrics, messages_sent, limit, confirmations }
     }
 
     /// Logs and counts one fact.
@@ -290,10 +292,9 @@ impl Renderer {
                     self.metrics.count("memberlist.degraded.probe", 1);
                 }
             }
-            F::BroadcastSent { bytes, copies } => {
-                for _ in 0..*copies {
-                    self.metrics.sample("serf.msgs.sent", *bytes as f64);
-                }
+            F::BroadcastsSent { lengths, copies } => {
+                let sent = std::iter::repeat_n(lengths, *copies as usize).flatten();
+                self.metrics.record(sent.map(|bytes| (self.messages_sent, *bytes as f64)));
             }
             F::FewConfirmations { .. } => self.metrics.count("memberlist.degraded.timeout", 1),
             F::ProbeFailed { node, .. } => self.memberlist(

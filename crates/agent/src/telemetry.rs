@@ -37,7 +37,7 @@ const NAMES_PER_INTERVAL: usize = 512;
 #[derive(Clone)]
 pub struct Metrics {
     inner: Arc<Mutex<Inner>>,
-    /// Of everything that this handle counts by name.
+    /// Of everything that this handle enters, or counts by name.
     labels: Labels,
 }
 
@@ -152,10 +152,12 @@ impl Metrics {
         Metrics { inner: Arc::clone(&self.inner), labels: labels.into() }
     }
 
-    /// Enters a metric that will be counted often. Its name has no prefix yet.
+    /// Enters a metric that will be counted often. Its name has no prefix yet, its labels come
+    /// behind those of this handle.
     pub fn enter(&self, kind: Kind, name: &str, labels: &[Label]) -> Series {
         let mut inner = self.inner();
-        let key = Key { name: clean(name), labels: labels.into() };
+        let labels = self.labels.iter().chain(labels).cloned().collect();
+        let key = Key { name: clean(name), labels };
         let kept = inner.naming.keeps(&key.name);
         let total = Total::default();
         inner.entered.push(Entered { kind, key, kept, is_announced: false, total });

@@ -51,7 +51,7 @@ impl Bench {
         let mut config = Config::new(Profile::Local, "us".into(), ip(1), 7946);
         adapt(&mut config);
         let now = Time::ZERO + Duration::from_secs(100);
-        let mut machine = Membership::new(config, None, 1, now).unwrap();
+        let mut machine = Membership::new(config, None, 1_u64, now).unwrap();
         machine.start(now);
         let mut bench = Bench { machine, now };
         bench.outputs();

@@ -164,7 +164,7 @@ pub enum Output {
     },
 }
 
-/// What is written to a stream. The node table is shared and encoded once per change; the layer
+/// What is written to a stream. The node table is encoded once for all that hold it; the layer
 /// above adds its own state when it passes a push/pull on.
 #[derive(Clone, Debug)]
 pub enum StreamRequest {
@@ -318,10 +318,10 @@ pub enum Fact {
         /// Confirmations.
         confirmations: u32,
     },
-    /// A broadcast of the layer above was put into packets.
-    BroadcastSent {
-        /// Its length, the type byte of the layer above included.
-        bytes: usize,
+    /// Broadcasts of the layer above were put into packets.
+    BroadcastsSent {
+        /// The bytes of each, the type byte of the layer above included.
+        lengths: Vec<usize>,
         /// To how many members.
         copies: u32,
     },

@@ -36,7 +36,7 @@
 //! let now = Time::ZERO;
 //! let ip = IpAddr::from([10, 0, 0, 1]);
 //! let config = Config::new(Profile::Lan, "alpha".into(), ip.into(), 7946);
-//! let mut member = Membership::new(config, None, 42, now)?;
+//! let mut member = Membership::new(config, None, 42_u64, now)?;
 //! member.start(now);
 //!
 //! let to = SocketAddr::from(([10, 0, 0, 2], 7946));
@@ -71,6 +71,8 @@ mod packets;
 mod probe;
 mod push_pull;
 mod relay;
+mod seed;
+mod shared_bytes;
 mod state_rules;
 mod suspicion;
 mod time;
@@ -88,5 +90,7 @@ pub use interface::{
 };
 pub use membership::{ConfigError, Membership, validate};
 pub use node::Node;
+pub use seed::Seed;
+pub use shared_bytes::SharedBytes;
 pub use time::Time;
 pub use wire::{Keyring, Security};

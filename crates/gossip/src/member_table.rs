@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -13,6 +13,7 @@ use wire::message::gossip::State;
 use wire::msgpack::Writer;
 
 use crate::node::Node;
+use crate::shared_bytes::SharedBytes;
 use crate::suspicion::Suspicion;
 use crate::{Time, limits};
 
@@ -41,11 +42,11 @@ pub(crate) struct MemberTable {
     expiries: BTreeSet<(Time, Slot)>,
     live: usize,
     /// The table as it travels, until the next change and only while an exchange holds it.
-    encoded: Option<Weak<[u8]>>,
+    encoded: SharedBytes,
 }
 
 impl MemberTable {
-    /// An empty table. Nobody else is to know the key, which decides nothing that can be seen.
+    /// An empty table. The key is that of [`Seed::hashes`](crate::Seed).
     pub(crate) fn new(hash_key: u64) -> Self {
         MemberTable { hash_key, ..MemberTable::default() }
     }
@@ -140,13 +141,13 @@ impl MemberTable {
         if last > 0 {
             self.order.swap(last, rng.random_range(0..last));
         }
-        self.encoded = None;
+        self.encoded.clear();
         slot
     }
 
     /// Changes what is believed of a member. Ends nothing: see [`Self::clear_suspicion`].
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Node)) {
-        self.encoded = None;
+        self.encoded.clear();
         let row = self.rows[slot.0 as usize].as_mut();
         let row = row.expect("a slot is only held while its member is in");
         let node = Arc::make_mut(row);
@@ -184,7 +185,7 @@ impl MemberTable {
             self.sorted.retain(|slot| rows[slot.0 as usize].is_some());
         }
         self.order.shuffle(rng);
-        self.encoded = None;
+        self.encoded.clear();
     }
 
     pub(crate) fn suspect(&mut self, slot: Slot, suspicion: Suspicion) {
@@ -266,16 +267,15 @@ impl MemberTable {
     /// Every entry as it travels. Exchanges that run at the same time share it, and nobody keeps it
     /// for longer.
     pub(crate) fn encoded(&mut self) -> Bytes {
-        let encoded = self.encoded.as_ref().and_then(Weak::upgrade).unwrap_or_else(|| {
-            let mut out = Vec::with_capacity(self.len() * ENTRY_BYTES);
-            let mut writer = Writer::new(&mut out);
-            for node in self.nodes() {
-                node.write(&mut writer);
-            }
-            Arc::from(out)
-        });
-        self.encoded = Some(Arc::downgrade(&encoded));
-        Bytes::from_owner(encoded)
+        if let Some(encoded) = self.encoded.get() {
+            return encoded;
+        }
+        let mut out = Vec::with_capacity(self.len() * ENTRY_BYTES);
+        let mut writer = Writer::new(&mut out);
+        for node in self.nodes() {
+            node.write(&mut writer);
+        }
+        self.encoded.share(out)
     }
 
     fn hash(&self, name: &str) -> u64 {

@@ -21,7 +21,7 @@ use crate::push_pull::{Exchanges, Purpose};
 use crate::relay::Relays;
 use crate::token_bucket::TokenBucket;
 use crate::waiters::Waiters;
-use crate::{Config, Node, Time, limits};
+use crate::{Config, Node, Seed, Time, limits};
 
 /// Why a configuration cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,8 +87,7 @@ pub(crate) struct Timers {
 }
 
 impl Membership {
-    /// A member that is not yet announced. `seed` feeds every random choice: the same seed and
-    /// inputs give the same outputs. Times must not go back from `now` on.
+    /// A member that is not yet announced. Times must not go back from `now` on.
     ///
     /// # Errors
     ///
@@ -96,12 +95,13 @@ impl Membership {
     pub fn new(
         config: Config,
         keyring: Option<Keyring>,
-        seed: u64,
+        seed: impl Into<Seed>,
         now: Time,
     ) -> Result<Self, ConfigError> {
         validate(&config)?;
-        let mut rng = SmallRng::seed_from_u64(seed);
-        let mut table = MemberTable::new(seed);
+        let seed = seed.into();
+        let mut rng = SmallRng::seed_from_u64(seed.choices);
+        let mut table = MemberTable::new(seed.hashes);
         let node = Node {
             name: config.name.clone(),
             address: config.advertise_address,

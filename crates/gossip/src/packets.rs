@@ -86,9 +86,10 @@ impl Membership {
             Fill::Eager(copies) => copies,
             Fill::Piggyback | Fill::Tick => 1,
         };
-        for message in fetched.messages.iter().filter(|message| message.first() == Some(&USER)) {
-            let bytes = message.len() - 1;
-            self.outputs.push_back(Output::Fact(Fact::BroadcastSent { bytes, copies }));
+        let from_above = fetched.messages.iter().filter(|message| message.first() == Some(&USER));
+        let lengths: Vec<usize> = from_above.map(|message| message.len() - 1).collect();
+        if !lengths.is_empty() {
+            self.fact(Fact::BroadcastsSent { lengths, copies });
         }
         fetched.messages
     }

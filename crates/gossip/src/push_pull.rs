@@ -68,8 +68,10 @@ struct PendingMerge {
     join: bool,
     /// None: we were asked.
     purpose: Option<Purpose>,
-    /// Its living entries.
-    living: usize,
+    /// Its entries that are neither dead nor left.
+    live: usize,
+    /// Whether but one of them is alive, which is the sender.
+    alone: bool,
 }
 
 impl Exchanges {
@@ -284,9 +286,11 @@ impl Membership {
     ) {
         let alone = self.exchanges.pending.is_empty();
         let PushPull { join, nodes, user_state } = state;
-        let living = nodes.iter().filter(|entry| entry.state == State::Alive).count();
+        let alive = nodes.iter().filter(|entry| entry.state == State::Alive).count();
+        let live = alive + nodes.iter().filter(|entry| entry.state == State::Suspect).count();
         let entries = nodes.into_iter();
-        let merge = PendingMerge { from, entries, user_state, join, purpose, living };
+        let merge =
+            PendingMerge { from, entries, user_state, join, purpose, live, alone: alive == 1 };
         self.exchanges.pending.push_back(merge);
         if alone {
             self.merge_slice(now);
@@ -295,7 +299,7 @@ impl Membership {
 
     /// All entries are merged: now the state of the layer above, and whoever waits.
     fn merged(&mut self, now: Time, merge: PendingMerge) {
-        let lacked_members = self.table.live() > merge.living;
+        let lacked_members = self.table.live() > merge.live;
         let token = match merge.purpose {
             Some(Purpose::Command { token, .. }) => Some(token),
             _ => None,
@@ -309,7 +313,13 @@ impl Membership {
         }
         match merge.purpose {
             Some(Purpose::Command { join: true, .. }) if self.config.settle_exchange => {
-                self.exchanges.settling = Some(Settling { rounds: 0, until: now });
+                // Every attempt to reconnect is a join, too: one that comes while we settle is no
+                // reason to begin anew.
+                let running =
+                    self.exchanges.settling.is_some_and(|settling| !settling.is_over(now));
+                if !running {
+                    self.exchanges.settling = Some(Settling { rounds: 0, until: now });
+                }
                 self.unsettled(now);
             }
             // They did not know of somebody: others are still on their way in.
@@ -322,7 +332,7 @@ impl Membership {
     /// time after twice the time: whose message we have missed among many is known to others.
     pub(crate) fn unsettled(&mut self, now: Time) {
         let Some(settling) = &mut self.exchanges.settling else { return };
-        if settling.rounds > limits::SETTLE_ROUNDS || settling.until < now {
+        if settling.is_over(now) {
             self.exchanges.settling = None;
             return;
         }
@@ -334,6 +344,12 @@ impl Membership {
             self.timers.settle = Some(now + delay.saturating_mul(1 << settling.rounds));
             settling.rounds += 1;
         }
+    }
+}
+
+impl Settling {
+    fn is_over(self, now: Time) -> bool {
+        self.rounds > limits::SETTLE_ROUNDS || self.until < now
     }
 }
 
@@ -349,7 +365,7 @@ impl PendingMerge {
             Some(_) => return Origin::Answer { joining: false },
         }
         let same_address = || entry.address.to_ip() == Some(self.from.ip().to_canonical());
-        Origin::Asked { joiner: self.join && (self.living == 1 || same_address()) }
+        Origin::Asked { joiner: self.join && (self.alone || same_address()) }
     }
 }
 

@@ -34,7 +34,7 @@
 //!
 //! let address = std::net::IpAddr::from([127, 0, 0, 1]).into();
 //! let config = Config::new(gossip::Config::new(Profile::Lan, "alpha".into(), address, 7946));
-//! let mut member = Serf::new(config, None, None, 42, Time::ZERO)?;
+//! let mut member = Serf::new(config, None, None, 42_u64, Time::ZERO)?;
 //!
 //! let event = Command::UserEvent { name: "deploy".into(), payload: None, coalesce: false };
 //! member.handle(Time::ZERO, Input::Command { token: Token(1), command: event });
@@ -63,7 +63,7 @@ mod timers;
 mod vivaldi;
 
 pub use config::Config;
-pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Time, Token};
+pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Seed, Time, Token};
 pub use interface::{
     Command, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep, Member,
     MemberEventKind, MemberStatus, MessageKind, Outcome, Output, Persist, PersistId, QueryId,

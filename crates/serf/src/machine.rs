@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gossip::{
-    IntentKind, Keyring, Membership, Priority, Security, Subject, Time, Token, UserBroadcast,
+    IntentKind, Keyring, Membership, Priority, Security, Seed, Subject, Time, Token, UserBroadcast,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -190,20 +190,22 @@ pub struct Serf {
 impl Serf {
     /// A member that announces itself; its first outputs (own join event, attempts to rejoin the
     /// members of `snapshot`) are ready to be drained. `snapshot` is None where no snapshot file
-    /// is kept: nothing is recorded then. `seed` feeds every random choice.
+    /// is kept: nothing is recorded then.
     pub fn new(
         config: Config,
         keyring: Option<Keyring>,
         snapshot: Option<SnapshotState>,
-        seed: u64,
+        seed: impl Into<Seed>,
         now: Time,
     ) -> Result<Self, ConfigError> {
         validate(&config)?;
-        let mut rng = SmallRng::seed_from_u64(seed);
+        let seed = seed.into();
+        let mut rng = SmallRng::seed_from_u64(seed.choices);
         let mut below = config.gossip.clone();
         below.meta = tags::encode(config.protocol, &config.tags);
         below.versions.delegate_cur = config.protocol;
-        let gossip = Membership::new(below, keyring, rand::Rng::random(&mut rng), now)?;
+        let seed = Seed { choices: rand::Rng::random(&mut rng), ..seed };
+        let gossip = Membership::new(below, keyring, seed, now)?;
 
         let mut clocks = Clocks {
             member: LamportClock::new(),

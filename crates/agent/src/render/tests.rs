@@ -207,7 +207,7 @@ fn metrics_of_probes_coordinates_and_broadcasts_have_the_real_names() {
         Fact::Gossip(gossip::Fact::Probed { took, degraded: false }),
         Fact::Gossip(gossip::Fact::Probed { took, degraded: true }),
         Fact::Gossip(gossip::Fact::FewConfirmations { node: "a".into(), confirmations: 1 }),
-        Fact::Gossip(gossip::Fact::BroadcastSent { bytes: 17, copies: 3 }),
+        Fact::Gossip(gossip::Fact::BroadcastsSent { lengths: vec![17, 17], copies: 3 }),
         Fact::Gossip(gossip::Fact::HealthChanged { score: 1 }),
         Fact::Gossip(gossip::Fact::HealthChanged { score: 2 }),
         Fact::CoordinateMoved { by: Duration::from_micros(1500) },
@@ -224,7 +224,7 @@ fn metrics_of_probes_coordinates_and_broadcasts_have_the_real_names() {
         "C] 'serf-agent.serf.coordinate.rejected': Count: 1 Sum: 1.000 ",
         "S] 'serf-agent.memberlist.probeNode': Count: 2 Sum: 6.000 ",
         "S] 'serf-agent.serf.coordinate.adjustment-ms': Count: 1 Sum: 1.500 ",
-        "S] 'serf-agent.serf.msgs.sent': Count: 3 Sum: 51.000 ",
+        "S] 'serf-agent.serf.msgs.sent': Count: 6 Sum: 102.000 ",
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     for (line, expected) in lines.iter().zip(expected) {

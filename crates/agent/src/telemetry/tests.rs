@@ -151,6 +151,8 @@ fn what_is_entered_is_summed_up_beside_what_is_named() {
     let lan = metrics.labelled(&[("network", "lan".into())]);
     lan.count("serf.events.consul:new-leader", 1);
     lan.count("serf.events", 1);
+    let sent = lan.enter(Kind::Sample, "serf.msgs.sent", &[label("eager")]);
+    metrics.record([(sent, 17.0)]);
     // Read as the interval that has just begun, whether or not another began meanwhile.
     let inner = metrics.inner();
     let rows = |kind| -> Vec<_> {
@@ -161,9 +163,12 @@ fn what_is_entered_is_summed_up_beside_what_is_named() {
         ["consul.rpc.query", "consul.serf.events.consul:new-leader", "consul.serf.events"];
     assert!(expected.iter().all(|name| names.iter().any(|known| known == name)), "{names:?}");
     let samples = rows(Kind::Sample);
-    assert_eq!(samples.iter().map(|row| row.value.count()).sum::<u64>(), 2);
-    assert_eq!(samples.iter().map(|row| row.value.sum()).sum::<f64>(), 4.0);
-    assert_eq!(&*samples[0].labels, [label("v1_kv_")]);
+    let (entered, labelled): (Vec<_>, Vec<_>) =
+        samples.iter().partition(|row| row.name == "consul.api.http");
+    assert_eq!(entered.iter().map(|row| row.value.count()).sum::<u64>(), 2);
+    assert_eq!(entered.iter().map(|row| row.value.sum()).sum::<f64>(), 4.0);
+    assert_eq!(&*entered[0].labels, [label("v1_kv_")]);
+    assert_eq!(&*labelled[0].labels, [("network", "lan".into()), label("eager")]);
 }
 
 #[test]

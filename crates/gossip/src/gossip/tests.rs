@@ -349,7 +349,7 @@ fn a_configuration_that_cannot_work_is_refused_with_a_reason() {
     let refusal = |adapt: fn(&mut Config)| {
         let mut config = Config::new(Profile::Lan, "us".into(), ip(1), 7946);
         adapt(&mut config);
-        Membership::new(config, None, 1, Time::ZERO).err().map(|error| error.to_string())
+        Membership::new(config, None, 1_u64, Time::ZERO).err().map(|error| error.to_string())
     };
     assert_eq!(refusal(|_| {}), None);
     assert!(refusal(|config| config.name = "".into()).unwrap().contains("name"));
@@ -357,4 +357,24 @@ fn a_configuration_that_cannot_work_is_refused_with_a_reason() {
     assert!(refusal(|config| config.meta = vec![0; 513].into()).unwrap().contains("513"));
     assert!(refusal(|config| config.label = vec![0; 256].into()).unwrap().contains("256"));
     assert!(refusal(|config| config.advertise_address = wire::Address::default()).is_some());
+}
+
+#[test]
+fn what_a_packet_carries_of_the_layer_above_is_one_fact() {
+    let mut bench = Bench::with(quiet);
+    bench.alive(alive("a", 1));
+    bench.alive(alive("b", 1));
+    bench.pass(5000 * MS);
+    for message in [&[3; 17][..], &[3; 5]] {
+        bench.machine.broadcast(bench.now, event(message));
+    }
+    let outputs = bench.pass(limits::EAGER_GATHER);
+    let sent: Vec<_> = facts(&outputs)
+        .into_iter()
+        .filter_map(|fact| match fact {
+            Fact::BroadcastsSent { lengths, copies } => Some((lengths.as_slice(), *copies)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, [(&[17, 5][..], 2)]);
 }

@@ -52,6 +52,19 @@ fn a_new_round_forgets_those_long_dead_or_left_and_reuses_their_slots() {
     assert_eq!(table.get("new").unwrap().name.as_str(), "new");
 }
 
+/// The names are those of others, who see what a machine chooses.
+#[test]
+fn the_hashes_of_names_do_not_follow_from_the_choices() {
+    use crate::{Config, Membership, Profile, Seed};
+    let hash = |hashes| {
+        let own = std::net::IpAddr::from([127, 0, 0, 1]).into();
+        let config = Config::new(Profile::Local, "us".into(), own, 7946);
+        let seed = Seed { choices: 1, hashes };
+        Membership::new(config, None, seed, Time::ZERO).unwrap().table.hash("a")
+    };
+    assert_ne!(hash(1), hash(2));
+}
+
 #[test]
 fn the_live_are_counted_through_every_change() {
     let (mut table, _) = table([node("a", State::Dead, 0), node("b", State::Alive, 0)]);

@@ -108,3 +108,32 @@ fn who_has_joined_long_ago_does_not_settle_for_others() {
     bench.alive(alive("b", 1));
     assert!(!settles(&mut bench, 3 * limits::SETTLE_QUIET));
 }
+
+#[test]
+fn a_suspect_that_both_sides_know_is_nobody_who_was_lacked() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    bench.alive(alive("b", 1));
+    bench.suspect(crate::bench::suspect("b", 1, "a"));
+    assert_eq!(bench.state("b"), Some((State::Suspect, 1)));
+    join(&mut bench);
+    assert!(settles(&mut bench, Duration::from_secs(1)));
+    assert!(!settles(&mut bench, limits::SETTLE_QUIET));
+}
+
+/// Attempts to reconnect are joins as well, and come every half minute.
+#[test]
+fn a_join_while_it_settles_is_no_new_beginning() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    assert!(settles(&mut bench, Duration::from_secs(1)));
+    bench.alive(alive("b", 1));
+    assert!(settles(&mut bench, Duration::from_secs(1)));
+    join(&mut bench);
+    assert!(!settles(&mut bench, limits::SETTLE_EARLIEST * 4 - Duration::from_millis(10)));
+    assert!(settles(&mut bench, limits::SETTLE_LATEST * 4), "the third, after the third time");
+    bench.now = bench.now + 2 * limits::SETTLE_QUIET;
+    join(&mut bench);
+    assert!(settles(&mut bench, limits::SETTLE_LATEST + Duration::from_millis(10)), "anew");
+}

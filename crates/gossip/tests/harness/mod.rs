@@ -126,7 +126,7 @@ impl Network {
         let index = self.hosts.len();
         let address =
             SocketAddr::new(config.advertise_address.to_ip().unwrap(), config.advertise_port);
-        let seed = self.rng.random();
+        let seed: u64 = self.rng.random();
         let mut machine = Membership::new(config, None, seed, self.now).unwrap();
         machine.start(self.now);
         self.by_address.insert(address, index);
@@ -152,7 +152,7 @@ impl Network {
 
     /// Replaces a stopped host by a fresh process of the same name and address.
     pub fn restart(&mut self, index: usize, config: Config) {
-        let seed = self.rng.random();
+        let seed: u64 = self.rng.random();
         let mut machine = Membership::new(config, None, seed, self.now).unwrap();
         machine.start(self.now);
         let host = &mut self.hosts[index];

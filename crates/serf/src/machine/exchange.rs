@@ -1,9 +1,7 @@
 //! The Serf half of a push/pull. Specification "Gossip wire protocol and behaviour", B7.
 
-use std::sync::{Arc, Weak};
-
 use bytes::Bytes;
-use gossip::{StreamRequest, Time, Token};
+use gossip::{SharedBytes, StreamRequest, Time, Token};
 use wire::LamportTime;
 use wire::message::gossip::{PushPullHeader, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull, UserEvent, kind};
@@ -18,7 +16,7 @@ use crate::interface::Fact;
 #[derive(Debug)]
 pub(super) struct UserStateCache {
     key: StateKey,
-    encoded: Weak<[u8]>,
+    encoded: SharedBytes,
 }
 
 /// Everything that the own state is made of, as numbers that change with it.
@@ -54,12 +52,13 @@ impl Serf {
             events: self.events.version(),
         };
         let known = self.user_state.as_ref().filter(|cache| cache.key == key);
-        let encoded = known.and_then(|cache| cache.encoded.upgrade()).unwrap_or_else(|| {
-            let encoded = Arc::from(SerfMessage::PushPull(self.own_state()).encode());
-            self.user_state = Some(UserStateCache { key, encoded: Arc::downgrade(&encoded) });
-            encoded
-        });
-        Bytes::from_owner(encoded)
+        if let Some(encoded) = known.and_then(|cache| cache.encoded.get()) {
+            return encoded;
+        }
+        let mut encoded = SharedBytes::default();
+        let bytes = encoded.share(SerfMessage::PushPull(self.own_state()).encode());
+        self.user_state = Some(UserStateCache { key, encoded });
+        bytes
     }
 
     fn own_state(&self) -> SerfPushPull {

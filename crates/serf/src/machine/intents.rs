@@ -99,20 +99,33 @@ impl Serf {
         node: &NodeName,
         listed: Option<&LamportTime>,
     ) {
-        let lamport_time = self.implied_leave_time(node, listed);
+        let lamport_time = self.implied_leave_time(now, node, listed);
         let leave = LeaveIntent { lamport_time, node: node.clone(), prune: false };
         self.on_leave(now, &leave, IntentDirection::ListedLeave);
     }
 
     /// The time of a leave that a push/pull only lists by name: unknown, but after its join. Of a
-    /// departure that we know of already the listed time is news only if it is later.
-    fn implied_leave_time(&self, node: &NodeName, listed: Option<&LamportTime>) -> LamportTime {
-        let listed = listed.map_or(0, |time| time.0);
-        let known = self.table.get(node.as_str()).map(|entry| entry.member.status);
-        match known {
-            Some(MemberStatus::Leaving | MemberStatus::Left) => LamportTime(listed),
-            _ if planted(Fault::StatusTimesFirst) => LamportTime(listed),
-            _ => LamportTime(listed.saturating_add(1)),
+    /// leave that we know of already the listed time is news only if it is later.
+    fn implied_leave_time(
+        &self,
+        now: Time,
+        node: &NodeName,
+        listed: Option<&LamportTime>,
+    ) -> LamportTime {
+        let listed = listed.copied().unwrap_or_default();
+        let known = match self.table.get(node.as_str()) {
+            Some(entry) => {
+                matches!(entry.member.status, MemberStatus::Leaving | MemberStatus::Left)
+            }
+            // Its own word, which a guess must not replace.
+            None => self.intents.get(now, node.as_str()).is_some_and(|(direction, time)| {
+                direction == IntentDirection::Leave && time >= listed
+            }),
+        };
+        if known || planted(Fault::StatusTimesFirst) {
+            listed
+        } else {
+            LamportTime(listed.0.saturating_add(1))
         }
     }
 

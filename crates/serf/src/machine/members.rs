@@ -66,9 +66,10 @@ impl Serf {
         let (intent, status_time) = match self.intents.get(now, node.name.as_str()) {
             None => (IntentDirection::Join, LamportTime(0)),
             // It may have left and come back, with a join of the very time that was guessed for
-            // the leave. If not, exchanges go on listing it as left.
+            // the leave. If not, exchanges go on listing it as left, and its leave, which may have
+            // the listed time itself, still counts.
             Some((IntentDirection::ListedLeave, guess)) => {
-                (IntentDirection::Join, LamportTime(guess.0.saturating_sub(1)))
+                (IntentDirection::Join, LamportTime(guess.0.saturating_sub(2)))
             }
             Some(known) => known,
         };

@@ -50,7 +50,7 @@ fn with(config: Config, snapshot: Option<SnapshotState>) -> Serf {
 }
 
 fn with_keys(config: Config, keyring: Option<Keyring>, snapshot: Option<SnapshotState>) -> Serf {
-    let mut serf = Serf::new(config, keyring, snapshot, 7, Time::ZERO).unwrap();
+    let mut serf = Serf::new(config, keyring, snapshot, 7_u64, Time::ZERO).unwrap();
     outputs(&mut serf);
     serf
 }

@@ -135,7 +135,7 @@ impl World {
 
     /// Starts a host, or starts it again from its snapshot.
     pub(crate) fn start(&mut self, index: usize, keyring: Option<Keyring>) {
-        let seed = self.rng.random();
+        let seed: u64 = self.rng.random();
         let host = &mut self.hosts[index];
         let (state, _) = SnapshotState::replay(&host.snapshot, host.config.rejoin_after_leave);
         host.events.clear();

@@ -141,6 +141,35 @@ fn a_guessed_leave_gives_way_to_a_member_that_has_come_back() {
     assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Left));
 }
 
+/// Otherwise it would be a failed member where others have it as left.
+#[test]
+fn the_leave_of_a_listed_stranger_counts_whenever_it_comes() {
+    use wire::message::serf::LeaveIntent;
+    let listed = SerfPushPull {
+        left_members: vec![name("bravo")],
+        status_lamport_times: [(name("bravo"), time(7))].into(),
+        ..SerfPushPull::default()
+    };
+    let leave = LeaveIntent { lamport_time: time(7), node: name("bravo"), prune: false };
+    // An old view has brought it back before its leave comes, or after.
+    for before in [true, false] {
+        let mut serf = with(config(), None);
+        if before {
+            assert!(serf.on_leave_intent(at(0), &leave), "news");
+        }
+        merge(&mut serf, false, listed.clone(), None);
+        serf.on_joined(at(1), &node("bravo", 2, 1));
+        if !before {
+            assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+            assert!(serf.on_leave_intent(at(2), &leave), "news");
+        }
+        assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Leaving), "before: {before}");
+        assert_eq!(queued(&serf)[0], usize::from(before), "repeated");
+        serf.on_departed(at(3), &node("bravo", 2, 1));
+        assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Left));
+    }
+}
+
 /// Otherwise the time would outrun the clocks of others, whose prune would then be too old.
 #[test]
 fn the_time_of_a_leave_does_not_rise_with_every_exchange() {

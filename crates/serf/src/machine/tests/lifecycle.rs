@@ -19,7 +19,7 @@ fn records(outputs: &[Output]) -> Vec<String> {
 
 #[test]
 fn settings_that_cannot_work() {
-    let refused = |config: Config| Serf::new(config, None, None, 1, Time::ZERO).err();
+    let refused = |config: Config| Serf::new(config, None, None, 1_u64, Time::ZERO).err();
     let low = refused(Config { protocol: 1, ..config() }).unwrap();
     assert_eq!(low.to_string(), "Protocol version '1' too low. Must be in range: [2, 5]");
     let high = refused(Config { protocol: 6, ..config() }).unwrap();
@@ -55,7 +55,7 @@ fn the_versions_and_tags_of_each_protocol() {
 
 #[test]
 fn we_are_a_member_from_the_start() {
-    let mut serf = Serf::new(config(), None, None, 1, Time::ZERO).unwrap();
+    let mut serf = Serf::new(config(), None, None, 1_u64, Time::ZERO).unwrap();
     assert_eq!(serf.local().name, name("alpha"));
     assert_eq!(serf.members().count(), 1);
     assert_eq!(member_events(&outputs(&mut serf)), [(MemberEventKind::Join, "alpha".into())]);
@@ -263,7 +263,7 @@ fn tags_that_are_too_long_never_reach_the_disk() {
 #[test]
 fn what_happens_is_recorded_as_in_the_golden_file() {
     let mut serf =
-        Serf::new(config(), None, Some(SnapshotState::default()), 1, Time::ZERO).unwrap();
+        Serf::new(config(), None, Some(SnapshotState::default()), 1_u64, Time::ZERO).unwrap();
     let mut lines = records(&outputs(&mut serf));
     serf.broadcast_join(at(0));
     serf.on_joined(at(0), &node("bravo", 2, 1));
