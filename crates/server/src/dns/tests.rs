@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::alloc::System;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use agent::log::Level;
 use agent::telemetry::Naming;
+use cap::Cap;
 use catalog::{Check, Command, Node, Register, Service};
 use settings::RecursorStrategy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +17,10 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::store::with_store;
+
+/// Of the whole process, other tests included.
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NOERROR: u8 = 0;
@@ -476,6 +482,36 @@ fn no_connection_takes_the_turns_of_others() {
         assert!(most < 20, "{most} answers to the one between two of the other");
         reader.abort();
         writer.abort();
+    });
+}
+
+/// From the socket to the socket: what one question takes, in a round in which nobody else takes any.
+#[test]
+fn a_question_over_udp_allocates_nothing() {
+    const ROUNDS: usize = 50_000;
+    served(rules(&[]), Patience::default(), async |dns, at| {
+        register(&dns, 3).await;
+        let client = std::net::UdpSocket::bind(any_port()).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let instances = query(1, "web.service.consul");
+        let absent = query(2, "absent.service.consul");
+        for query in [for_srv(instances.clone()), instances, absent] {
+            let mut allocated = usize::MAX;
+            for _ in 0..ROUNDS {
+                let (mut reply, before) = ([0; 1024], MEMORY.total_allocated());
+                client.send_to(&query, at).unwrap();
+                while client.recv(&mut reply).is_err() {
+                    tokio::task::yield_now().await;
+                }
+                allocated = allocated.min(MEMORY.total_allocated() - before);
+                assert_eq!(reply[..2], query[..2]);
+                if allocated == 0 {
+                    break;
+                }
+            }
+            assert_eq!(allocated, 0);
+        }
+        assert!(MEMORY.total_allocated() > 0, "nothing is counted");
     });
 }
 
