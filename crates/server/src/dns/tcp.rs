@@ -35,9 +35,8 @@ impl Default for Patience {
 
 /// What is read ahead: questions are short.
 const AHEAD_BYTES: usize = 512;
-/// Work for one connection after which others of the runtime have their turn. Short, as there may be
-/// many connections between two looks at the sockets; a question after which it is over was a long
-/// one, or the last of several.
+/// Work for one connection after which others of the runtime have their turn. Short, as there may
+/// be many connections between two looks at the sockets.
 const TURN: Duration = Duration::from_micros(100);
 /// What a connection keeps of each of its buffers from one question to the next: most messages fit.
 const KEPT_BYTES: usize = 4096;

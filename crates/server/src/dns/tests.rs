@@ -485,7 +485,7 @@ fn no_connection_takes_the_turns_of_others() {
     });
 }
 
-/// From the socket to the socket: what one question takes, in a round in which nobody else takes any.
+/// From the socket to the socket: what a question takes in a round in which nobody else takes any.
 #[test]
 fn a_question_over_udp_allocates_nothing() {
     const ROUNDS: usize = 50_000;
