@@ -14,10 +14,10 @@ use crate::draw::Draw;
 use crate::form::{Form, Reading};
 use crate::name::{Dotted, Name};
 use crate::observe::{Drop, Limit, Observer, Step};
-use crate::record::{Data, Piece};
+use crate::record::{Data, Piece, Record};
 use crate::reply;
 use crate::scratch::Section;
-use crate::work::{Ask, COMPANY, FOLLOWED_ROWS, Found, RECORDS, Work};
+use crate::work::{Ask, FOLLOWED_ROWS, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
@@ -374,12 +374,17 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Whereabouts::Host(_) => self.follow_once(&target, owner, ttl),
         }
         if self.config.settings.node_meta_txt
-            && self.scratch.additional.len() < COMPANY
+            && !self.scratch.overlong
             && node.meta.as_deref().is_some_and(|meta| !meta.is_empty())
             && let Some(own) = own
         {
             let owner: Piece = self.scratch.arena.keep(own.wire());
             self.metadata(node, owner, ttl, Section::Additional);
+            let all = self.scratch.answers.last().into_iter();
+            let all = all.chain(self.scratch.additional.iter().skip(glue as usize));
+            self.scratch.least_bytes += all.map(Record::least_bytes).sum::<usize>();
+            let most = reply::most_bytes(self.config, self.query, self.view.transport);
+            self.scratch.overlong = self.scratch.least_bytes > most;
         }
         true
     }

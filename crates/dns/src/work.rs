@@ -21,9 +21,6 @@ pub(crate) const RECORDS: usize = 8192;
 /// Most rows of instances that are read for names which answers lead to: each of a thousand answers
 /// may lead to a thousand instances that are not well.
 pub(crate) const FOLLOWED_ROWS: usize = 1 << 15;
-/// With so many further records, of which the shortest is a text of one letter with a pointer
-/// before it, no message holds all: texts, the first to be left out, are not added any more.
-pub(crate) const COMPANY: usize = MESSAGE_BYTES / 14 + 1;
 
 pub(crate) struct Work<'w, R, O> {
     pub(crate) config: &'w Config,
