@@ -52,7 +52,9 @@ impl Scratch {
         (self.least_bytes, self.overlong) = (0, false);
         self.wanted = None;
         self.followed_rows = 0;
-        self.followed.places.clear();
+        if !self.followed.places.is_empty() {
+            self.followed.places.clear();
+        }
     }
 
     /// A draw of so many, with the room of an earlier one.

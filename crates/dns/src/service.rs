@@ -147,6 +147,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         tag: &str,
         instances: Instances<'_>,
     ) -> Found {
+        if instances.is_empty() {
+            self.nothing("no instance of it is registered");
+            return Found::NoName;
+        }
         let draw = self.scratch.lend_draw(instances.len());
         let mut source = Source::Service { instances, draw, tag };
         let found = self.instances(ask, self.config.service_ttl(name), &mut source);
@@ -174,8 +178,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             limit => limit,
         };
         let mut seen = self.scratch.lend_seen();
-        let count = source.left();
-        let mut host = None;
+        let (mut host, mut limit) = (None, None);
         let (mut made, mut any) = (0, false);
         while let Some(instance) = self.next(source, ask.depth > 0) {
             let (node, service) = (instance.node(), instance.service());
@@ -210,11 +213,14 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                         }
                     }
                     Whereabouts::Host(text) => {
-                        if host.is_none() {
-                            host = Name::from_text(text);
-                        }
-                        if host.is_none() {
-                            self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
+                        let name = || text.to_owned();
+                        if Name::from_text(text).is_none() {
+                            self.drop_it(|| Drop::Unwritable { name: name() });
+                        } else if host.is_some() {
+                            let why = "is a name, and another came first";
+                            self.drop_it(|| Drop::Name { name: name(), why });
+                        } else {
+                            host = Some(text);
                         }
                         continue;
                     }
@@ -222,10 +228,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 self.scratch.push(ask.section, ask.owner, ttl, data);
                 made += 1;
                 if made >= addresses {
-                    if source.left() > 0 {
-                        let (from, why) = (count, Limit::Addresses);
-                        self.observer.note(|| Step::Cut { from, to: made, why });
-                    }
+                    limit = Some(Limit::Addresses);
                     break;
                 }
             }
@@ -236,13 +239,19 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
         let unread = source.left();
         if unread > 0 {
-            self.observer.note(|| Step::Enough { unread });
+            self.observer.note(|| Step::Enough { unread, limit });
         }
         self.scratch.return_seen(seen);
         if made > 0 {
+            if let Some(name) = host {
+                self.observer.note(|| Step::Unfollowed {
+                    name: name.to_owned(),
+                    why: "only where no instance has an address is a name the answer",
+                });
+            }
             return Found::Records;
         }
-        if let Some(target) = host {
+        if let Some(target) = host.and_then(Name::from_text) {
             let data = Data::Cname(self.scratch.arena.keep(target.wire()));
             self.scratch.push(ask.section, ask.owner, ttl, data);
             self.follow(&target, ask.depth + 1, ask.section, ttl);

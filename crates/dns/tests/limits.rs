@@ -274,7 +274,8 @@ fn a_limit_that_leaves_nothing_out_is_no_cut() {
         let settings = Settings { a_record_limit: limit, ..Settings::default() };
         let (_, reply, trace) = answered(&world, &settings, Transport::Udp, &query, &[]);
         assert_eq!(reply.counts()[0], limit.min(3) as usize);
-        let is_cut = |step: &Step| matches!(step, Step::Cut { why: Limit::Addresses, .. });
+        let is_cut =
+            |step: &Step| matches!(step, Step::Enough { unread: 1, limit: Some(Limit::Addresses) });
         assert_eq!(trace.steps.iter().any(is_cut), cut, "{:?}", trace.steps);
     }
 }
