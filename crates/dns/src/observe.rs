@@ -78,6 +78,11 @@ pub enum Step {
         /// The tag that instances must have.
         tag: Option<String>,
     },
+    /// The name has nothing of the type.
+    Nothing {
+        /// Why.
+        why: &'static str,
+    },
     /// The name means nothing here.
     Meaningless {
         /// Why.
@@ -104,6 +109,13 @@ pub enum Step {
     Sorted {
         /// The node that it is measured from.
         near: String,
+    },
+    /// The instances of a query were not sorted, though it names a node.
+    Unsorted {
+        /// The node, or what stands for it.
+        near: String,
+        /// Why.
+        why: &'static str,
     },
     /// Whose an address is was looked up.
     Owner {
@@ -141,6 +153,8 @@ pub enum Step {
     Enough {
         /// How many are left.
         unread: usize,
+        /// What says that it is enough, if not the room that there is.
+        limit: Option<Limit>,
     },
     /// A name in an answer was looked up in turn.
     Chased {
@@ -149,9 +163,16 @@ pub enum Step {
         /// Whether it is for the recursors.
         foreign: bool,
     },
+    /// A name that might have been an answer, or led to one, was not looked up.
+    Unfollowed {
+        /// The name.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
     /// Answers were left out.
     Cut {
-        /// How many there were, as far as they were looked at.
+        /// How many were made of what was read.
         from: usize,
         /// How many are left.
         to: usize,
@@ -205,6 +226,13 @@ pub enum Drop {
         /// The address.
         address: String,
     },
+    /// Its name or that of its node.
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
     /// Another one gave the same record.
     Duplicate,
     /// No message can hold its name or address.
@@ -244,11 +272,13 @@ impl fmt::Display for Step {
             Self::Meant { form, name, tag: Some(tag) } => {
                 write!(f, "means the {form} {name} with the tag {tag}")
             }
+            Self::Nothing { why } => write!(f, "has nothing: {why}"),
             Self::Meaningless { why } => write!(f, "means nothing: {why}"),
             Self::Failed { why } => write!(f, "cannot say: {why}"),
             Self::Query { name, service } => write!(f, "read query {name:?}: service {service}"),
             Self::Elsewhere { place } => write!(f, "would ask {place}, which is not known"),
             Self::Sorted { near } => write!(f, "sorted by distance from {near}"),
+            Self::Unsorted { near, why } => write!(f, "not sorted by distance from {near}: {why}"),
             Self::Owner { form, name, address } => {
                 write!(f, "{address} is that of the {form} {name}")
             }
@@ -258,9 +288,14 @@ impl fmt::Display for Step {
                 write!(f, "read instance {id} on {node}: {address}, port {port}")
             }
             Self::Dropped { why } => write!(f, "  dropped: {why}"),
-            Self::Enough { unread } => write!(f, "enough; {unread} more were not looked at"),
+            Self::Enough { unread, limit } => {
+                write!(f, "enough")?;
+                limit.iter().try_for_each(|limit| write!(f, " for {limit}"))?;
+                write!(f, "; {unread} more were not looked at")
+            }
             Self::Chased { name, foreign: false } => write!(f, "followed {name}"),
             Self::Chased { name, foreign: true } => write!(f, "followed {name} to the recursors"),
+            Self::Unfollowed { name, why } => write!(f, "did not follow {name}: {why}"),
             Self::Cut { from, to, why } => write!(f, "cut from {from} answers to {to}: {why}"),
             Self::LeftOut { steps } => write!(f, "{steps} more steps"),
             Self::Replied { rcode, truncated, answers, authority, additional } => {
@@ -283,6 +318,7 @@ impl fmt::Display for Drop {
             Self::Check { check, status } => write!(f, "check {check} is {status}"),
             Self::Unlike { what } => write!(f, "{what} is not what the query wants"),
             Self::Family { address } => write!(f, "{address} is not of the type asked for"),
+            Self::Name { name, why } => write!(f, "{name} {why}"),
             Self::Duplicate => f.write_str("another instance gives the same record"),
             Self::Unwritable { name } => write!(f, "no message can hold {name:?}"),
         }

@@ -44,6 +44,9 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let mut chosen = self.scratch.lend_chosen();
         let run = self.choose(query, snapshot, &mut chosen);
         self.may_follow(run.instances.len());
+        if run.instances.is_empty() && wanted.peer.is_empty() {
+            self.nothing("no instance of its service is registered");
+        }
         if chosen.is_empty() && O::ON {
             self.note_failover(query);
         }
@@ -82,6 +85,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     /// Who would be asked where there is nothing here; none of them is known yet.
     fn note_failover(&mut self, query: &PreparedQuery) {
         let failover = &query.service.failover;
+        if failover.nearest_n > 0 {
+            let place = format!("the nearest {} datacenters", failover.nearest_n);
+            self.observer.note(|| Step::Elsewhere { place });
+        }
         let datacenters = failover.datacenters.as_deref().unwrap_or_default();
         let targets = failover.targets.as_deref().unwrap_or_default().iter();
         let targets = targets
@@ -105,9 +112,21 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let subnet = self.query.edns.and_then(|edns| edns.subnet);
         let source = subnet.map_or(self.view.source, |subnet| subnet.addr());
         let agent = &self.config.settings.node;
-        let Some(near) = snapshot.query_near(query, "", agent, Some(source)) else { return };
-        self.observer.note(|| Step::Sorted { near: near.name.as_str().to_owned() });
-        snapshot.query_sort(run.instances, near, chosen);
+        let Some(near) = snapshot.query_near(query, "", agent, Some(source)) else {
+            if !query.service.near.is_empty() {
+                let (near, why) = (|| query.service.near.to_string(), "there is no such node");
+                self.observer.note(|| Step::Unsorted { near: near(), why });
+            }
+            return;
+        };
+        let sorted = snapshot.query_sort(run.instances, near, chosen);
+        self.observer.note(|| {
+            let near = near.name.as_str().to_owned();
+            match sorted {
+                true => Step::Sorted { near },
+                false => Step::Unsorted { near, why: "it has no coordinates" },
+            }
+        });
     }
 
     /// The TTL of answers: the query's own, else the service's.

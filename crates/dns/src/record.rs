@@ -125,6 +125,17 @@ impl Record {
         self.owner.len as usize + 10 + self.data.plain_bytes()
     }
 
+    /// Its least length: names point to others, but for the target of SRV.
+    pub(crate) fn least_bytes(&self) -> usize {
+        let pointer = |piece: &Piece| piece.len.min(2) as usize;
+        let data = match &self.data {
+            Data::Cname(piece) | Data::Ns(piece) | Data::Ptr(piece) => pointer(piece),
+            Data::Soa { mname, rname, .. } => 20 + pointer(mname) + pointer(rname),
+            other => other.plain_bytes(),
+        };
+        pointer(&self.owner) + 10 + data
+    }
+
     /// As text, for people.
     pub(crate) fn text(&self, arena: &Arena) -> String {
         let name = |piece: &Piece| crate::name::text(arena.get(*piece));

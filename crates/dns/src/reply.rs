@@ -12,7 +12,7 @@ use domain::base::{Header, HeaderCounts, MessageBuilder, Question};
 use crate::observe::{Limit, Observer, Step};
 use crate::query::{Edns, HEADER_BYTES, PLAIN_BYTES, Query};
 use crate::record::{Arena, Data, Record};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, Seen};
 use crate::writer::{Target, Wire, Written};
 use crate::{Config, Transport};
 
@@ -66,6 +66,11 @@ pub(crate) fn most_answers(config: &Config, query: &Query, transport: Transport)
     answers.min(bytes / if query.rtype == Rtype::SRV { SRV_BYTES } else { ANSWER_BYTES })
 }
 
+/// No reply with more bytes stays as it is.
+pub(crate) fn most_bytes(config: &Config, query: &Query, transport: Transport) -> usize {
+    room(config, query, transport).bytes + MARGIN
+}
+
 /// What is written of the records.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Extent {
@@ -96,33 +101,45 @@ pub(crate) fn write<O: Observer>(
         counted = compress && transport == Transport::Tcp;
         observer.note(|| Step::Cut { from: total, to: most, why });
     }
-    let mut length = measure(query, head, scratch, extent, counted, out);
-    let mut measured = extent;
+    let mut measured = None;
+    // What is too long anyway is not written to see it.
+    let mut length = if scratch.overlong && !extent.cut {
+        usize::MAX
+    } else {
+        measured = Some(extent);
+        measure(query, head, scratch, extent, counted, out)
+    };
     if extent.answers > 1 && length > bytes {
         let from = extent.answers;
+        let escorted = !scratch.authority.is_empty();
         extent.authority = false;
-        let mut fits = 1;
-        let mut over = from + 1;
-        if fits_in(query, head, scratch, extent, counted, bytes, out) {
-            fits = from;
-        } else {
-            over = from;
+        if escorted {
+            measured = Some(extent);
+            length = measure(query, head, scratch, extent, counted, out);
+        }
+        if length > bytes {
             extent.cut = true;
-        }
-        while over - fits > 1 {
-            let answers = fits + (over - fits) / 2;
-            if fits_in(query, head, scratch, Extent { answers, ..extent }, counted, bytes, out) {
-                fits = answers;
-            } else {
-                over = answers;
+            let mut fits = 1;
+            let mut over = first_too_many(query, scratch, counted, bytes).clamp(2, from);
+            // Often all fit that are not surely too many.
+            extent.answers = over - 1;
+            loop {
+                if measured != Some(extent) {
+                    measured = Some(extent);
+                    length = measure(query, head, scratch, extent, counted, out);
+                }
+                if over - fits <= 1 {
+                    break;
+                }
+                if length <= bytes {
+                    fits = extent.answers;
+                } else {
+                    over = extent.answers;
+                }
+                extent.answers = fits + (over - fits) / 2;
             }
-        }
-        extent.answers = fits;
-        if fits < from {
             observer.note(|| Step::Cut { from, to: fits, why: Limit::Bytes });
         }
-        length = measure(query, head, scratch, extent, counted, out);
-        measured = extent;
     }
     // One answer whose company is too long goes without what it can do without.
     if !extent.cut && length > bytes + MARGIN {
@@ -134,7 +151,7 @@ pub(crate) fn write<O: Observer>(
         }
     }
     // What was measured by writing it is written.
-    let whole = if compress && counted && measured == extent {
+    let whole = if compress && counted && measured == Some(extent) {
         length != usize::MAX
     } else {
         put(query, head, scratch, extent, compress, out)
@@ -154,18 +171,6 @@ pub(crate) fn write<O: Observer>(
         authority: counts.nscount().into(),
         additional: counts.arcount().into(),
     });
-}
-
-fn fits_in(
-    query: &Query,
-    head: &Head,
-    scratch: &mut Scratch,
-    extent: Extent,
-    compress: bool,
-    bytes: usize,
-    out: &mut Vec<u8>,
-) -> bool {
-    measure(query, head, scratch, extent, compress, out) <= bytes
 }
 
 /// The length that a reply would have; the longest of all if no message could hold it.
@@ -192,28 +197,57 @@ fn measure(
     HEADER_BYTES + query.name.wire().len() + 4 + records + opt
 }
 
-/// Fills `kept` with what belongs to the first answers: the first record for the target of each,
-/// and what that leads to.
+/// Fills `kept` with what belongs to the first answers.
 fn keep(scratch: &mut Scratch, answers: usize) {
     let Scratch { answers: all, additional, kept, arena, seen, .. } = scratch;
     kept.clear();
     seen.clear();
     for answer in all.iter().take(answers) {
-        let Data::Srv { target, glue, .. } = answer.data else { continue };
-        let mut owner = arena.get(target);
-        if !seen.first(owner) {
-            continue;
-        }
-        for record in additional.iter().skip(glue as usize) {
-            // Recursors may write a name in other letters than it was asked for.
-            if !arena.get(record.owner).eq_ignore_ascii_case(owner) {
-                break;
-            }
-            kept.push(*record);
-            let Data::Cname(next) = record.data else { break };
-            owner = arena.get(next);
-        }
+        keep_one(answer, additional, arena, seen, kept);
     }
+}
+
+/// Adds what belongs to an answer: the first record for its target, unless that had it already, and
+/// what that leads to.
+fn keep_one(
+    answer: &Record,
+    additional: &[Record],
+    arena: &Arena,
+    seen: &mut Seen,
+    kept: &mut Vec<Record>,
+) {
+    let Data::Srv { target, glue, .. } = answer.data else { return };
+    let mut owner = arena.get(target);
+    if !seen.first(owner) {
+        return;
+    }
+    for record in additional.iter().skip(glue as usize) {
+        // Recursors may write a name in other letters than it was asked for.
+        if !arena.get(record.owner).eq_ignore_ascii_case(owner) {
+            break;
+        }
+        kept.push(*record);
+        let Data::Cname(next) = record.data else { break };
+        owner = arena.get(next);
+    }
+}
+
+/// So many answers, with what belongs to them, are too long even if every name that may be
+/// compressed is; exactly so if none is.
+fn first_too_many(query: &Query, scratch: &mut Scratch, compress: bool, bytes: usize) -> usize {
+    let Scratch { answers, additional, kept, arena, seen, .. } = scratch;
+    kept.clear();
+    seen.clear();
+    let size = if compress { Record::least_bytes } else { Record::plain_bytes };
+    let mut length = HEADER_BYTES + query.name.wire().len() + 4;
+    let fitting = answers.iter().take_while(|answer| {
+        let from = kept.len();
+        keep_one(answer, additional, arena, seen, kept);
+        let company = kept.iter().skip(from).map(size).sum::<usize>();
+        length += size(answer) + company;
+        length <= bytes
+    });
+    fitting.count() + 1
 }
 
 /// Writes everything; false if the end of it had no room in any message.

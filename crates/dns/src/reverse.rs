@@ -15,11 +15,20 @@ use crate::work::Work;
 impl<R: Rng, O: Observer> Work<'_, R, O> {
     /// Says whose address a name stands for; false if nobody's.
     pub(crate) fn reverse(&mut self, name: &Dotted, owner: Piece) -> bool {
-        let Some(address) = address(name) else { return false };
-        let Some(snapshot) = self.view.snapshot else { return false };
+        let Some(address) = address(name) else {
+            self.nothing("it stands for no address");
+            return false;
+        };
+        let Some(snapshot) = self.view.snapshot else {
+            self.leaderless();
+            return false;
+        };
         let node = snapshot.node_at(address).map(|node| (node.name.as_str(), Form::Node));
         let service = || Some((snapshot.instance_at(address)?.name.as_str(), Form::Service));
-        let Some((text, form)) = node.or_else(service) else { return false };
+        let Some((text, form)) = node.or_else(service) else {
+            self.nothing("nobody here has that address");
+            return false;
+        };
         self.observer.note(|| {
             let (name, address) = (text.to_owned(), address.to_string());
             Step::Owner { form: form.word(), name, address }

@@ -21,6 +21,10 @@ pub struct Scratch {
     /// What is left of `additional` when answers were cut.
     pub(crate) kept: Vec<Record>,
     pub(crate) names: Names,
+    /// What SRV records on nodes with metadata take at least, with all that belongs to them.
+    pub(crate) least_bytes: usize,
+    /// That is more than there is room for: texts, the first to be left out, are not made any more.
+    pub(crate) overlong: bool,
     pub(crate) wanted: Option<Name>,
     /// Rows of instances that were read for names which answers lead to.
     pub(crate) followed_rows: usize,
@@ -45,9 +49,12 @@ impl Scratch {
         self.authority.clear();
         self.additional.clear();
         self.kept.clear();
+        (self.least_bytes, self.overlong) = (0, false);
         self.wanted = None;
         self.followed_rows = 0;
-        self.followed.places.clear();
+        if !self.followed.places.is_empty() {
+            self.followed.places.clear();
+        }
     }
 
     /// A draw of so many, with the room of an earlier one.

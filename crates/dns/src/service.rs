@@ -14,10 +14,10 @@ use crate::draw::Draw;
 use crate::form::{Form, Reading};
 use crate::name::{Dotted, Name};
 use crate::observe::{Drop, Limit, Observer, Step};
-use crate::record::{Data, Piece};
+use crate::record::{Data, Piece, Record};
 use crate::reply;
 use crate::scratch::Section;
-use crate::work::{Ask, COMPANY, FOLLOWED_ROWS, Found, RECORDS, Work};
+use crate::work::{Ask, FOLLOWED_ROWS, Found, RECORDS, Work};
 
 /// Most records of a followed name, unless EDNS0 was asked for.
 const FOLLOWED: usize = 5;
@@ -147,6 +147,10 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         tag: &str,
         instances: Instances<'_>,
     ) -> Found {
+        if instances.is_empty() {
+            self.nothing("no instance of it is registered");
+            return Found::NoName;
+        }
         let draw = self.scratch.lend_draw(instances.len());
         let mut source = Source::Service { instances, draw, tag };
         let found = self.instances(ask, self.config.service_ttl(name), &mut source);
@@ -174,8 +178,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             limit => limit,
         };
         let mut seen = self.scratch.lend_seen();
-        let count = source.left();
-        let mut host = None;
+        let (mut host, mut limit) = (None, None);
         let (mut made, mut any) = (0, false);
         while let Some(instance) = self.next(source, ask.depth > 0) {
             let (node, service) = (instance.node(), instance.service());
@@ -210,11 +213,14 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                         }
                     }
                     Whereabouts::Host(text) => {
-                        if host.is_none() {
-                            host = Name::from_text(text);
-                        }
-                        if host.is_none() {
-                            self.drop_it(|| Drop::Unwritable { name: text.to_owned() });
+                        let name = || text.to_owned();
+                        if Name::from_text(text).is_none() {
+                            self.drop_it(|| Drop::Unwritable { name: name() });
+                        } else if host.is_some() {
+                            let why = "is a name, and another came first";
+                            self.drop_it(|| Drop::Name { name: name(), why });
+                        } else {
+                            host = Some(text);
                         }
                         continue;
                     }
@@ -222,10 +228,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
                 self.scratch.push(ask.section, ask.owner, ttl, data);
                 made += 1;
                 if made >= addresses {
-                    if source.left() > 0 {
-                        let (from, why) = (count, Limit::Addresses);
-                        self.observer.note(|| Step::Cut { from, to: made, why });
-                    }
+                    limit = Some(Limit::Addresses);
                     break;
                 }
             }
@@ -236,13 +239,19 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         }
         let unread = source.left();
         if unread > 0 {
-            self.observer.note(|| Step::Enough { unread });
+            self.observer.note(|| Step::Enough { unread, limit });
         }
         self.scratch.return_seen(seen);
         if made > 0 {
+            if let Some(name) = host {
+                self.observer.note(|| Step::Unfollowed {
+                    name: name.to_owned(),
+                    why: "only where no instance has an address is a name the answer",
+                });
+            }
             return Found::Records;
         }
-        if let Some(target) = host {
+        if let Some(target) = host.and_then(Name::from_text) {
             let data = Data::Cname(self.scratch.arena.keep(target.wire()));
             self.scratch.push(ask.section, ask.owner, ttl, data);
             self.follow(&target, ask.depth + 1, ask.section, ttl);
@@ -374,12 +383,17 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             Whereabouts::Host(_) => self.follow_once(&target, owner, ttl),
         }
         if self.config.settings.node_meta_txt
-            && self.scratch.additional.len() < COMPANY
+            && !self.scratch.overlong
             && node.meta.as_deref().is_some_and(|meta| !meta.is_empty())
             && let Some(own) = own
         {
             let owner: Piece = self.scratch.arena.keep(own.wire());
             self.metadata(node, owner, ttl, Section::Additional);
+            let all = self.scratch.answers.last().into_iter();
+            let all = all.chain(self.scratch.additional.iter().skip(glue as usize));
+            self.scratch.least_bytes += all.map(Record::least_bytes).sum::<usize>();
+            let most = reply::most_bytes(self.config, self.query, self.view.transport);
+            self.scratch.overlong = self.scratch.least_bytes > most;
         }
         true
     }

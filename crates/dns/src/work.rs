@@ -21,9 +21,6 @@ pub(crate) const RECORDS: usize = 8192;
 /// Most rows of instances that are read for names which answers lead to: each of a thousand answers
 /// may lead to a thousand instances that are not well.
 pub(crate) const FOLLOWED_ROWS: usize = 1 << 15;
-/// With so many further records, of which the shortest is a text of one letter with a pointer
-/// before it, no message holds all: texts, the first to be left out, are not added any more.
-pub(crate) const COMPANY: usize = MESSAGE_BYTES / 14 + 1;
 
 pub(crate) struct Work<'w, R, O> {
     pub(crate) config: &'w Config,
@@ -190,7 +187,7 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             return if matches!(reading.place(dotted), Place::Malformed) {
                 self.meaningless("the labels before the zone name no place")
             } else {
-                Found::Records
+                self.nothing("nodes have no records of that type")
             };
         }
         if !here {
@@ -225,11 +222,11 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         let wire = name.wire();
         let room = self.scratch.answers.len() + self.scratch.additional.len() < RECORDS;
         let Some((zone_label, alt)) = self.zone_of(wire) else {
-            self.observer.note(|| Step::Chased { name: crate::name::text(wire), foreign: true });
             return self.chase_foreign(name, section);
         };
         if depth > DEPTH || !room {
-            return;
+            let deep = "names lead too deep";
+            return self.unfollowed(wire, if room { deep } else { "no more records fit" });
         }
         self.observer.note(|| Step::Chased { name: crate::name::text(wire), foreign: false });
         let dotted = &Dotted::new(wire);
@@ -242,13 +239,16 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     /// A name of another zone: what the recursors said of it, or a wish to ask them.
     fn chase_foreign(&mut self, name: &Name, section: Section) {
         if !self.config.settings.recursors {
-            return;
+            return self
+                .unfollowed(name.wire(), "it is of another zone, and there are no recursors");
         }
         let mut folded = *name;
         folded.fold();
         let known = self.view.foreign.iter().find(|foreign| foreign.name == folded.wire());
         match known {
             Some(foreign) => {
+                let name = || crate::name::text(name.wire());
+                self.observer.note(|| Step::Chased { name: name(), foreign: true });
                 if let Some(reply) = foreign.reply {
                     self.foreign_records(&folded, reply, section);
                 }
@@ -256,8 +256,20 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
             None if self.scratch.wanted.is_none() && self.view.foreign.len() < CHASES => {
                 self.scratch.wanted = Some(folded);
             }
-            None => {}
+            // Another is asked for first, and this question answered anew.
+            None if self.scratch.wanted.is_some() => {}
+            None => self.unfollowed(name.wire(), "too many names were asked for"),
         }
+    }
+
+    fn unfollowed(&mut self, wire: &[u8], why: &'static str) {
+        self.observer.note(|| Step::Unfollowed { name: crate::name::text(wire), why });
+    }
+
+    /// The name is there, but without anything.
+    pub(crate) fn nothing(&mut self, why: &'static str) -> Found {
+        self.observer.note(|| Step::Nothing { why });
+        Found::Records
     }
 
     /// The answers of somebody else's reply that lead from a name to its addresses, as far as they

@@ -9,7 +9,7 @@ use crate::address::{self, Family};
 use crate::config::Zone;
 use crate::form::{Form, Place, Reading};
 use crate::name::Name;
-use crate::observe::Observer;
+use crate::observe::{Drop, Observer};
 use crate::record::Data;
 use crate::scratch::Section;
 use crate::work::{Ask, Found, Work};
@@ -51,11 +51,18 @@ impl<'w, R: Rng, O: Observer> Work<'w, R, O> {
         while named < SERVERS_NAMED {
             let Some(instance) = self.draw(instances, &mut draw) else { break };
             let node = instance.node();
-            if !self.serves(&instance) || !is_label(node.name.as_str()) {
+            if !self.serves(&instance) {
+                continue;
+            }
+            let name = || node.name.as_str().to_owned();
+            if !is_label(node.name.as_str()) {
+                let why = "is no label of letters, digits and dashes";
+                self.drop_it(|| Drop::Name { name: name(), why });
                 continue;
             }
             let Some(mut target) = self.name_within(node.name.as_str(), Form::Node, ask.zone)
             else {
+                self.drop_it(|| Drop::Unwritable { name: name() });
                 continue;
             };
             target.fold();
@@ -92,7 +99,9 @@ impl<'w, R: Rng, O: Observer> Work<'w, R, O> {
             _ => None,
         };
         // As recorded: other lengths are there, but are no addresses.
-        let Some(data) = data else { return Found::Records };
+        let Some(data) = data else {
+            return self.nothing("an address has 8 digits, or 32");
+        };
         let right = ask.rtype == data.rtype() || ask.rtype == Rtype::ANY;
         let section = if right { ask.section } else { Section::Additional };
         self.push_lowercase(ask, section, data);
@@ -109,14 +118,15 @@ impl<'w, R: Rng, O: Observer> Work<'w, R, O> {
                 return self.meaningless("it is of another datacenter");
             }
             // As recorded: one label is a peer.
-            Place::Named(_) | Place::Peer => return Found::Records,
+            Place::Named(_) | Place::Peer => return self.nothing("it is of a peer"),
             Place::Own | Place::Datacenter(_) => {}
         }
         let Some(snapshot) = self.view.snapshot else { return self.leaderless() };
         let name = ask.dotted.label(reading.subject - 1);
-        if let Some(address) = snapshot.find_virtual_address(name) {
-            self.push_lowercase(ask, ask.section, Data::A(address));
-        }
+        let Some(address) = snapshot.find_virtual_address(name) else {
+            return self.nothing("no address stands for that service");
+        };
+        self.push_lowercase(ask, ask.section, Data::A(address));
         Found::Records
     }
 

@@ -274,7 +274,8 @@ fn a_limit_that_leaves_nothing_out_is_no_cut() {
         let settings = Settings { a_record_limit: limit, ..Settings::default() };
         let (_, reply, trace) = answered(&world, &settings, Transport::Udp, &query, &[]);
         assert_eq!(reply.counts()[0], limit.min(3) as usize);
-        let is_cut = |step: &Step| matches!(step, Step::Cut { why: Limit::Addresses, .. });
+        let is_cut =
+            |step: &Step| matches!(step, Step::Enough { unread: 1, limit: Some(Limit::Addresses) });
         assert_eq!(trace.steps.iter().any(is_cut), cut, "{:?}", trace.steps);
     }
 }
@@ -380,5 +381,31 @@ fn the_mesh_knows_no_peers() {
         let query = query(&format!("{name}.consul."), A, None);
         let (_, reply, _) = answered(&world, &Settings::default(), Transport::Udp, &query, &[]);
         assert_eq!(reply.counts()[0], answers, "{name}");
+    }
+}
+
+/// A pair that is too long for a text is told of as often as texts are made.
+#[test]
+fn metadata_that_cannot_stay_is_not_made() {
+    let mut world = World::with_agent();
+    let mut meta: serde_json::Map<_, _> =
+        (0..10).map(|number| (format!("k{number}"), json!("v"))).collect();
+    meta.insert("long".into(), json!("x".repeat(300)));
+    for number in 0..400 {
+        let body = json!({
+            "Node": format!("web{number}"),
+            "Address": format!("10.0.{}.{}", number / 250, number % 250 + 1),
+            "NodeMeta": meta,
+            "Service": {"Service": "web", "Port": 80},
+        });
+        world.put("/v1/catalog/register", &body.to_string());
+    }
+    let query = query("web.service.consul.", SRV, Some(1232));
+    for (transport, most) in [(Transport::Udp, 10), (Transport::Tcp, 350)] {
+        let (_, reply, trace) = answered(&world, &truncating(), transport, &query, &[]);
+        assert!(reply.truncated);
+        let made = |step: &&Step| matches!(step, Step::Dropped { .. });
+        let made = trace.steps.iter().filter(made).count();
+        assert!((1..=most).contains(&made), "{made}");
     }
 }

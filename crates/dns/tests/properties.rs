@@ -262,7 +262,7 @@ fn sizes() -> impl Strategy<Value = Option<u16>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: 256,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

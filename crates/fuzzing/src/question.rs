@@ -21,9 +21,15 @@ const NO_LEADER: u8 = 32;
 const SECOND_ZONE: u8 = 64;
 const MANY: u8 = 128;
 
-/// Whose address is a name of another zone.
+/// Whose addresses are names of other zones.
 const ALIAS: &[u8] =
     b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x05alias\x07service\x06consul\0\0\x21\0\x01";
+/// A prepared query for every name that begins with `q-`.
+const QUERY: &str = r#"{"Name": "q-", "Template": {"Type": "name_prefix_match",
+    "Regexp": "^q-(.*?)(-[a-z]*)?$", "RemoveEmptyTags": true},
+    "Service": {"Service": "${match(1)}", "Near": "_ip", "OnlyPassing": false,
+        "IgnoreCheckIDs": ["web"], "Tags": ["${match(2)}"], "Failover": {"NearestN": 1}},
+    "DNS": {"TTL": "7s"}}"#;
 const LONGEST: usize = 65535;
 
 pub(crate) fn question(input: &[u8]) {
@@ -67,8 +73,20 @@ pub(crate) fn question(input: &[u8]) {
     if dns::belongs(&query, message) {
         assert_eq!(query.get(..2), message.get(..2));
     }
-    let foreign = [Foreign { name: &name, reply: Some(message) }];
-    asked(&config, &View { foreign: &foreign, ..view }, ALIAS);
+    // One name leads to the next, until nobody is to be asked any more.
+    let mut names = vec![name];
+    loop {
+        let heard = |name| Foreign { name, reply: Some(message) };
+        let foreign: Vec<_> = names.iter().map(|name| heard(name.as_slice())).collect();
+        let view = View { foreign: &foreign, ..view };
+        asked(&config, &view, ALIAS);
+        let mut rng = SmallRng::seed_from_u64(7);
+        match dns::answer(&config, &view, ALIAS, &mut rng, &mut scratch, &mut (), &mut reply) {
+            Outcome::Chase => names.push(scratch.wanted().to_vec()),
+            other => return assert_eq!(other, Outcome::Answered),
+        }
+        assert!(names.len() <= dns::CHASES, "it asks without end");
+    }
 }
 
 /// Whatever is asked: who looks on changes nothing, and a reply is a message about the question
@@ -117,6 +135,9 @@ fn snapshot() -> &'static Snapshot {
             let done = consul::put(&mut state, at as u64 + 1, consul::CALLS[0], body.as_bytes());
             done.expect("a node and its service");
         }
+        let [.., queries] = consul::CALLS;
+        let done = consul::put(&mut state, 1 << 32, queries, QUERY.as_bytes());
+        done.expect("a prepared query");
         state.snapshot()
     })
 }
@@ -151,6 +172,11 @@ fn bodies() -> Vec<String> {
     bodies.push(
         r#"{"Node": "alias", "Address": "Www.example.com",
             "Service": {"Service": "alias", "Address": "Alias.example.com", "Port": 80}}"#
+            .to_owned(),
+    );
+    bodies.push(
+        r#"{"Node": "alias", "Address": "Www.example.com",
+            "Service": {"ID": "2", "Service": "alias", "Address": "www.example.org", "Port": 81}}"#
             .to_owned(),
     );
     bodies

@@ -165,10 +165,12 @@ impl Snapshot {
 
     /// Sorts what a query has chosen by the distance from a node, itself first: its own place may
     /// be as far away as its neighbours'. Nodes without a place come last; if that node has none,
-    /// all stay as they are. Those at one distance are in the order of the shuffle, or any other.
-    pub fn query_sort(&self, instances: Instances<'_>, near: &Node, chosen: &mut [Chosen]) {
+    /// all stay as they are but its own, and it says so: false. Those at one distance are in the
+    /// order of the shuffle, or any other.
+    pub fn query_sort(&self, instances: Instances<'_>, near: &Node, chosen: &mut [Chosen]) -> bool {
         let name = |chosen: &Chosen| Some(&instances.get(chosen.place)?.node().name);
-        if let Some(origin) = self.place(&near.name) {
+        let origin = self.place(&near.name);
+        if let Some(origin) = origin {
             for chosen in chosen.iter_mut() {
                 let place = name(chosen).and_then(|name| self.place(name));
                 chosen.distance = place.map_or(Duration::MAX, |place| origin.distance(place));
@@ -179,6 +181,7 @@ impl Snapshot {
         if let Some(at) = first.position(|chosen| name(chosen) == Some(&near.name)) {
             chosen.swap(0, at);
         }
+        origin.is_some()
     }
 }
 
