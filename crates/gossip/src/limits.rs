@@ -77,9 +77,9 @@ pub const SETTLE_EARLIEST: Duration = Duration::from_millis(50);
 pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 
 /// While members appear, a settling exchange is followed by another, this many times at most, each
-/// after twice the time. The last one comes some 13 seconds after the one before, which is 25 seconds
-/// after the join on average, and 38 at most; the exchanges that everybody makes twice a minute do
-/// the rest.
+/// after twice the time. The last one comes some 13 seconds after the one before, which is 25
+/// seconds after the join on average, and 38 at most; the exchanges that everybody makes twice a
+/// minute do the rest.
 pub const SETTLE_ROUNDS: u32 = 7;
 
 /// Whoever has joined is settled when nobody has appeared for this long.
