@@ -11,6 +11,7 @@ use std::process::Command;
 /// What each crate may know of the workspace.
 const ARROWS: &[(&str, &[&str])] = &[
     ("tribune-gotext", &[]),
+    ("tribune-memory", &[]),
     ("tribune-wire", &[]),
     ("tribune-catalog", &["tribune-pattern"]),
     ("tribune-dns", &["tribune-catalog", "tribune-gotext"]),
@@ -80,6 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tribune-client",
             "tribune-gotext",
             "tribune-local",
+            "tribune-memory",
             "tribune-pattern",
             "tribune-sandbox",
             "tribune-server",
