@@ -149,7 +149,6 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
     ) -> Found {
         if instances.is_empty() {
             self.nothing("no instance of it is registered");
-            return Found::NoName;
         }
         let draw = self.scratch.lend_draw(instances.len());
         let mut source = Source::Service { instances, draw, tag };
