@@ -79,11 +79,21 @@ fn a_request_does_not_wait_for_another_ones_answer() {
     let first = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = first.local_addr().unwrap();
     let server = std::thread::spawn(move || {
-        let mut begun = first.accept().unwrap().0;
+        // Nobody answers before he was asked: that would be no answer.
+        let asked = || {
+            let mut stream = first.accept().unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream
+        };
+        let mut begun = asked();
         // The head and a part of the body: this answer never ends.
         begun.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").unwrap();
-        let mut other = first.accept().unwrap().0;
-        other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        asked().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     });
     run(async {
         let http = Http::new(&at(address)).unwrap();
