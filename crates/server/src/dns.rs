@@ -64,7 +64,7 @@ pub(crate) struct Dns {
     recursions: Places,
     asking: Asking,
     /// A place for who wants an answer explained.
-    explanations: Semaphore,
+    explanations: Arc<Semaphore>,
     connections: Connections,
     budget: Budget,
     patience: Patience,
@@ -172,7 +172,7 @@ impl Dns {
             leadership: Leadership::default(),
             recursions: Places::default(),
             asking: Asking::default(),
-            explanations: Semaphore::new(1),
+            explanations: Arc::new(Semaphore::new(1)),
             connections: Connections::default(),
             budget: Budget::default(),
             patience: Patience::default(),

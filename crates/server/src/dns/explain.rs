@@ -13,14 +13,14 @@ impl Dns {
     /// answer. None: they are asked too much already.
     ///
     /// An explanation reads all that there is where the answer stops at what fits: one at a time,
-    /// by a thread of its own.
+    /// by a thread of its own, which keeps its turn to the end whoever has hung up.
     pub(crate) async fn explain(
         self: &Arc<Self>,
         query: &[u8],
         transport: Transport,
         source: IpAddr,
     ) -> Option<Trace> {
-        let _turn = self.explanations.acquire().await.ok()?;
+        let mut turn = self.explanations.clone().acquire_owned().await.ok()?;
         let active = self.active.load_full();
         let mut place = None;
         let started = Instant::now();
@@ -35,10 +35,10 @@ impl Dns {
                 let answer =
                     answerer.answer(&moment, transport, source, &asked, &foreign, &mut trace);
                 drop(foreign);
-                (answer, trace, answerer, found)
+                (answer, trace, answerer, found, turn)
             });
             let (answer, mut trace);
-            (answer, trace, answerer, found) = explained.await.ok()?;
+            (answer, trace, answerer, found, turn) = explained.await.ok()?;
             let ask = match answer {
                 Answer::Ask(ask) => ask,
                 Answer::Ready | Answer::Silent => return Some(trace),

@@ -866,7 +866,7 @@ fn an_explanation_holds_nobody_up_and_has_an_end() {
         }
         let asked = for_srv(query(1, "a.service.consul"));
         let explaining = tokio::spawn({
-            let dns = dns.clone();
+            let (dns, asked) = (dns.clone(), asked.clone());
             async move { dns.explain(&asked, Transport::Tcp, Ipv4Addr::LOCALHOST.into()).await }
         });
         let turn = dns.explanations.acquire().await.unwrap();
@@ -882,6 +882,24 @@ fn an_explanation_holds_nobody_up_and_has_an_end() {
         let steps = explaining.await.unwrap().unwrap().steps;
         assert_eq!(steps.len(), ::dns::STEPS + 2);
         assert!(matches!(steps.last(), Some(::dns::Step::Replied { .. })));
+        // Who hangs up does not make room for another one while the work goes on.
+        let is_held = async || {
+            let hurried = tokio::spawn({
+                let (dns, asked) = (dns.clone(), asked.clone());
+                async move { dns.explain(&asked, Transport::Tcp, Ipv4Addr::LOCALHOST.into()).await }
+            });
+            while dns.explanations.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            hurried.abort();
+            assert!(hurried.await.is_err_and(|error| error.is_cancelled()));
+            dns.explanations.available_permits() == 0
+        };
+        let mut held = false;
+        for _ in 0..20 {
+            held = held || is_held().await;
+        }
+        assert!(held);
     });
 }
 
