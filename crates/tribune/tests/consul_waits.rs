@@ -168,7 +168,7 @@ impl Keys {
         match method {
             "GET" => self.get(key, &query),
             "PUT" => self.put(key, &query, &asked.body),
-            _ => self.delete(key),
+            _ => self.delete(key, &query),
         }
     }
 
@@ -245,8 +245,13 @@ impl Keys {
         Answer::new(200, "true")
     }
 
-    fn delete(&self, name: &str) -> Answer {
+    fn delete(&self, name: &str, query: &BTreeMap<&str, &str>) -> Answer {
         let mut state = self.state.lock().unwrap();
+        let index = state.keys.get(name).map_or(0, |key| key.index);
+        // Who cleans up may have looked before another took the key.
+        if query.get("cas").is_some_and(|seen| *seen != index.to_string()) {
+            return Answer::new(200, "false");
+        }
         state.index += 1;
         state.keys.remove(name);
         self.changed.notify_all();
