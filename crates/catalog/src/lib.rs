@@ -77,8 +77,8 @@ pub use name::{
 };
 pub use node::Node;
 pub use query::{
-    Chosen, FailoverTarget, NAME_PREFIX_MATCH, Passed, PreparedQuery, QueryFailover, QueryId,
-    QueryRun, QueryTemplate, QueryWrite, Secret, ServiceQuery, Unfit,
+    Chosen, FailoverTarget, NAME_PREFIX_MATCH, NamedQuery, Passed, PreparedQuery, QueryFailover,
+    QueryId, QueryRun, QueryTemplate, QueryWrite, Secret, ServiceQuery, Unfit,
 };
 pub use register::{Register, pairs_valid, query_meta_valid, uuid_valid};
 pub use restore::{PartWriter, RestorePart};

@@ -241,34 +241,76 @@ impl Snapshot {
         self.mark(&Mark::Queries)
     }
 
-    /// The query that a text means: by its ID, by its name without regard to case, else the
-    /// template with the longest prefix of it, filled in.
+    /// The query that a text means, with its texts filled in if it is a template.
     ///
     /// # Errors
     ///
-    /// [`Error::TemplateById`]; [`Error::Query`] for a template that has no value for this name.
+    /// Those of [`Snapshot::query_named`] and [`NamedQuery::fill`].
     pub fn query_lookup(&self, text: &str) -> Result<Option<Cow<'_, PreparedQuery>>, Error> {
+        self.query_named(text)?.map(|named| named.fill(text)).transpose()
+    }
+
+    /// What a text means: a query by its ID, or by its name without regard to case, else the
+    /// template with the longest prefix of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TemplateById`].
+    pub fn query_named(&self, text: &str) -> Result<Option<NamedQuery<'_>>, Error> {
+        let as_it_stands = |query| Ok(Some(NamedQuery { query, template: None }));
         if let Some(query) = Uuid::parse(text).and_then(|id| self.query(&id)) {
             return match query.is_template() {
                 true => Err(Error::TemplateById),
-                false => Ok(Some(Cow::Borrowed(query))),
+                false => as_it_stands(query),
             };
         }
         let name = folded(text);
         let named = self.queries.names.get(&*name).and_then(|id| self.query(id));
         if let Some(query) = named.filter(|query| !query.is_template()) {
-            return Ok(Some(Cow::Borrowed(query)));
+            return as_it_stands(query);
         }
         let Some(compiled) = self.queries.longest_prefix(&name) else { return Ok(None) };
-        let Some(query) = self.query(&compiled.id) else { return Ok(None) };
-        let filled = compiled.template.fill(query, text).map_err(|why| Error::Query(why.into()))?;
-        Ok(Some(Cow::Owned(filled)))
+        let query = self.query(&compiled.id);
+        Ok(query.map(|query| NamedQuery { query, template: Some(&compiled.template) }))
     }
 
     /// Enters a prepared query as it comes from a snapshot.
     pub(crate) fn query_enter(&mut self, query: PreparedQuery) {
         let template = query.is_template().then(|| Template::new(&query).ok()).flatten();
         self.queries.enter(query, template);
+    }
+}
+
+/// What a text leads to: a query as it stands, or a template for it.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedQuery<'a> {
+    query: &'a PreparedQuery,
+    template: Option<&'a Template>,
+}
+
+impl<'a> NamedQuery<'a> {
+    /// The query as it stands; none for a template.
+    #[must_use]
+    pub fn as_it_stands(&self) -> Option<&'a PreparedQuery> {
+        self.template.is_none().then_some(self.query)
+    }
+
+    /// The identity of the query, and when it was written last: for the same, `fill` always comes
+    /// to the same.
+    #[must_use]
+    pub fn version(&self) -> (QueryId, ModifyIndex) {
+        (self.query.id, self.query.modify)
+    }
+
+    /// The query, filled in for the text that led to it if it is a template.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Query`] for a template that has no value for this text.
+    pub fn fill(&self, text: &str) -> Result<Cow<'a, PreparedQuery>, Error> {
+        let Some(template) = self.template else { return Ok(Cow::Borrowed(self.query)) };
+        let filled = template.fill(self.query, text).map_err(|why| Error::Query(why.into()))?;
+        Ok(Cow::Owned(filled))
     }
 }
 

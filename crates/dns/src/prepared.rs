@@ -23,14 +23,25 @@ impl<R: Rng, O: Observer> Work<'_, R, O> {
         if matches!(reading.place(ask.dotted), Place::Datacenter(_)) {
             return self.meaningless("a query's datacenter is one label");
         }
-        let query = match snapshot.query_lookup(name(ask.dotted, reading.subject)) {
-            Ok(Some(query)) => query,
+        let name = name(ask.dotted, reading.subject);
+        let named = match snapshot.query_named(name) {
+            Ok(Some(named)) => named,
             Ok(None) => {
                 return self.meaningless("no query has that name or ID, or a template for it");
             }
             Err(error) => return self.failed(&error),
         };
-        let (query, wanted) = (&*query, &query.service);
+        if let Some(query) = named.as_it_stands() {
+            return self.carry_out(ask, snapshot, query);
+        }
+        match self.scratch.filled.get(&named, name) {
+            Ok(query) => self.carry_out(ask, snapshot, &query),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn carry_out(&mut self, ask: &Ask<'_>, snapshot: &Snapshot, query: &PreparedQuery) -> Found {
+        let wanted = &query.service;
         self.observer.note(|| Step::Query {
             name: query.name.to_string(),
             service: wanted.service.as_str().to_owned(),

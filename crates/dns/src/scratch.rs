@@ -1,10 +1,11 @@
 //! What is kept from question to question, so that none allocates.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::ops::Range;
+use std::sync::Arc;
 
-use catalog::Chosen;
+use catalog::{Chosen, Error, NamedQuery, PreparedQuery};
 
 use crate::draw::Draw;
 use crate::name::Name;
@@ -34,6 +35,7 @@ pub struct Scratch {
     draws: Vec<Draw>,
     seen_pool: Vec<Seen>,
     chosen: Vec<Vec<Chosen>>,
+    pub(crate) filled: Filled,
 }
 
 impl Scratch {
@@ -130,6 +132,35 @@ impl Followed {
 
     pub(crate) fn keep(&mut self, name: &Name, gave: Range<usize>) {
         self.places.insert(self.hash(name), gave);
+    }
+}
+
+/// So many are kept.
+const MOST_FILLED: usize = 16;
+
+/// Templates of prepared queries that were filled in, the last ones, by the names that led to them.
+#[derive(Default)]
+pub(crate) struct Filled {
+    last: VecDeque<(Box<str>, Arc<PreparedQuery>)>,
+}
+
+impl Filled {
+    /// The template that a name leads to, filled in for it.
+    pub(crate) fn get(
+        &mut self,
+        named: &NamedQuery<'_>,
+        name: &str,
+    ) -> Result<Arc<PreparedQuery>, Error> {
+        let mut last = self.last.iter();
+        let known = last
+            .find(|(text, query)| **text == *name && (query.id, query.modify) == named.version());
+        if let Some((_, query)) = known {
+            return Ok(query.clone());
+        }
+        let query = Arc::new(named.fill(name)?.into_owned());
+        self.last.truncate(MOST_FILLED - 1);
+        self.last.push_front((name.into(), query.clone()));
+        Ok(query)
     }
 }
 

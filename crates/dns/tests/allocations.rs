@@ -91,6 +91,8 @@ fn a_warm_scratch_allocates_nothing() {
                "NodeMeta": {"rack": "r1"}}}),
         json!({"Name": "ip", "Service": {"Service": "web", "Near": "_ip", "OnlyPassing": true,
                "Tags": ["!v2"], "Failover": {"Datacenters": ["dc2"]}}}),
+        json!({"Name": "geo-", "Template": {"Type": "name_prefix_match", "Regexp": "^(?i)geo-(.*)$"},
+               "Service": {"Service": "${match(1)}", "Tags": ["!v2"]}}),
     ] {
         world.write(Method::Post, "/v1/query", &query.to_string());
     }
@@ -105,6 +107,8 @@ fn a_warm_scratch_allocates_nothing() {
         "FAR.query.consul.",
         "own.query.dc1.consul.",
         "ip.query.consul.",
+        "geo-web.query.consul.",
+        "GEO-hundred.query.consul.",
         "nobody.query.consul.",
         "web.service.consul.",
         "V1.Web.service.dc1.consul.",

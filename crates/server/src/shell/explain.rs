@@ -43,7 +43,7 @@ pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
 fn is_query(snapshot: &Snapshot, name: &str) -> bool {
     let service = name.rsplit('.').next().unwrap_or_default();
     snapshot.instances(&service.into()).next().is_none()
-        && !matches!(snapshot.query_lookup(name), Ok(None))
+        && !matches!(snapshot.query_named(name), Ok(None))
 }
 
 /// Who would ask, and how.
