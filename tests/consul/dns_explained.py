@@ -24,10 +24,7 @@ check_case = replay.check_case
 def is_explained(case):
     """Whether it is one question that an explanation can be asked for in words."""
     plain = case.get("class") == "IN" and case.get("type") in replay.TYPES
-    if not plain or not isinstance(case.get("parsed"), dict):
-        return False
-    # A path that ends in the root's name alone is another path.
-    return case["name"] != "." and case["name"].isascii() and "\\" not in case["name"]
+    return plain and isinstance(case.get("parsed"), dict)
 
 
 def explanation(case, dns, var):
@@ -36,10 +33,11 @@ def explanation(case, dns, var):
     query = {"type": f"TYPE{replay.TYPES[case['type']]}", "transport": case["transport"]}
     if "edns" in case:
         query["edns"] = case["edns"]["size"]
-    name = urllib.parse.quote(replay.subst(case["name"], var))
+    # No path holds every name.
+    query["name"] = replay.subst(case["name"], var)
     connection = http.client.HTTPConnection(host, port + 1, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", f"/v1/tribune/explain/dns/{name}?{urllib.parse.urlencode(query)}")
+        connection.request("GET", f"/v1/tribune/explain/dns/?{urllib.parse.urlencode(query)}")
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:

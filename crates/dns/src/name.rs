@@ -40,6 +40,33 @@ impl Name {
         text.split('.').try_for_each(|label| self.push(label.as_bytes()))
     }
 
+    /// Of a text as people write it and [`text`] does: `\` stands before a character that would mean
+    /// something else, or before the three digits of a byte (RFC 1035, 5.1). `None` if no message
+    /// could hold it.
+    pub(crate) fn from_escaped(text: &str) -> Option<Self> {
+        let mut name = Self::empty();
+        let mut label = Vec::new();
+        let mut rest = if text == "." { &[] } else { text.as_bytes() };
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            if byte == b'.' {
+                name.push(&label)?;
+                label.clear();
+            } else if byte == b'\\' {
+                let (escaped, after) = unescape(rest)?;
+                label.push(escaped);
+                rest = after;
+            } else {
+                label.push(byte);
+            }
+        }
+        if !label.is_empty() {
+            name.push(&label)?;
+        }
+        name.end()?;
+        Some(name)
+    }
+
     /// Appends one label.
     pub(crate) fn push(&mut self, label: &[u8]) -> Option<()> {
         if label.is_empty() || label.len() > LABEL_BYTES {
@@ -99,6 +126,16 @@ pub(crate) fn text(wire: &[u8]) -> String {
         text.push('.');
     }
     if text.is_empty() { ".".into() } else { text }
+}
+
+/// What stands behind a `\`: the byte that is meant, and what follows.
+fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (&first, after) = text.split_first()?;
+    if !first.is_ascii_digit() {
+        return Some((first, after));
+    }
+    let (digits, after) = text.split_first_chunk::<3>()?;
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, after))
 }
 
 /// A character string as people write it.
@@ -165,4 +202,31 @@ impl Dotted {
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'.' | b'(' | b')' | b';' | b'@' | b'"' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_escaped_is_read_back() {
+        let every: Vec<u8> = (0..=255).collect();
+        for label in every.chunks(32) {
+            let mut name = Name::empty();
+            name.push(label)
+                .and_then(|()| name.push(b"end"))
+                .and_then(|()| name.end())
+                .expect("room");
+            let written = text(name.wire());
+            assert!(written.is_ascii(), "{written}");
+            let read = Name::from_escaped(&written).expect("a name");
+            assert_eq!(read.wire(), name.wire(), "{written}");
+        }
+        for (text, wire) in [("", &b"\0"[..]), (".", b"\0"), (r"\119\e.b", b"\x02we\x01b\0")] {
+            assert_eq!(Name::from_escaped(text).expect("a name").wire(), wire);
+        }
+        for bad in ["..", ".a", "a..b", r"a\", r"a\12", r"a\256", &"a".repeat(64)] {
+            assert!(Name::from_escaped(bad).is_none(), "{bad}");
+        }
+    }
 }

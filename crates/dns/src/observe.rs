@@ -170,7 +170,7 @@ pub enum Step {
         /// Why.
         why: &'static str,
     },
-    /// Answers were left out.
+    /// Answers were left out, or what goes along with them.
     Cut {
         /// How many were made of what was read.
         from: usize,
@@ -296,6 +296,9 @@ impl fmt::Display for Step {
             Self::Chased { name, foreign: false } => write!(f, "followed {name}"),
             Self::Chased { name, foreign: true } => write!(f, "followed {name} to the recursors"),
             Self::Unfollowed { name, why } => write!(f, "did not follow {name}: {why}"),
+            Self::Cut { from, to, why } if from == to => {
+                write!(f, "cut to the {to} answers alone, without metadata and EDNS: {why}")
+            }
             Self::Cut { from, to, why } => write!(f, "cut from {from} answers to {to}: {why}"),
             Self::LeftOut { steps } => write!(f, "{steps} more steps"),
             Self::Replied { rcode, truncated, answers, authority, additional } => {

@@ -87,14 +87,18 @@ pub(crate) fn read(message: &[u8]) -> Read {
     let Some(mut query) = question(header, &mut parser) else {
         return Read::Refused(header, Rcode::FORMERR);
     };
-    let records = counts.ancount() + counts.nscount() + counts.arcount();
-    for _ in 0..records {
+    let before = counts.ancount() + counts.nscount();
+    for at in 0..before + counts.arcount() {
         // Counts with nothing behind them are passed over.
         if parser.remaining() == 0 {
             break;
         }
-        if record(&mut parser, &mut query).is_none() {
+        let Some(edns) = record(&mut parser) else {
             return Read::Malformed(Query { edns: None, ..query });
+        };
+        // Elsewhere it has no meaning.
+        if at >= before {
+            query.edns = edns.or(query.edns);
         }
     }
     Read::Question(query)
@@ -114,10 +118,11 @@ fn question(header: Header, parser: &mut Parser<'_, [u8]>) -> Option<Query> {
     Some(Query { header, name, rtype, class, edns: None })
 }
 
-fn record(parser: &mut Parser<'_, [u8]>, query: &mut Query) -> Option<()> {
+/// Reads one record, for EDNS0 if it says that.
+fn record(parser: &mut Parser<'_, [u8]>) -> Option<Option<Edns>> {
     let record = ParsedRecord::parse(parser).ok()?;
     if record.rtype() != Rtype::OPT {
-        return Some(());
+        return Some(None);
     }
     let class = record.class().to_int();
     let options = record.into_record::<Opt<&[u8]>>().ok()??;
@@ -132,11 +137,12 @@ fn record(parser: &mut Parser<'_, [u8]>, query: &mut Query) -> Option<()> {
                 continue;
             }
             let mut parser = Parser::from_ref(&bytes);
-            edns.subnet = Some(ClientSubnet::parse(&mut parser).ok()?);
+            let subnet = ClientSubnet::parse(&mut parser).ok()?;
+            // The first counts.
+            edns.subnet.get_or_insert(subnet);
         }
     }
-    query.edns = Some(edns);
-    Some(())
+    Some(Some(edns))
 }
 
 /// A name, with its pointers followed. A pointer may only lead back, so that none leads in circles.

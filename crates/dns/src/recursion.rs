@@ -23,11 +23,7 @@ pub fn record_type(name: &str) -> Option<u16> {
 /// for so many bytes; none if there cannot be such a name.
 #[must_use]
 pub fn question(name: &str, rtype: u16, edns: Option<u16>) -> Option<Vec<u8>> {
-    let mut wire = Name::empty();
-    if !matches!(name, "" | ".") {
-        wire.push_text(name)?;
-    }
-    wire.end()?;
+    let wire = Name::from_escaped(name)?;
     let mut out = Vec::new();
     ask(Wire(wire.wire()), Rtype::from_int(rtype), 0, edns, &mut out);
     Some(out)

@@ -76,7 +76,7 @@ pub(crate) fn most_bytes(config: &Config, query: &Query, transport: Transport) -
 struct Extent {
     answers: usize,
     authority: bool,
-    /// Answers were left out: the additional section is what belongs to the rest.
+    /// The additional section is only what belongs to these answers, without texts and EDNS0.
     cut: bool,
 }
 
@@ -119,8 +119,10 @@ pub(crate) fn write<O: Observer>(
         }
         if length > bytes {
             extent.cut = true;
+            // Without what goes along with them all answers may fit. The reference leaves out one
+            // of them at least if little is too much.
             let mut fits = 1;
-            let mut over = first_too_many(query, scratch, counted, bytes).clamp(2, from);
+            let mut over = first_too_many(query, scratch, counted, bytes).clamp(2, from + 1);
             // Often all fit that are not surely too many.
             extent.answers = over - 1;
             loop {
@@ -142,12 +144,14 @@ pub(crate) fn write<O: Observer>(
         }
     }
     // One answer whose company is too long goes without what it can do without.
+    let mut alone = false;
     if !extent.cut && length > bytes + MARGIN {
         keep(scratch, extent.answers);
         let escorted = extent.answers > 0 && !scratch.authority.is_empty();
         if escorted || scratch.kept.len() < scratch.additional.len() {
             extent.authority &= !escorted;
             extent.cut = true;
+            alone = true;
         }
     }
     // What was measured by writing it is written.
@@ -157,7 +161,7 @@ pub(crate) fn write<O: Observer>(
         put(query, head, scratch, extent, compress, out)
     };
     let tells = config.settings.enable_truncate || transport == Transport::UdpShort;
-    let truncated = (extent.cut || !whole) && tells;
+    let truncated = (extent.answers < total || alone || !whole) && tells;
     if truncated {
         Header::for_message_slice_mut(out).set_tc(true);
     }

@@ -141,15 +141,33 @@ fn metadata_takes_no_answer_its_place() {
     let mut world = World::with_agent();
     register(&mut world, "web", 600, 20);
     let query = query("web.service.consul.", SRV, None);
-    let [with, without] = [true, false].map(|node_meta_txt| {
+    for node_meta_txt in [true, false] {
         let settings = Settings { node_meta_txt, ..truncating() };
         let (_, reply, _) = answered(&world, &settings, Transport::Tcp, &query, &[]);
-        assert_eq!(reply.truncated, node_meta_txt);
-        reply.counts()
-    });
-    assert_eq!(without, [600, 0, 600]);
-    // As in the reference, whose cuts leave out one answer at least.
-    assert_eq!(with, [599, 0, 599]);
+        assert_eq!((reply.counts(), reply.truncated), ([600, 0, 600], false));
+    }
+}
+
+/// However much metadata goes along and however little is too much, over UDP as well.
+#[test]
+fn what_goes_along_is_left_out_before_an_answer() {
+    for pairs in [1, 2, 6] {
+        for instances in [2, 3, 40] {
+            let mut world = World::with_agent();
+            register(&mut world, "web", instances, pairs);
+            let room = if instances > 3 { [600, 1232, 2800, 4096, 8192] } else { [0; 5] };
+            for bytes in room {
+                let edns = (bytes > 0).then_some(bytes);
+                let query = query("web.service.consul.", SRV, edns);
+                let counts = |node_meta_txt| {
+                    let settings = Settings { node_meta_txt, ..truncating() };
+                    let asked = answered(&world, &settings, Transport::Udp, &query, &[]);
+                    (asked.1.counts()[0], asked.1.truncated)
+                };
+                assert_eq!(counts(true), counts(false), "{instances}, {pairs}, {bytes}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -428,9 +446,9 @@ fn metadata_that_cannot_stay_is_not_made() {
         world.put("/v1/catalog/register", &body.to_string());
     }
     let query = query("web.service.consul.", SRV, Some(1232));
-    for (transport, most) in [(Transport::Udp, 10), (Transport::Tcp, 350)] {
+    for (transport, truncated, most) in [(Transport::Udp, true, 10), (Transport::Tcp, false, 350)] {
         let (_, reply, trace) = answered(&world, &truncating(), transport, &query, &[]);
-        assert!(reply.truncated);
+        assert_eq!(reply.truncated, truncated);
         let made = |step: &&Step| matches!(step, Step::Dropped { .. });
         let made = trace.steps.iter().filter(made).count();
         assert!((1..=most).contains(&made), "{made}");

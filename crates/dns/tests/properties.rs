@@ -245,7 +245,12 @@ fn asked(
             assert!(udp.counts() < tcp.counts(), "nothing was left out: {udp:#?}");
             assert!(udp.sections[0].iter().all(|record| tcp.sections[0].contains(record)));
         } else {
-            assert_eq!(udp, tcp, "something was left out unsaid");
+            // What goes along with the answers may be left out unsaid, from metadata on.
+            assert_eq!(udp.head, tcp.head);
+            assert_eq!(udp.sections[..2], tcp.sections[..2], "something was left out unsaid");
+            assert!(udp.sections[2].iter().all(|record| tcp.sections[2].contains(record)));
+            let metadata = udp.sections[2].iter().any(|record| record.contains(" TXT "));
+            assert!(!metadata || udp == tcp, "some metadata were left out: {udp:#?}");
         }
     }
     tcp

@@ -50,7 +50,7 @@ use connections::Connections;
 use moment::{Leadership, Moment};
 use places::Places;
 use recursors::Recursors;
-use tcp::Patience;
+use tcp::{Patience, Turns};
 use warnings::Warnings;
 
 /// A DNS server.
@@ -68,6 +68,8 @@ pub(crate) struct Dns {
     connections: Connections,
     budget: Budget,
     patience: Patience,
+    /// Of all TCP connections.
+    turns: Turns,
     /// Whether somebody leads.
     leads: fn(&Store) -> bool,
     /// Of all TCP connections.
@@ -176,6 +178,7 @@ impl Dns {
             connections: Connections::default(),
             budget: Budget::default(),
             patience: Patience::default(),
+            turns: Turns::default(),
             leads: |store| store.status().is_leader,
             answerer: Mutex::new(Answerer::new()),
         })
@@ -220,6 +223,7 @@ impl Dns {
         let source = from.ip().to_canonical();
         let Some(_place) = self.recursions.take(source) else {
             self.telemetry.dns_recursion_refused();
+            self.warnings.crowd(&source);
             return Some(failed(query));
         };
         let started = Instant::now();
@@ -229,6 +233,7 @@ impl Dns {
             let (name, random) = match ask {
                 Ask::Question if self.is_own(query, from.port()) => {
                     self.telemetry.dns_recursion_refused();
+                    self.warnings.circle(&source);
                     return Some(failed(query));
                 }
                 Ask::Question => {

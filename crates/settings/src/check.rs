@@ -148,6 +148,17 @@ fn ports(settings: &Settings) -> Result<(), Failure> {
 }
 
 fn dns(settings: &Settings) -> Result<(), Failure> {
+    let zones =
+        [("domain", Some(&settings.dns.domain)), ("alt_domain", settings.dns.alt_domain.as_ref())];
+    for (key, zone) in zones {
+        if let Some(zone) = zone.filter(|zone| !is_domain(zone)) {
+            return refuse(format!(
+                "{key} {} is no domain name: use labels of 1 to 63 bytes with dots between them, \
+                 255 bytes in all",
+                gotext::quote(zone)
+            ));
+        }
+    }
     let Some(zone) = &settings.dns.alt_domain else { return Ok(()) };
     let label = zone.split('.').next().unwrap_or_default();
     if RESERVED_LABELS.contains(&label) || label == settings.datacenter {
@@ -158,6 +169,12 @@ fn dns(settings: &Settings) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Whether a text with a dot at its end can be a name in DNS.
+fn is_domain(text: &str) -> bool {
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    text.len() < 255 && labels.all(|label| (1..=63).contains(&label.len()))
 }
 
 /// Numbers with a range.
@@ -361,3 +378,20 @@ fn warn(settings: &mut Settings) {
 
 /// Longest label of a name in DNS.
 const LABEL_BYTES: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_what_a_message_can_hold() {
+        for good in
+            ["consul.", "a b.", "a.b.c.", &format!("{}.", "a".repeat(63)), &"a.".repeat(127)]
+        {
+            assert!(is_domain(good), "{good}");
+        }
+        for bad in [".", "a..b.", ".a.", &format!("{}.", "a".repeat(64)), &"a.".repeat(128)] {
+            assert!(!is_domain(bad), "{bad}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::dns::{Transport, belongs, is_readable, payload_bytes};
+use ::dns::{Step, Transport, belongs, is_readable, payload_bytes, said};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -63,6 +63,7 @@ impl Recursors {
             if turn.crowded() {
                 return None;
             }
+            warnings.recursor(&upstream.recursor, &format_args!("it says {}", code(&reply)));
         }
         None
     }
@@ -120,6 +121,14 @@ fn says_something(reply: &[u8]) -> bool {
     let flags = reply.get(2).copied().unwrap_or_default();
     let code = reply.get(3).map_or(u8::MAX, |byte| byte & 15);
     flags & CUT != 0 || matches!(code, NO_ERROR | NO_SUCH_NAME)
+}
+
+/// What a reply's code is called.
+fn code(reply: &[u8]) -> &'static str {
+    match said(Some(reply)) {
+        Step::Replied { rcode, .. } => rcode,
+        _ => "nothing",
+    }
 }
 
 /// One recursor's reply, with the identity of the question as it came.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use ::dns::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connections::Used;
@@ -35,13 +37,16 @@ impl Default for Patience {
 
 /// What is read ahead: questions are short.
 const AHEAD_BYTES: usize = 512;
-/// Work for one connection after which others of the runtime have their turn. Short, as there may
-/// be many connections between two looks at the sockets.
+/// Work for connections after which others of the runtime have their turn.
 const TURN: Duration = Duration::from_micros(100);
 /// What a connection keeps of each of its buffers from one question to the next: most messages fit.
 const KEPT_BYTES: usize = 4096;
 /// After an accept that failed for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The system's queues of a connection: the longest reply has room, and who reads nothing takes no
+/// more than that of the machine's memory.
+const SEND_BYTES: usize = 64 << 10;
+const RECEIVE_BYTES: usize = 16 << 10;
 /// Connections that the system keeps for us until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -50,6 +55,9 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
+    // What is accepted has them, too.
+    socket.set_send_buffer_size(SEND_BYTES)?;
+    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -84,7 +92,6 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
     stream.set_nodelay(true)?;
     let mut stream = BufReader::with_capacity(AHEAD_BYTES, stream);
     let (mut query, mut frame) = (Vec::new(), Vec::new());
-    let mut worked = Duration::ZERO;
     loop {
         let length = timeout(idle, stream.read_u16()).await??;
         used.now();
@@ -104,11 +111,37 @@ async fn converse(stream: TcpStream, from: SocketAddr, dns: &Dns, used: &Used) -
             used.now();
         }
         [&mut query, &mut frame].into_iter().for_each(release);
-        worked += started.elapsed();
-        if worked >= TURN {
-            worked = Duration::ZERO;
+    }
+}
+
+/// The turns of all connections, of which one has its own at a time: however many there are, others
+/// of the runtime have theirs in between.
+pub(super) struct Turns {
+    one: Semaphore,
+    /// Since others had theirs, in nanoseconds.
+    worked: AtomicU64,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { one: Semaphore::new(1), worked: AtomicU64::new(0) }
+    }
+}
+
+impl Turns {
+    /// Does some work when it is its turn.
+    async fn take<T>(&self, work: impl FnOnce() -> T) -> T {
+        let turn = self.one.acquire().await;
+        let begun = Instant::now();
+        let done = work();
+        let worked = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let before = self.worked.fetch_add(worked, Ordering::Relaxed);
+        if Duration::from_nanos(before.saturating_add(worked)) >= TURN {
+            self.worked.store(0, Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
+        drop(turn);
+        done
     }
 }
 
@@ -143,26 +176,27 @@ async fn answer(
     started: Instant,
 ) -> bool {
     frame.clear();
-    let ask = {
+    let own = dns.turns.take(|| {
         let source = from.ip().to_canonical();
         let mut answerer = dns.answerer.lock().unwrap_or_else(PoisonError::into_inner);
-        match answerer.answer(&dns.moment(), Transport::Tcp, source, query, &[], &mut ()) {
-            Answer::Ready => {
-                put(frame, &answerer.reply);
-                None
-            }
-            Answer::Ask(ask) => Some(ask),
-            Answer::Silent => {
-                let mut tally = Tally::default();
-                dns.telemetry.dns_unanswerable(&mut tally);
-                dns.telemetry.dns_counted(&mut tally);
-                return false;
-            }
+        let own = answerer.answer(&dns.moment(), Transport::Tcp, source, query, &[], &mut ());
+        if matches!(own, Answer::Ready) {
+            put(frame, &answerer.reply);
         }
-    };
-    if let Some(ask) = ask {
-        let Some(reply) = dns.ask(ask, query, Transport::Tcp, from).await else { return false };
-        put(frame, &reply);
+        own
+    });
+    match own.await {
+        Answer::Ready => {}
+        Answer::Ask(ask) => {
+            let Some(reply) = dns.ask(ask, query, Transport::Tcp, from).await else { return false };
+            put(frame, &reply);
+        }
+        Answer::Silent => {
+            let mut tally = Tally::default();
+            dns.telemetry.dns_unanswerable(&mut tally);
+            dns.telemetry.dns_counted(&mut tally);
+            return false;
+        }
     }
     let Some(reply) = frame.get(2..) else { return false };
     dns.count(query, reply, started);

@@ -23,8 +23,20 @@ impl Warnings {
 
     /// Warns of what is wrong with a recursor.
     pub(super) fn recursor(&self, recursor: &impl Display, error: &impl Display) {
-        let text = "A recursor has not answered: names that no other one knows fail";
+        let text = "A recursor gives no answer: names that no other one knows fail";
         self.warn(("recursor", recursor.to_string()), text, ("error", error));
+    }
+
+    /// Warns of a recursor that passes our own questions on to us.
+    pub(super) fn circle(&self, from: &impl Display) {
+        let text = "A question to a recursor has come back: name others in `recursors` than those that ask this agent";
+        self.warn(("recursor", from.to_string()), text, ("error", &"a circle"));
+    }
+
+    /// Warns of more questions to recursors than may wait. Anybody may ask them: one line for all.
+    pub(super) fn crowd(&self, from: &impl Display) {
+        let text = "Too many questions wait for recursors: further ones fail at once";
+        self.warn(("recursor", "any".into()), text, ("from", from));
     }
 
     /// Warns of what is wrong with the sockets of a network.

@@ -30,7 +30,7 @@ fn asked(request: &Request) -> Cow<'_, str> {
 }
 
 /// Explains which instances of a service, or of a prepared query, are given: those of the SRV
-/// answer over TCP, where all fit.
+/// answer over TCP, where most fit.
 pub(super) async fn service(site: &Site, request: &Request) -> Outcome {
     let name = asked(request);
     let form = if is_query(&site.catalogue().read(), &name) { "query" } else { "service" };
