@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
+use wire::message::gossip::{Alive, BorrowedNodeState, Dead, Message, NodeState, State, Suspect};
 use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName, Versions};
 
@@ -60,8 +60,12 @@ impl Membership {
 
     /// An entry of someone's table. Another's word that a member is dead only makes us suspect
     /// it: else one confused table would kill healthy members everywhere.
-    pub(crate) fn merge_entry(&mut self, now: Time, entry: NodeState, origin: Origin) {
-        let NodeState { name, address, port, meta, incarnation, state, versions } = entry;
+    pub(crate) fn merge_entry(&mut self, now: Time, entry: BorrowedNodeState<'_>, origin: Origin) {
+        if self.table.get(entry.name).is_some_and(|node| node.is_as(&entry)) {
+            return;
+        }
+        let NodeState { name, address, port, meta, incarnation, state, versions } =
+            entry.to_state();
         if planted(Fault::OwnEntrySkipped) && self.is_local(&name) {
             return;
         }
