@@ -57,7 +57,7 @@ fn only_a_higher_incarnation_changes_a_known_member() {
     assert_eq!(bench.state("a"), Some((State::Alive, 5)));
 }
 
-/// Who was told both refutes the wrong one: see `stale_tags_or_versions_at_our_incarnation_are_refuted`.
+/// It refutes the wrong one: see `stale_tags_or_versions_at_our_incarnation_are_refuted`.
 #[test]
 fn a_member_is_asked_which_of_two_claims_at_one_incarnation_is_its_own() {
     let mut bench = Bench::new();
