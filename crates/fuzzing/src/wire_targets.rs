@@ -292,9 +292,9 @@ pub(crate) fn push_pull(input: &[u8]) {
     let progress = decoder.feed(&bytes);
     match read {
         Ok(push_pull) => {
-            for node in &push_pull.nodes {
-                tags(&node.meta);
-                versions(&node.versions);
+            for node in push_pull.nodes.iter() {
+                tags(node.meta);
+                versions(node.versions);
             }
             serf_message(&push_pull.user_state);
             assert_eq!(progress, Progress::Message(StreamMessage::PushPull(push_pull)));

@@ -82,6 +82,7 @@ impl Bench {
 
     pub(crate) fn push_pull(&mut self, from: u8, join: bool, nodes: Vec<NodeState>) -> Vec<Output> {
         let from = SocketAddr::from(([10, 0, 0, from], 50_000));
+        let nodes = nodes.into_iter().collect();
         let state = PushPull { join, nodes, user_state: Bytes::new() };
         let message = StreamMessage::PushPull(state);
         let connection = ConnectionId(1);

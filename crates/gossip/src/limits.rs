@@ -55,6 +55,14 @@ pub const DEATH_CERTIFICATES: usize = 8192;
 /// hearsay makes no flood.
 pub const ASK_THE_DEAD: Duration = Duration::from_secs(10);
 
+/// Members that are asked at once which of two claims at one incarnation is theirs, with two small
+/// packets each: as many as may have restarted while somebody slept. The others are asked after the
+/// next exchange.
+pub const DISPUTE_BURST: u32 = 32;
+
+/// One more is asked each time this has passed: invented claims make no flood.
+pub const DISPUTE_REFILL: Duration = Duration::from_millis(100);
+
 /// Gathering time of an eager send: long enough that what one packet brought leaves in one
 /// packet, short enough that five hops (3^5 > 200 members) stay under 20 ms.
 pub const EAGER_GATHER: Duration = Duration::from_millis(2);

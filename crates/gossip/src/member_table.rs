@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(crate) struct MemberTable {
     /// Running suspicions by their end.
     expiries: BTreeSet<(Time, Slot)>,
     live: usize,
+    /// Members that bear an address for a name, as it is written.
+    named_by_address: usize,
     /// The table as it travels, until the next change and only while an exchange holds it.
     encoded: SharedBytes,
 }
@@ -63,6 +66,12 @@ impl MemberTable {
 
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
         self.index.find(self.hash(name), |slot| self.node(*slot).name.as_str() == name).copied()
+    }
+
+    /// The member that is named after an address.
+    pub(crate) fn named_by(&self, address: IpAddr) -> Option<&Node> {
+        // Hardly anybody is, and this is asked for every packet.
+        if self.named_by_address == 0 { None } else { self.get(&address.to_string()) }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
@@ -109,6 +118,8 @@ impl MemberTable {
         self.rows.reserve_exact(more);
         self.order.reserve_exact(more);
         self.sorted.reserve_exact(more);
+        let (rows, key) = (&self.rows, self.hash_key);
+        self.index.reserve(more, |slot| hash_in(rows, key, *slot));
         for node in nodes {
             let slot = self.add(Arc::clone(node), rng);
             self.sorted.push(slot);
@@ -122,6 +133,7 @@ impl MemberTable {
     fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
         let hash = self.hash(node.name.as_str());
         self.live += usize::from(node.is_live());
+        self.named_by_address += usize::from(is_address(&node));
         let slot = match self.vacant.pop() {
             Some(slot) => {
                 self.rows[slot.0 as usize] = Some(node);
@@ -133,9 +145,7 @@ impl MemberTable {
             }
         };
         let (rows, key) = (&self.rows, self.hash_key);
-        self.index.insert_unique(hash, slot, |slot| {
-            rows[slot.0 as usize].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
-        });
+        self.index.insert_unique(hash, slot, |slot| hash_in(rows, key, *slot));
         self.order.push(slot);
         let last = self.order.len() - 1;
         if last > 0 {
@@ -165,6 +175,7 @@ impl MemberTable {
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
         let (rows, vacant) = (&mut self.rows, &mut self.vacant);
         let (index, key) = (&mut self.index, self.hash_key);
+        let named_by_address = &mut self.named_by_address;
         let before = self.order.len();
         self.order.retain(|slot| {
             let row = &mut rows[slot.0 as usize];
@@ -172,6 +183,7 @@ impl MemberTable {
             if *slot == own || !stale {
                 return true;
             }
+            *named_by_address -= usize::from(row.as_deref().is_some_and(is_address));
             if let Some(node) = row.take()
                 && let Ok(entry) =
                     index.find_entry(hash_of(key, node.name.as_str()), |other| other == slot)
@@ -286,6 +298,14 @@ impl MemberTable {
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.sorted.binary_search_by(|slot| self.node(*slot).name.as_str().cmp(name))
     }
+}
+
+fn is_address(node: &Node) -> bool {
+    node.name.as_str().parse::<IpAddr>().is_ok()
+}
+
+fn hash_in(rows: &[Option<Arc<Node>>], key: u64, slot: Slot) -> u64 {
+    rows[slot.0 as usize].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
 }
 
 fn hash_of(key: u64, name: &str) -> u64 {

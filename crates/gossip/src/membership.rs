@@ -71,6 +71,7 @@ pub struct Membership {
     pub(crate) exchanges: Exchanges,
     pub(crate) certificates: DeathCertificates,
     pub(crate) eager_bucket: TokenBucket,
+    pub(crate) disputes: TokenBucket,
     pub(crate) ack_payload: Option<Bytes>,
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -132,6 +133,7 @@ impl Membership {
             exchanges: Exchanges::default(),
             certificates: DeathCertificates::default(),
             eager_bucket: TokenBucket::new(limits::EAGER_BURST, limits::EAGER_REFILL, now),
+            disputes: TokenBucket::new(limits::DISPUTE_BURST, limits::DISPUTE_REFILL, now),
             ack_payload: None,
             outputs: VecDeque::new(),
             rng,

@@ -54,11 +54,28 @@ impl Node {
         }
     }
 
+    /// Whether an entry of another table says what is believed here, so that merging it would
+    /// change nothing. An accusation never does: it may be a further accuser's.
+    pub(crate) fn is_as(&self, entry: &BorrowedNodeState<'_>) -> bool {
+        self.state == entry.state
+            && self.incarnation == entry.incarnation
+            && match self.state {
+                State::Suspect => false,
+                State::Dead | State::Left => true,
+                State::Alive => {
+                    self.address == entry.address
+                        && self.port == entry.port
+                        && self.meta == entry.meta
+                        && self.versions.to_bytes() == *entry.versions
+                }
+            }
+    }
+
     /// Writes what [`Self::to_state`] gives.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
         let entry = BorrowedNodeState {
             name: self.name.as_str(),
-            address: &self.address,
+            address: self.address,
             port: self.port,
             meta: &self.meta,
             incarnation: self.incarnation,

@@ -112,7 +112,7 @@ impl Membership {
     /// Peers look up a bare address as if it were a name, and so must we: the record that says
     /// whether checksums are understood is found only for a member named after its address.
     fn address_takes_checksums(&self, to: SocketAddr) -> bool {
-        self.table.get(&to.ip().to_string()).is_some_and(takes_checksums)
+        self.table.named_by(to.ip()).is_some_and(takes_checksums)
     }
 }
 

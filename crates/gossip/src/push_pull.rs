@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
-use std::vec;
 
 use bytes::Bytes;
 use rand::Rng;
-use wire::message::gossip::{Ack, NodeState, PushPull, State, StreamMessage};
+use wire::message::gossip::{Ack, BorrowedNodeState, NodeTable, PushPull, State, StreamMessage};
 use wire::msgpack::Writer;
 use wire::planted::{Fault, planted};
 use wire::{NodeName, SequenceNumber};
@@ -63,7 +62,9 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 struct PendingMerge {
     from: SocketAddr,
-    entries: vec::IntoIter<NodeState>,
+    entries: NodeTable,
+    /// How many of them are merged.
+    done: usize,
     user_state: Bytes,
     join: bool,
     /// None: we were asked.
@@ -86,7 +87,7 @@ impl Exchanges {
     fn is_full(&self, state: &PushPull) -> bool {
         let waiting =
             |size: fn(&PendingMerge) -> usize| self.pending.iter().map(size).sum::<usize>();
-        let entries = waiting(|merge| merge.entries.len()) + state.nodes.len();
+        let entries = waiting(PendingMerge::left) + state.nodes.len();
         let bytes = waiting(|merge| merge.user_state.len()) + state.user_state.len();
         let too_much = entries > limits::PENDING_ENTRIES || bytes > limits::PENDING_STATE_BYTES;
         self.pending.len() >= limits::PENDING_MERGES || (too_much && !self.pending.is_empty())
@@ -181,13 +182,14 @@ impl Membership {
         let mut budget = limits::MERGE_SLICE;
         while let Some(mut merge) = self.exchanges.pending.pop_front() {
             while budget > 0
-                && let Some(entry) = merge.entries.next()
+                && let Some(entry) = merge.entries.get(merge.done)
             {
                 budget -= 1;
+                merge.done += 1;
                 let origin = merge.origin(&entry);
                 self.merge_entry(now, entry, origin);
             }
-            if merge.entries.len() > 0 {
+            if merge.left() > 0 {
                 self.exchanges.pending.push_front(merge);
                 return;
             }
@@ -264,11 +266,11 @@ impl Membership {
         let living = || asked.nodes.iter().filter(|entry| entry.state == State::Alive);
         if asked.join
             && let (Some(joiner), 1) = (living().next(), living().count())
-            && self.table.find(joiner.name.as_str()).is_none()
+            && self.table.find(joiner.name).is_none()
             && let Some(incarnation) =
-                self.certificates.covers(now, joiner.name.as_str(), joiner.incarnation)
+                self.certificates.covers(now, joiner.name, joiner.incarnation)
         {
-            let entry = NodeState { incarnation, state: State::Left, ..joiner.clone() };
+            let entry = BorrowedNodeState { incarnation, state: State::Left, ..joiner };
             let mut longer = nodes.to_vec();
             entry.write(&mut Writer::new(&mut longer));
             nodes = longer.into();
@@ -284,15 +286,14 @@ impl Membership {
         state: PushPull,
         purpose: Option<Purpose>,
     ) {
-        let alone = self.exchanges.pending.is_empty();
-        let PushPull { join, nodes, user_state } = state;
-        let alive = nodes.iter().filter(|entry| entry.state == State::Alive).count();
-        let live = alive + nodes.iter().filter(|entry| entry.state == State::Suspect).count();
-        let entries = nodes.into_iter();
-        let merge =
-            PendingMerge { from, entries, user_state, join, purpose, live, alone: alive == 1 };
+        let idle = self.exchanges.pending.is_empty();
+        let PushPull { join, nodes: entries, user_state } = state;
+        let alive = entries.iter().filter(|entry| entry.state == State::Alive).count();
+        let live = alive + entries.iter().filter(|entry| entry.state == State::Suspect).count();
+        let (done, alone) = (0, alive == 1);
+        let merge = PendingMerge { from, entries, done, user_state, join, purpose, live, alone };
         self.exchanges.pending.push_back(merge);
-        if alone {
+        if idle {
             self.merge_slice(now);
         }
     }
@@ -354,9 +355,14 @@ impl Settling {
 }
 
 impl PendingMerge {
+    /// How many entries are still to be merged.
+    fn left(&self) -> usize {
+        self.entries.len() - self.done
+    }
+
     /// Whose word an entry is. Only the joiner's own is above death certificates: a stream's source
     /// has no useful port, so that a joiner is known by being alone in its table or by its address.
-    fn origin(&self, entry: &NodeState) -> Origin {
+    fn origin(&self, entry: &BorrowedNodeState<'_>) -> Origin {
         match self.purpose {
             None => {}
             Some(Purpose::Command { join: true, .. } | Purpose::Settle) => {

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use wire::message::gossip::{Alive, Dead, Message, NodeState, State, Suspect};
+use wire::message::gossip::{Alive, BorrowedNodeState, Dead, Message, NodeState, State, Suspect};
 use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName, Versions};
 
@@ -60,8 +60,12 @@ impl Membership {
 
     /// An entry of someone's table. Another's word that a member is dead only makes us suspect
     /// it: else one confused table would kill healthy members everywhere.
-    pub(crate) fn merge_entry(&mut self, now: Time, entry: NodeState, origin: Origin) {
-        let NodeState { name, address, port, meta, incarnation, state, versions } = entry;
+    pub(crate) fn merge_entry(&mut self, now: Time, entry: BorrowedNodeState<'_>, origin: Origin) {
+        if self.table.get(entry.name).is_some_and(|node| node.is_as(&entry)) {
+            return;
+        }
+        let NodeState { name, address, port, meta, incarnation, state, versions } =
+            entry.to_state();
         if planted(Fault::OwnEntrySkipped) && self.is_local(&name) {
             return;
         }
@@ -124,6 +128,9 @@ impl Membership {
         let known = self.table.node(slot).incarnation;
         let stale = if about_us { alive.incarnation < known } else { alive.incarnation <= known };
         if stale && (about_us || !moved) {
+            if !about_us && alive.incarnation == known {
+                self.ask_if_disputed(now, slot, &alive);
+            }
             return;
         }
         if about_us {
@@ -149,6 +156,23 @@ impl Membership {
         let Some(address) = alive.address.to_ip().filter(outside) else { return false };
         self.fact(Fact::NotAllowed { node: alive.node.clone(), address });
         true
+    }
+
+    /// Of a living member something else is said than we know, at the same incarnation: one of the
+    /// two is of a run before. It is told both, and refutes the one that is wrong.
+    fn ask_if_disputed(&mut self, now: Time, slot: Slot, alive: &Alive) {
+        let known = self.table.node(slot);
+        let versions = versions::announced(&alive.versions).unwrap_or(known.versions);
+        if !known.is_live() || (known.meta == alive.meta && known.versions == versions) {
+            return;
+        }
+        let Some(to) = known.socket_address().filter(|_| self.disputes.available(now) > 0) else {
+            return;
+        };
+        self.disputes.take(1);
+        let known = alive_of(known);
+        self.send(to, &Message::Alive(known));
+        self.send(to, &Message::Alive(alive.clone()));
     }
 
     /// Takes over an alive that has passed the rules, and passes it on.
@@ -387,15 +411,7 @@ impl Membership {
     }
 
     fn own_alive(&self, incarnation: Incarnation, meta: Bytes) -> Alive {
-        let own = self.local();
-        Alive {
-            incarnation,
-            node: own.name.clone(),
-            address: own.address,
-            port: own.port,
-            meta,
-            versions: Bytes::copy_from_slice(&own.versions.to_bytes()),
-        }
+        Alive { incarnation, meta, ..alive_of(self.local()) }
     }
 
     pub(crate) fn health_byte(&self) -> u8 {
@@ -406,6 +422,18 @@ impl Membership {
 /// Whether nobody could be told of a member of that name.
 fn is_too_long(name: &NodeName) -> bool {
     name.as_str().len() > limits::NAME_BYTES
+}
+
+/// What we know of a member as its claim.
+fn alive_of(node: &Node) -> Alive {
+    Alive {
+        incarnation: node.incarnation,
+        node: node.name.clone(),
+        address: node.address,
+        port: node.port,
+        meta: node.meta.clone(),
+        versions: Bytes::copy_from_slice(&node.versions.to_bytes()),
+    }
 }
 
 /// A claim as the entry it would have become.

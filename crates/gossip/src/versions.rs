@@ -1,6 +1,6 @@
 //! Which protocol versions go together (specification A9).
 
-use wire::message::gossip::{NodeState, State};
+use wire::message::gossip::{NodeTable, State};
 use wire::{NodeName, Versions};
 
 use crate::Node;
@@ -31,35 +31,60 @@ pub(crate) fn is_nonsense(raw: &[u8]) -> bool {
 /// Every member of both tables must speak what all living members understand.
 pub(crate) fn check<'a>(
     local: impl Iterator<Item = &'a Node> + Clone,
-    remote: &[NodeState],
+    remote: &NodeTable,
 ) -> Result<(), Incompatible> {
     let local = local
         .filter(|node| node.versions.protocol_max != 0)
-        .map(|node| (&node.name, node.state, node.versions));
+        .map(|node| (node.name.as_str(), node.state, node.versions));
     let remote = remote
         .iter()
-        .filter_map(|entry| Some((&entry.name, entry.state, announced(&entry.versions)?)));
-    let mut protocol = (0, u8::MAX);
-    let mut delegate = (0, u8::MAX);
-    for (_, state, versions) in remote.clone().chain(local.clone()) {
+        .filter_map(|entry| Some((entry.name, entry.state, announced(entry.versions)?)));
+    let (mut protocol, mut delegate) = (Range::ALL, Range::ALL);
+    remote.clone().chain(local.clone()).for_each(|(_, state, versions)| {
         if state == State::Alive {
-            narrow(&mut protocol, versions.protocol_min, versions.protocol_max);
-            narrow(&mut delegate, versions.delegate_min, versions.delegate_max);
+            protocol.narrow(versions.protocol_min, versions.protocol_max);
+            delegate.narrow(versions.delegate_min, versions.delegate_max);
         }
+        protocol.is_spoken(versions.protocol_cur);
+        delegate.is_spoken(versions.delegate_cur);
+    });
+    if protocol.holds() && delegate.holds() {
+        return Ok(());
     }
     for (name, _, versions) in remote.chain(local) {
-        understood(name, "protocol", versions.protocol_cur, protocol)?;
-        understood(name, "delegate protocol", versions.delegate_cur, delegate)?;
+        understood(name, "protocol", versions.protocol_cur, protocol.understood)?;
+        understood(name, "delegate protocol", versions.delegate_cur, delegate.understood)?;
     }
     Ok(())
 }
 
-fn narrow(range: &mut (u8, u8), min: u8, max: u8) {
-    *range = (range.0.max(min), range.1.min(max));
+/// Versions of one protocol, from the oldest to the newest.
+struct Range {
+    /// What all living members understand.
+    understood: (u8, u8),
+    /// What anybody speaks.
+    spoken: (u8, u8),
+}
+
+impl Range {
+    /// Of nobody.
+    const ALL: Range = Range { understood: (0, u8::MAX), spoken: (u8::MAX, 0) };
+
+    fn narrow(&mut self, min: u8, max: u8) {
+        self.understood = (self.understood.0.max(min), self.understood.1.min(max));
+    }
+
+    fn is_spoken(&mut self, version: u8) {
+        self.spoken = (self.spoken.0.min(version), self.spoken.1.max(version));
+    }
+
+    fn holds(&self) -> bool {
+        self.understood.0 <= self.spoken.0 && self.spoken.1 <= self.understood.1
+    }
 }
 
 fn understood(
-    node: &NodeName,
+    node: &str,
     protocol: &'static str,
     spoken: u8,
     (min, max): (u8, u8),
@@ -67,7 +92,7 @@ fn understood(
     if (min..=max).contains(&spoken) {
         return Ok(());
     }
-    Err(Incompatible { node: node.clone(), protocol, spoken, min, max })
+    Err(Incompatible { node: node.into(), protocol, spoken, min, max })
 }
 
 #[cfg(test)]

@@ -129,6 +129,7 @@ fn stream_message() -> impl Strategy<Value = StreamMessage> {
     });
     prop_oneof![
         6 => (any::<bool>(), vec(entry, 0..6), meta()).prop_map(|(join, nodes, user_state)| {
+            let nodes = nodes.into_iter().collect();
             StreamMessage::PushPull(PushPull { join, nodes, user_state })
         }),
         1 => meta().prop_map(StreamMessage::User),

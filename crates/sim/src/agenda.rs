@@ -1,6 +1,6 @@
 //! What is going to happen, in order.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use gossip::Time;
@@ -9,53 +9,35 @@ use gossip::Time;
 /// run depends on nothing but its seed.
 #[derive(Debug)]
 pub(crate) struct Agenda<T> {
-    heap: BinaryHeap<Entry<T>>,
+    /// What is sorted is small: when it happens, its number, and where it is kept.
+    heap: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    things: Vec<Option<T>>,
+    vacant: Vec<usize>,
     entered: u64,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    at: Time,
-    number: u64,
-    what: T,
 }
 
 impl<T> Agenda<T> {
     pub(crate) fn new() -> Self {
-        Agenda { heap: BinaryHeap::new(), entered: 0 }
+        Agenda { heap: BinaryHeap::new(), things: Vec::new(), vacant: Vec::new(), entered: 0 }
     }
 
     pub(crate) fn enter(&mut self, at: Time, what: T) {
         self.entered += 1;
-        self.heap.push(Entry { at, number: self.entered, what });
+        let place = self.vacant.pop().unwrap_or_else(|| {
+            self.things.push(None);
+            self.things.len() - 1
+        });
+        self.things[place] = Some(what);
+        self.heap.push(Reverse((at, self.entered, place)));
     }
 
     pub(crate) fn next_at(&self) -> Option<Time> {
-        self.heap.peek().map(|entry| entry.at)
+        self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
     pub(crate) fn next(&mut self) -> Option<(Time, T)> {
-        self.heap.pop().map(|entry| (entry.at, entry.what))
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.vacant.push(place);
+        Some((at, self.things[place].take()?))
     }
 }
-
-impl<T> Ord for Entry<T> {
-    /// The earliest is the greatest: the heap gives out the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
-impl<T> PartialOrd for Entry<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T> Eq for Entry<T> {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gossip::{ConnectionId, DialId, Time};
 use serf::{Input, Serf};
-use wire::message::gossip::{NodeState, State, StreamMessage, kind};
+use wire::message::gossip::{BorrowedNodeState, State, StreamMessage, kind};
 use wire::stream::{self, Progress, Role, StreamDecoder};
 use wire::{Incarnation, NodeName, Security};
 
@@ -223,12 +223,12 @@ impl World {
         else {
             return Vec::new();
         };
-        let known = |entry: &&NodeState| {
-            let node = serf.membership().node(entry.name.as_str());
+        let known = |entry: &BorrowedNodeState<'_>| {
+            let node = serf.membership().node(entry.name);
             node.is_some_and(|node| node.is_live())
         };
         let living = state.nodes.iter().filter(|entry| entry.state == State::Alive);
-        living.filter(|e| !known(e)).map(|e| (e.name.clone(), e.incarnation)).collect()
+        living.filter(|e| !known(e)).map(|e| (e.name.into(), e.incarnation)).collect()
     }
 
     /// Answers a request, or closes the stream without an answer.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use gossip::Time;
 use wire::Security;
-use wire::message::gossip::{Message, StreamMessage};
+use wire::message::gossip::{BorrowedNodeState, Message, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull};
 
 /// The record of a run. Two runs of one seed have the same hash.
@@ -115,7 +115,7 @@ fn message(message: &Message) -> String {
 pub(crate) fn describe_stream(message: &StreamMessage) -> String {
     match message {
         StreamMessage::PushPull(state) => {
-            let entry = |node: &wire::message::gossip::NodeState| {
+            let entry = |node: BorrowedNodeState<'_>| {
                 format!("{}@{}:{:?}", node.name, node.incarnation.0, node.state)
             };
             let nodes: Vec<_> = state.nodes.iter().take(40).map(entry).collect();
@@ -135,7 +135,8 @@ pub(crate) fn describe_stream(message: &StreamMessage) -> String {
 
 /// The times of joins, and of leaves with a minus.
 fn times(state: &SerfPushPull) -> String {
-    let sign = |name| if state.left_members.contains(name) { "-" } else { "" };
+    let left = |name| state.left_members.iter().any(|left| left.as_str() == name);
+    let sign = |name| if left(name) { "-" } else { "" };
     let times = state.status_lamport_times.iter().take(40);
     let times: Vec<_> = times.map(|(name, time)| format!("{name}:{}t{time}", sign(name))).collect();
     format!("t{} {}", state.lamport_time, times.join(" "))

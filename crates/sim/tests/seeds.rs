@@ -47,6 +47,9 @@ fn seeds_that_once_failed() {
     play(1300);
     // A join that had failed was tried again after the checker had found that nobody joins.
     play(777);
+    // Who woke from a long pause knew a member by the tags of its run before, at the incarnation
+    // that the new run has, too, and nobody told that member.
+    play(562);
     // Of a member that had left and come back only the leave was known, at a time that was guessed,
     // and its join had just that time.
     for seed in [66, 192] {

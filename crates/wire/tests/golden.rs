@@ -204,7 +204,7 @@ impl Walk<'_> {
         match message {
             StreamMessage::PushPull(body) => {
                 let header = PushPullHeader::read(&mut Reader::new(&bytes[1..])).unwrap();
-                body.nodes.iter().for_each(|node| self.meta(&node.meta));
+                body.nodes.iter().for_each(|node| self.meta(node.meta));
                 self.serf(&body.user_state);
                 tree::push_pull(&header, &body)
             }

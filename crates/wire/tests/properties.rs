@@ -108,8 +108,9 @@ fn push_pulls() -> impl Strategy<Value = PushPull> {
                 state,
                 versions,
             });
-    (any::<bool>(), vec(node, 0..20), some_bytes(500))
-        .prop_map(|(join, nodes, user_state)| PushPull { join, nodes, user_state })
+    (any::<bool>(), vec(node, 0..20), some_bytes(500)).prop_map(|(join, nodes, user_state)| {
+        PushPull { join, nodes: nodes.into_iter().collect(), user_state }
+    })
 }
 
 fn serf_push_pulls() -> impl Strategy<Value = SerfPushPull> {
@@ -127,7 +128,7 @@ fn serf_push_pulls() -> impl Strategy<Value = SerfPushPull> {
     )
         .prop_map(|(lamport_time, status, left_members, event, events, query)| SerfPushPull {
             lamport_time,
-            status_lamport_times: status,
+            status_lamport_times: status.into_iter().collect(),
             left_members,
             event_lamport_time: event,
             events,

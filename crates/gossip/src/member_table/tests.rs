@@ -11,7 +11,7 @@ use crate::suspicion::Timeouts;
 fn node(name: &str, state: State, changed: u64) -> Node {
     Node {
         name: name.into(),
-        address: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+        address: IpAddr::from([127, 0, 0, 1]).into(),
         port: 7946,
         meta: Bytes::new(),
         versions: Versions::default(),
@@ -52,12 +52,26 @@ fn a_new_round_forgets_those_long_dead_or_left_and_reuses_their_slots() {
     assert_eq!(table.get("new").unwrap().name.as_str(), "new");
 }
 
+#[test]
+fn who_is_named_after_an_address_is_found_by_it() {
+    let address = IpAddr::from([10, 0, 0, 7]);
+    let (mut table, mut rng) =
+        table([node("us", State::Alive, 1), node("10.0.0.8", State::Dead, 1)]);
+    assert!(table.named_by(address).is_none());
+    table.insert(node("10.0.0.7", State::Dead, 1), &mut rng).unwrap();
+    assert_eq!(table.named_by(address).unwrap().name.as_str(), "10.0.0.7");
+    let own = table.find("us").unwrap();
+    table.next_round(own, Time::from_nanos(10), &mut rng);
+    assert!(table.named_by(address).is_none());
+    assert_eq!(table.named_by_address, 0);
+}
+
 /// The names are those of others, who see what a machine chooses.
 #[test]
 fn the_hashes_of_names_do_not_follow_from_the_choices() {
     use crate::{Config, Membership, Profile, Seed};
     let hash = |hashes| {
-        let own = std::net::IpAddr::from([127, 0, 0, 1]).into();
+        let own = IpAddr::from([127, 0, 0, 1]).into();
         let config = Config::new(Profile::Local, "us".into(), own, 7946);
         let seed = Seed { choices: 1, hashes };
         Membership::new(config, None, seed, Time::ZERO).unwrap().table.hash("a")

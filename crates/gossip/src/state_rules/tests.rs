@@ -57,6 +57,38 @@ fn only_a_higher_incarnation_changes_a_known_member() {
     assert_eq!(bench.state("a"), Some((State::Alive, 5)));
 }
 
+/// It refutes the wrong one: see `stale_tags_or_versions_at_our_incarnation_are_refuted`.
+#[test]
+fn a_member_is_asked_which_of_two_claims_at_one_incarnation_is_its_own() {
+    let mut bench = Bench::new();
+    bench.alive(alive("a", 3));
+    let asked = |outputs: &[Output]| crate::bench::packets(outputs);
+    let to = SocketAddr::from(([10, 0, 0, b'a'], 7946));
+    let other = Alive { meta: Bytes::from_static(b"other"), ..alive("a", 3) };
+    let both = [alive("a", 3), other.clone()].map(|claim| (to, vec![Message::Alive(claim)]));
+    assert_eq!(asked(&bench.alive(other.clone())), both);
+    let listed = vec![entry(other.clone(), State::Alive)];
+    assert_eq!(asked(&bench.push_pull(9, false, listed)), both);
+    let versions = Bytes::from_static(&[1, 5, 2, 2, 5, 4]);
+    assert_eq!(asked(&bench.alive(Alive { versions, ..alive("a", 3) })).len(), 2);
+    assert_eq!(bench.state("a"), Some((State::Alive, 3)));
+
+    let silent = Alive { versions: Bytes::new(), ..alive("a", 3) };
+    let old = Alive { incarnation: Incarnation(2), ..other.clone() };
+    for settled in [alive("a", 3), silent, old] {
+        assert!(asked(&bench.alive(settled)).is_empty());
+    }
+    for _ in 0..limits::DISPUTE_BURST {
+        bench.alive(other.clone());
+    }
+    assert!(asked(&bench.alive(other.clone())).is_empty(), "invented claims make no flood");
+    bench.now = bench.now + limits::DISPUTE_REFILL;
+    assert_eq!(asked(&bench.alive(other.clone())), both);
+    bench.dead(dead("a", 3, "b"));
+    bench.now = bench.now + limits::DISPUTE_REFILL;
+    assert!(asked(&bench.alive(other)).is_empty(), "the dead are not asked");
+}
+
 #[test]
 fn nonsensical_versions_are_ignored_and_missing_ones_leave_the_known() {
     let mut bench = Bench::new();

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use wire::Incarnation;
+use wire::message::gossip::NodeState;
 
 use super::*;
 use crate::Time;
@@ -19,17 +20,18 @@ fn local(versions: [u8; 6], state: State) -> Node {
     }
 }
 
-fn remote(versions: &[u8], state: State) -> NodeState {
-    NodeState {
+fn remote(versions: &[u8], state: State) -> NodeTable {
+    let remote = NodeState {
         name: "remote".into(),
         versions: Bytes::copy_from_slice(versions),
         ..local(USUAL, state).to_state()
-    }
+    };
+    [remote].into_iter().collect()
 }
 
 fn refusal(versions: &[u8], state: State) -> Option<String> {
     let local = [local(USUAL, State::Alive)];
-    check(local.iter(), &[remote(versions, state)]).err().map(|error| error.to_string())
+    check(local.iter(), &remote(versions, state)).err().map(|error| error.to_string())
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn entries_that_announce_nothing_are_left_out() {
         assert_eq!(refusal(versions, State::Alive), None, "{versions:?}");
     }
     let unknown = [local([0; 6], State::Alive)];
-    assert_eq!(check(unknown.iter(), &[remote(&USUAL, State::Alive)]), Ok(()));
+    assert_eq!(check(unknown.iter(), &remote(&USUAL, State::Alive)), Ok(()));
 }
 
 #[test]

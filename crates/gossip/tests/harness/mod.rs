@@ -13,7 +13,7 @@ use gossip::{
 };
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use wire::message::gossip::{NodeState, PushPull, State, StreamMessage};
+use wire::message::gossip::{NodeTable, PushPull, State, StreamMessage};
 use wire::msgpack::Reader;
 
 /// What the links do to packets and streams.
@@ -422,11 +422,10 @@ pub fn stream_message(request: StreamRequest) -> StreamMessage {
         StreamRequest::Ack(ack) => StreamMessage::Ack(ack),
         StreamRequest::PushPull { join, node_count, nodes } => {
             let mut reader = Reader::new(&nodes);
-            let mut entries = Vec::new();
-            for _ in 0..node_count {
-                entries.push(NodeState::read(&mut reader).unwrap().unwrap());
-            }
-            StreamMessage::PushPull(PushPull { join, nodes: entries, user_state: Bytes::new() })
+            let mut nodes = NodeTable::default();
+            (0..node_count).for_each(|_| nodes.read_entry(&mut reader).unwrap());
+            assert_eq!(nodes.len(), node_count);
+            StreamMessage::PushPull(PushPull { join, nodes, user_state: Bytes::new() })
         }
     }
 }

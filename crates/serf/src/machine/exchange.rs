@@ -1,12 +1,14 @@
 //! The Serf half of a push/pull. Specification "Gossip wire protocol and behaviour", B7.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use gossip::{SharedBytes, StreamRequest, Time, Token};
-use wire::LamportTime;
 use wire::message::gossip::{PushPullHeader, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull, UserEvent, kind};
 use wire::msgpack::Writer;
 use wire::planted::{Fault, planted};
+use wire::{LamportTime, NodeName};
 
 use super::join::JoinTask;
 use super::{Phase, Serf, Waiting};
@@ -62,7 +64,7 @@ impl Serf {
     }
 
     fn own_state(&self) -> SerfPushPull {
-        let times = self.table.iter().map(|entry| (entry.member.name.clone(), entry.status_time));
+        let times = self.table.iter().map(|entry| (entry.member.name.as_str(), entry.status_time));
         SerfPushPull {
             lamport_time: self.clocks.member.time(),
             status_lamport_times: times.collect(),
@@ -128,7 +130,7 @@ impl Serf {
     /// have none yet, is from the run before.
     fn answer_hidden_leave(&mut self, now: Time, token: Option<Token>, state: &SerfPushPull) {
         let own = self.table.get(self.name.as_str()).map(|entry| entry.status_time);
-        let Some(theirs) = state.status_lamport_times.get(&self.name).copied() else { return };
+        let Some(theirs) = state.status_lamport_times.get(self.name.as_str()) else { return };
         let told_before = std::mem::replace(&mut self.was_told_own_time, true);
         let known =
             own.is_some_and(|own| theirs > own && (told_before || own != LamportTime::default()));
@@ -149,15 +151,15 @@ impl Serf {
     fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
         let times = &state.status_lamport_times;
         if planted(Fault::StatusTimesFirst) {
-            times.iter().for_each(|(node, time)| self.on_listed_time(now, node, *time, &mut 0));
+            times.iter().for_each(|(node, time)| self.on_listed_time(now, node, time, &mut 0));
         }
         for node in &state.left_members {
-            self.on_listed_leave(now, node, times.get(node));
+            self.on_listed_leave(now, node, times.get(node.as_str()));
         }
-        let left: std::collections::BTreeSet<_> = state.left_members.iter().collect();
+        let left: BTreeSet<&str> = state.left_members.iter().map(NodeName::as_str).collect();
         let mut place = 0;
         for (node, time) in times.iter().filter(|(node, _)| !left.contains(node)) {
-            self.on_listed_time(now, node, *time, &mut place);
+            self.on_listed_time(now, node, time, &mut place);
         }
     }
 

@@ -97,7 +97,7 @@ impl Serf {
         &mut self,
         now: Time,
         node: &NodeName,
-        listed: Option<&LamportTime>,
+        listed: Option<LamportTime>,
     ) {
         let lamport_time = self.implied_leave_time(now, node, listed);
         let leave = LeaveIntent { lamport_time, node: node.clone(), prune: false };
@@ -110,9 +110,9 @@ impl Serf {
         &self,
         now: Time,
         node: &NodeName,
-        listed: Option<&LamportTime>,
+        listed: Option<LamportTime>,
     ) -> LamportTime {
-        let listed = listed.copied().unwrap_or_default();
+        let listed = listed.unwrap_or_default();
         let known = match self.table.get(node.as_str()) {
             Some(entry) => {
                 matches!(entry.member.status, MemberStatus::Leaving | MemberStatus::Left)
@@ -135,18 +135,18 @@ impl Serf {
     pub(super) fn on_listed_time(
         &mut self,
         now: Time,
-        node: &NodeName,
+        node: &str,
         time: LamportTime,
         place: &mut usize,
     ) {
-        let entry = self.table.get_next(node.as_str(), place);
+        let entry = self.table.get_next(node, place);
         let known = match entry {
             Some(entry) => Some(entry.status_time),
-            None => self.intents.get(now, node.as_str()).map(|(_, time)| time),
+            None => self.intents.get(now, node).map(|(_, time)| time),
         };
         let doubtful = entry.is_some_and(|entry| self.is_refuted_guess(entry));
         if known != Some(time) || doubtful || !self.clocks.member.witness(time) {
-            let join = JoinIntent { lamport_time: time, node: node.clone() };
+            let join = JoinIntent { lamport_time: time, node: node.into() };
             self.on_join(now, &join, Word::Listed);
         }
     }

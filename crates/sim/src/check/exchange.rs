@@ -33,7 +33,7 @@ impl Checker for Exchanges {
                 }
                 if let Some(StreamMessage::PushPull(state)) = message {
                     let living = state.nodes.iter().filter(|e| e.state == State::Alive);
-                    let mut entries = living.map(|e| (e.name.clone(), e.incarnation));
+                    let mut entries = living.map(|e| (NodeName::from(e.name), e.incarnation));
                     if let Some((name, _)) = entries.find(|entry| news.contains(entry)) {
                         let who = who(world, seen.host);
                         return Err(format!("{who} answers with {name}, which it was just told"));

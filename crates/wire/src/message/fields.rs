@@ -32,12 +32,14 @@ impl Reader<'_> {
     }
 
     pub(super) fn read_versions(&mut self) -> Result<Bytes, DecodeError> {
-        let raw = self.read_bytes()?;
-        let usual = USUAL_VERSIONS.iter().find(|usual| usual[..] == *raw);
-        Ok(match usual {
-            Some(usual) => Bytes::from_static(usual),
-            None => Bytes::copy_from_slice(raw),
-        })
+        Ok(usual_versions(self.read_bytes()?))
+    }
+
+    /// Takes these bytes if they are the next ones.
+    #[inline]
+    pub(super) fn take_if(&mut self, expected: &[u8]) -> Option<()> {
+        self.rest().strip_prefix(expected)?;
+        self.take(expected.len()).ok().map(drop)
     }
 
     /// Reads a list whose elements may each be dropped; nil is None. Fails above `limit` claimed
@@ -82,6 +84,12 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Version bytes to keep, without an allocation where they are the usual ones.
+pub(super) fn usual_versions(raw: &[u8]) -> Bytes {
+    let usual = USUAL_VERSIONS.iter().find(|usual| usual[..] == *raw);
+    usual.map_or_else(|| Bytes::copy_from_slice(raw), |usual| Bytes::from_static(usual))
 }
 
 /// Fails if a claimed count or length is beyond its limit.

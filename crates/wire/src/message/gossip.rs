@@ -3,10 +3,13 @@
 
 mod decode;
 mod encode;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
+
+pub use table::NodeTable;
 
 use crate::{Address, Incarnation, NodeName, SequenceNumber};
 
@@ -180,7 +183,7 @@ pub struct PushPull {
     /// Whether the dialer is joining.
     pub join: bool,
     /// Every entry of the sender's node table, in its order.
-    pub nodes: Vec<NodeState>,
+    pub nodes: NodeTable,
     /// The state of the layer above, from its type byte.
     pub user_state: Bytes,
 }
@@ -215,18 +218,29 @@ pub struct NodeState {
     pub versions: Bytes,
 }
 
-/// A [`NodeState`] that stays where it is kept: for writers.
-#[derive(Clone, Copy, Debug)]
+/// A [`NodeState`] that stays where it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of NodeState")]
 pub struct BorrowedNodeState<'a> {
     pub name: &'a str,
-    pub address: &'a Address,
+    pub address: Address,
     pub port: u16,
     pub meta: &'a [u8],
     pub incarnation: Incarnation,
     pub state: State,
     pub versions: &'a [u8],
 }
+
+/// The head of an entry of a node table and the names of its fields, as everybody writes them.
+const ENTRY_FIELDS: [&[u8]; 7] = [
+    b"\x87\xa4Addr",
+    b"\xabIncarnation",
+    b"\xa4Meta",
+    b"\xa4Name",
+    b"\xa4Port",
+    b"\xa5State",
+    b"\xa3Vsn",
+];
 
 /// What a node table says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

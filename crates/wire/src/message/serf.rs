@@ -3,12 +3,15 @@
 
 mod decode;
 mod encode;
+mod status_times;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+
+pub use status_times::StatusTimes;
 
 use crate::{Address, LamportTime, NodeName};
 
@@ -87,7 +90,7 @@ pub struct SerfPushPull {
     /// The sender's member clock: its *next* unused time.
     pub lamport_time: LamportTime,
     /// Every member's status time.
-    pub status_lamport_times: BTreeMap<NodeName, LamportTime>,
+    pub status_lamport_times: StatusTimes,
     /// The members that have left.
     pub left_members: Vec<NodeName>,
     /// The sender's event clock.

@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use super::{ENCRYPT_HEADER_BYTES, StreamError, additional_data};
 use crate::label::{self, LabelError};
 use crate::lzw::{self, CompressError};
-use crate::message::gossip::{NodeState, PushPull, PushPullHeader, StreamMessage, kind};
+use crate::message::gossip::{NodeTable, PushPull, PushPullHeader, StreamMessage, kind};
 use crate::msgpack::Reader;
 use crate::seal::{self, SealError};
 use crate::{DecodeError, Security, limits};
@@ -70,9 +70,9 @@ enum Stage {
     /// A plain message of one record, from its type byte.
     Record,
     /// A plain push/pull, behind its header.
-    Nodes(PushPullHeader, Vec<NodeState>, usize),
+    Nodes(PushPullHeader, NodeTable, usize),
     /// A plain push/pull, behind its table.
-    UserState(PushPullHeader, Vec<NodeState>),
+    UserState(PushPullHeader, NodeTable),
     Finished,
 }
 
@@ -146,14 +146,20 @@ impl StreamDecoder {
             Stage::Compressed => self.read_compressed().map(Some),
             Stage::Record => self.read_record(),
             Stage::Nodes(header, nodes, left) => {
-                if let Some(fewer) = left.checked_sub(1) {
-                    let (node, length) = read_unit(&self.buffer, NodeState::read)?;
-                    nodes.extend(node);
-                    *left = fewer;
-                    self.skip(length);
-                } else {
-                    self.stage = Stage::UserState(*header, std::mem::take(nodes));
+                let mut read = 0;
+                while *left > 0 {
+                    let entry = |reader: &mut Reader<'_>| nodes.read_entry(reader);
+                    match read_unit(&self.buffer[read..], entry) {
+                        Ok(((), length)) => read += length,
+                        Err(stop) => {
+                            self.skip(read);
+                            return Err(stop);
+                        }
+                    }
+                    *left -= 1;
                 }
+                self.stage = Stage::UserState(*header, std::mem::take(nodes));
+                self.skip(read);
                 Ok(None)
             }
             Stage::UserState(header, nodes) => {
@@ -239,7 +245,7 @@ impl StreamDecoder {
         if found == kind::PUSH_PULL {
             let (header, length) = read_unit(&self.buffer[1..], PushPullHeader::read)?;
             self.skip(1 + length);
-            self.stage = Stage::Nodes(header, Vec::new(), header.nodes);
+            self.stage = Stage::Nodes(header, NodeTable::default(), header.nodes);
             return Ok(None);
         }
         let read = |reader: &mut Reader<'_>| StreamMessage::read(found, reader);

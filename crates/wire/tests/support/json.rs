@@ -1,7 +1,7 @@
 //! Our values in the form that the recordings use.
 
 use serde_json::{Map, Value as Json, json};
-use wire::message::gossip::{Message, NodeState, Ping, PushPull, PushPullHeader};
+use wire::message::gossip::{BorrowedNodeState, Message, Ping, PushPull, PushPullHeader};
 use wire::message::serf::{
     Filter, KeyResponse, MemberRecord, Query, Relay, SerfMessage, SerfPushPull, UserEvents,
 };
@@ -109,12 +109,12 @@ pub(crate) fn push_pull(header: &PushPullHeader, body: &PushPull) -> Json {
     })
 }
 
-fn node(node: &NodeState) -> Json {
+fn node(node: BorrowedNodeState<'_>) -> Json {
     json!({
         "Addr": bytes(node.address.as_bytes()), "Incarnation": node.incarnation.0,
-        "Meta": bytes(&node.meta), "Name": node.name.as_str(), "Port": node.port,
-        "State": node.state.to_wire(), "Vsn": bytes(&node.versions),
-        "tags": decode_tags(&node.meta),
+        "Meta": bytes(node.meta), "Name": node.name, "Port": node.port,
+        "State": node.state.to_wire(), "Vsn": bytes(node.versions),
+        "tags": decode_tags(node.meta),
     })
 }
 

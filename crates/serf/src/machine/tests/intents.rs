@@ -235,7 +235,7 @@ fn a_listed_time_above_a_certificate_does_not_withdraw_it() {
     serf.on_joined(at(0), &node("bravo", 2, 1));
     serf.on_departed(at(1), &node("bravo", 2, 1));
     serf.on_leave_intent(at(2), &leave("bravo", 5, true));
-    serf.on_listed_time(at(3), &"bravo".into(), LamportTime(9), &mut 0);
+    serf.on_listed_time(at(3), "bravo", LamportTime(9), &mut 0);
     assert!(serf.certificates.status_time(at(3), "bravo").is_some());
     assert!(serf.on_join_intent(at(4), &join("bravo", 10)), "its own word");
     assert!(serf.certificates.status_time(at(4), "bravo").is_none());

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use super::{
-    Ack, Alive, Dead, IndirectPing, Message, Nack, NodeState, Ping, PushPull, PushPullHeader,
-    State, StreamMessage, Suspect, kind,
+    Ack, Alive, BorrowedNodeState, Dead, ENTRY_FIELDS, IndirectPing, Message, Nack, NodeTable,
+    Ping, PushPull, PushPullHeader, State, StreamMessage, Suspect, kind,
 };
 use crate::message::fields::within_limit;
 use crate::msgpack::Reader;
-use crate::{Address, DecodeError, Incarnation, NodeName, SequenceNumber, limits};
+use crate::{Address, DecodeError, Incarnation, SequenceNumber, limits};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -200,9 +200,9 @@ impl PushPull {
     /// Reads header, node table and user state.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let header = PushPullHeader::read(reader)?;
-        let mut nodes = Vec::new();
+        let mut nodes = NodeTable::default();
         for _ in 0..header.nodes {
-            nodes.extend(NodeState::read(reader)?);
+            nodes.read_entry(reader)?;
         }
         let user_state = Bytes::copy_from_slice(reader.take(header.user_state_length)?);
         Ok(PushPull { join: header.join, nodes, user_state })
@@ -229,44 +229,79 @@ impl PushPullHeader {
     }
 }
 
-impl NodeState {
-    /// Reads one entry of a node table. None where the entry is well-formed but of no use: a name
-    /// that is empty or not text, an impossible address, an unknown state. One such entry must
-    /// not keep a whole table from being merged.
-    pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>> {
-        let entry = reader.read_entry(NodeState::read_strictly)?;
-        Ok(entry.filter(|entry| !entry.name.as_str().is_empty()))
+impl NodeTable {
+    /// Reads one entry and adds it to the others. One that is well-formed but of no use is left
+    /// out: a name that is empty or not text, an impossible address, an unknown state. Such an
+    /// entry must not keep a whole table from being merged.
+    pub fn read_entry(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        if let Some(entry) = BorrowedNodeState::read_usual(reader) {
+            self.push(entry);
+            return Ok(());
+        }
+        let entry = reader.read_entry(BorrowedNodeState::read_strictly)?;
+        entry.filter(|entry| !entry.name.is_empty()).into_iter().for_each(|entry| self.push(entry));
+        Ok(())
+    }
+}
+
+impl<'a> BorrowedNodeState<'a> {
+    /// Reads an entry in the form in which everybody writes it: all fields, in the order of their
+    /// names. None, and nothing is read, if it is of another form or anything is wrong with it.
+    fn read_usual(reader: &mut Reader<'a>) -> Option<Self> {
+        let mut ahead = reader.clone();
+        ahead.take_if(ENTRY_FIELDS[0])?;
+        let address = ahead.read_address().ok()?;
+        ahead.take_if(ENTRY_FIELDS[1])?;
+        let incarnation = Incarnation(ahead.read_u32().ok()?);
+        ahead.take_if(ENTRY_FIELDS[2])?;
+        let meta = ahead.read_bytes().ok()?;
+        ahead.take_if(ENTRY_FIELDS[3])?;
+        let name = ahead.read_text().ok().filter(|name| !name.is_empty())?;
+        ahead.take_if(ENTRY_FIELDS[4])?;
+        let port = ahead.read_u16().ok()?;
+        ahead.take_if(ENTRY_FIELDS[5])?;
+        let state = State::from_wire(ahead.read_i64().ok()?)?;
+        ahead.take_if(ENTRY_FIELDS[6])?;
+        let versions = ahead.read_bytes().ok()?;
+        *reader = ahead;
+        Some(BorrowedNodeState { name, address, port, meta, incarnation, state, versions })
     }
 
-    fn read_strictly(reader: &mut Reader<'_>) -> Result<Self> {
+    fn read_strictly(reader: &mut Reader<'a>) -> Result<Self> {
         let (mut name, mut port, mut incarnation, mut state) = ("", 0, 0, 0);
         let mut address = Address::default();
-        let (mut meta, mut versions) = (Bytes::new(), Bytes::new());
+        let (mut meta, mut versions) = (&[][..], &[][..]);
         let declared = ["Name", "Addr", "Port", "Meta", "Incarnation", "State", "Vsn"];
         reader.read_record(&declared, |reader, field| {
             match field {
                 b"Name" => name = reader.read_text()?,
                 b"Addr" => address = reader.read_address()?,
                 b"Port" => port = reader.read_u16()?,
-                b"Meta" => meta = reader.read_owned_bytes()?,
+                b"Meta" => meta = reader.read_bytes()?,
                 b"Incarnation" => incarnation = reader.read_u32()?,
                 b"State" => state = reader.read_i64()?,
-                b"Vsn" => versions = reader.read_versions()?,
+                b"Vsn" => versions = reader.read_bytes()?,
                 _ => reader.skip()?,
             }
             Ok(())
         })?;
-        let state = match state {
+        let unknown = DecodeError::UnknownType { what: "state", found: state as u8 };
+        let state = State::from_wire(state).ok_or(unknown)?;
+        let incarnation = Incarnation(incarnation);
+        Ok(BorrowedNodeState { name, address, port, meta, incarnation, state, versions })
+    }
+}
+
+impl State {
+    /// The state that a number stands for.
+    pub fn from_wire(number: i64) -> Option<Self> {
+        Some(match number {
             0 => State::Alive,
             1 => State::Suspect,
             2 => State::Dead,
             3 => State::Left,
-            other => {
-                return Err(DecodeError::UnknownType { what: "state", found: other as u8 });
-            }
-        };
-        let (name, incarnation) = (NodeName::from(name), Incarnation(incarnation));
-        Ok(NodeState { name, address, port, meta, incarnation, state, versions })
+            _ => return None,
+        })
     }
 }
 

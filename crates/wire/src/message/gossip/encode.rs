@@ -1,8 +1,8 @@
 //! To bytes.
 
 use super::{
-    Ack, Alive, BorrowedNodeState, Dead, IndirectPing, Message, Nack, NodeState, Ping, PushPull,
-    PushPullHeader, State, StreamMessage, Suspect, kind,
+    Ack, Alive, BorrowedNodeState, Dead, ENTRY_FIELDS, IndirectPing, Message, Nack, NodeState,
+    Ping, PushPull, PushPullHeader, State, StreamMessage, Suspect, kind,
 };
 use crate::msgpack::Writer;
 
@@ -190,9 +190,7 @@ impl PushPull {
             user_state_length: self.user_state.len(),
         };
         header.write(writer);
-        for node in &self.nodes {
-            node.write(writer);
-        }
+        self.nodes.iter().for_each(|node| node.write(writer));
         writer.write_encoded(&self.user_state);
     }
 }
@@ -211,30 +209,28 @@ impl PushPullHeader {
 impl NodeState {
     /// Writes one entry of a node table.
     pub fn write(&self, writer: &mut Writer<'_>) {
-        let entry = BorrowedNodeState {
-            name: self.name.as_str(),
-            address: &self.address,
-            port: self.port,
-            meta: &self.meta,
-            incarnation: self.incarnation,
-            state: self.state,
-            versions: &self.versions,
-        };
-        entry.write(writer);
+        self.borrowed().write(writer);
     }
 }
 
 impl BorrowedNodeState<'_> {
     /// Writes one entry of a node table.
     pub fn write(&self, writer: &mut Writer<'_>) {
-        writer.write_map(7);
-        writer.field_bytes("Addr", self.address.as_bytes());
-        writer.field_u64("Incarnation", self.incarnation.0);
-        writer.field_bytes("Meta", self.meta);
-        writer.field_text("Name", self.name);
-        writer.field_u64("Port", self.port);
-        writer.field_i64("State", self.state.to_wire());
-        writer.field_bytes("Vsn", self.versions);
+        let [address, incarnation, meta, name, port, state, versions] = ENTRY_FIELDS;
+        writer.write_encoded(address);
+        writer.write_bytes(self.address.as_bytes());
+        writer.write_encoded(incarnation);
+        writer.write_u64(self.incarnation.0.into());
+        writer.write_encoded(meta);
+        writer.write_bytes(self.meta);
+        writer.write_encoded(name);
+        writer.write_text(self.name);
+        writer.write_encoded(port);
+        writer.write_u64(self.port.into());
+        writer.write_encoded(state);
+        writer.write_i64(self.state.to_wire());
+        writer.write_encoded(versions);
+        writer.write_bytes(self.versions);
     }
 }
 

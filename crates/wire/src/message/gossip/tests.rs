@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::DecodeError;
-use crate::msgpack::Writer;
+use crate::msgpack::{Reader, Writer};
 
 /// The example of the specification, A4.
 const PING: &[u8] = b"\x00\x85\xa4Node\xa4xray\xa5SeqNo\x01\xaaSourceAddr\xa4\x7f\x00\x4d\x01\
@@ -62,9 +62,47 @@ fn one_bad_entry_does_not_spoil_a_table() {
     };
     assert!(push_pull.join);
     assert_eq!(push_pull.user_state, "us");
-    assert_eq!(push_pull.nodes.len(), 1);
-    assert_eq!(push_pull.nodes[0].name.as_str(), "z");
-    assert_eq!(push_pull.nodes[0].state, State::Left);
+    let left: Vec<_> = push_pull.nodes.iter().map(|node| (node.name, node.state)).collect();
+    assert_eq!(left, [("z", State::Left)]);
+}
+
+/// Entries that are written as everybody writes them are read in another way than others.
+#[test]
+fn the_order_of_an_entrys_fields_does_not_matter() {
+    let entry = NodeState {
+        name: "n".into(),
+        address: Address::from_bytes(&[10, 0, 0, 1]).unwrap(),
+        port: 7946,
+        meta: Bytes::from_static(b"tags"),
+        incarnation: Incarnation(300),
+        state: State::Suspect,
+        versions: Bytes::from_static(&[1, 5, 2, 2, 5, 4]),
+    };
+    let mut usual = Vec::new();
+    entry.write(&mut Writer::new(&mut usual));
+    let fields = [
+        &b"\xa3Vsn\xa6\x01\x05\x02\x02\x05\x04"[..],
+        b"\xa5State\x01",
+        b"\xa4Port\xcd\x1f\x0a",
+        b"\xa4Name\xa1n",
+        b"\xa4Meta\xa4tags",
+        b"\xabIncarnation\xcd\x01\x2c",
+        b"\xa4Addr\xa4\x0a\0\0\x01",
+    ];
+    let turned = [&b"\x87"[..], &fields.concat()].concat();
+    let more = [&usual[..], &turned].concat();
+    let mut table = NodeTable::default();
+    let mut reader = Reader::new(&more);
+    table.read_entry(&mut reader).unwrap();
+    assert_eq!(reader.position(), usual.len());
+    table.read_entry(&mut reader).unwrap();
+    assert_eq!(reader.position(), more.len());
+    assert_eq!(table, [entry.clone(), entry].into_iter().collect());
+    for cut in 0..usual.len() {
+        let cut = table.read_entry(&mut Reader::new(&usual[..cut]));
+        assert_eq!(cut, Err(DecodeError::Incomplete));
+    }
+    assert_eq!(table.len(), 2);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use super::{
     BufferedEvent, Filter, JoinIntent, KeyRequest, KeyResponse, LeaveIntent, MemberRecord, Query,
-    QueryResponse, Relay, SerfMessage, SerfPushPull, UserEvent, UserEvents, kind,
+    QueryResponse, Relay, SerfMessage, SerfPushPull, StatusTimes, UserEvent, UserEvents, kind,
 };
 use crate::message::fields::within_limit;
 use crate::message::tags::read_tags;
 use crate::msgpack::Reader;
-use crate::{Address, DecodeError, LamportTime, NodeName, Versions, limits};
+use crate::{Address, DecodeError, LamportTime, Versions, limits};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -98,16 +98,16 @@ impl SerfPushPull {
     }
 }
 
-fn read_status_times(reader: &mut Reader<'_>) -> Result<BTreeMap<NodeName, LamportTime>> {
+fn read_status_times(reader: &mut Reader<'_>) -> Result<StatusTimes> {
     let count = reader.read_map()?.unwrap_or_default();
     within_limit("status time count", count, limits::PUSH_PULL_NODES)?;
-    let mut times = BTreeMap::new();
+    let mut times = Vec::new();
     for _ in 0..count {
-        let name = reader.read_entry(Reader::read_name)?;
+        let name = reader.read_entry(Reader::read_text)?;
         let time = LamportTime(reader.read_u64()?);
         times.extend(name.map(|name| (name, time)));
     }
-    Ok(times)
+    Ok(times.into_iter().collect())
 }
 
 fn read_events(reader: &mut Reader<'_>) -> Result<Option<Vec<Option<UserEvents>>>> {

@@ -102,8 +102,8 @@ impl SerfPushPull {
         writer.field_u64("QueryLTime", self.query_lamport_time.0);
         writer.write_text("StatusLTimes");
         writer.write_map(self.status_lamport_times.len());
-        for (name, time) in &self.status_lamport_times {
-            writer.field_u64(name.as_str(), time.0);
+        for (name, time) in self.status_lamport_times.iter() {
+            writer.field_u64(name, time.0);
         }
     }
 }

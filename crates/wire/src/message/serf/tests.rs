@@ -37,7 +37,7 @@ fn names_that_are_not_text_are_left_out_of_a_push_pull() {
         panic!("not a push/pull");
     };
     assert_eq!(state.left_members, [NodeName::from("a")]);
-    assert_eq!(state.status_lamport_times, BTreeMap::from([("b".into(), LamportTime(2))]));
+    assert_eq!(state.status_lamport_times, StatusTimes::from([("b", LamportTime(2))]));
 }
 
 #[test]
@@ -67,4 +67,19 @@ fn a_flood_of_empty_events_is_refused() {
     let mut bytes = b"\x02\x81\xa6Events\xdd\x00\x01\x00\x01".to_vec();
     bytes.resize(bytes.len() + (1 << 16) + 1, 0xc0);
     assert!(matches!(SerfMessage::decode(&bytes), Err(DecodeError::LimitExceeded { .. })));
+}
+
+#[test]
+fn status_times_are_found_by_name_in_whatever_order_they_came() {
+    let listed = [("c", 3), ("a", 9), ("b", 2), ("a", 1), ("", 4)];
+    let times: StatusTimes = listed.map(|(name, time)| (name, LamportTime(time))).into();
+    let sorted: Vec<_> = times.iter().map(|(name, time)| (name, time.0)).collect();
+    assert_eq!(sorted, [("", 4), ("a", 1), ("b", 2), ("c", 3)], "the last of a name counts");
+    for (name, time) in sorted {
+        assert_eq!(times.get(name), Some(LamportTime(time)));
+    }
+    assert_eq!(
+        (times.get("aa"), times.get("d"), StatusTimes::default().get("")),
+        (None, None, None)
+    );
 }
