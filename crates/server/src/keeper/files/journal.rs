@@ -34,7 +34,7 @@ const STEP: u64 = 64 << 10;
 const HEAD: usize = 8;
 
 /// Later than this after the last record, whoever changed the directories was somebody else.
-const SLACK: Duration = Duration::from_secs(60);
+const SLACK: Duration = Duration::from_secs(600);
 
 /// One batch.
 #[derive(Deserialize, Serialize)]
@@ -57,8 +57,8 @@ pub(super) struct Journal {
     open: Option<Open>,
     /// The files that nobody needs any longer as soon as the file systems are flushed.
     old: Vec<PathBuf>,
-    /// What flushes them.
-    settling: Option<JoinHandle<io::Result<()>>>,
+    /// What flushes them, and how many of them it removes.
+    settling: Option<(usize, JoinHandle<io::Result<()>>)>,
 }
 
 struct Open {
@@ -110,17 +110,21 @@ impl Journal {
         if !self.old.is_empty() {
             let (directory, old) = (self.directory.clone(), self.old.clone());
             let thread = std::thread::Builder::new().name("settle".to_owned());
-            self.settling = thread.spawn(move || settle(&directory, &old)).ok();
+            let count = old.len();
+            let settling = thread.spawn(move || settle(&directory, &old));
+            self.settling = settling.ok().map(|thread| (count, thread));
         }
     }
 
     /// Waits until there are no old files.
     fn settled(&mut self) -> io::Result<()> {
-        match self.settling.take().map(JoinHandle::join) {
-            Some(Ok(Ok(()))) => {}
-            // Once more, for this caller.
-            _ => settle(&self.directory, &self.old)?,
+        if let Some((count, thread)) = self.settling.take()
+            && let Ok(Ok(())) = thread.join()
+        {
+            self.old.drain(..count);
         }
+        // What it did not come to.
+        settle(&self.directory, &self.old)?;
         self.old.clear();
         Ok(())
     }
@@ -158,17 +162,21 @@ pub(in crate::keeper) fn recover(directory: &Path) -> io::Result<()> {
 }
 
 fn recover_after(directory: &Path, boot: &str) -> io::Result<()> {
-    let mut journals = Vec::new();
-    for (_, path) in list(directory)? {
+    let (mut journals, mut next) = (Vec::new(), 0);
+    for (number, path) in list(directory)? {
         journals.push(fs::read(path)?);
+        next = number + 1;
     }
     let records: Vec<Record> = journals.iter().flat_map(|bytes| Records(bytes)).collect();
     let Some(last) = records.last() else { return Ok(()) };
     let still_up = !boot.is_empty() && last.boot == boot;
-    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(last.time) + SLACK;
-    if still_up || changed_after(directory, last) {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(last.time) + SLACK;
+    if still_up || changed_after(directory, end) {
         return Ok(());
     }
+    // If this does not come to its end, what it has changed by then was nobody else.
+    let mark = record(last.boot, now(), &Batch::default())?;
+    Open::new(directory, directory.join(format!("{NAME}{next}")))?.append(mark)?;
     let mut wanted = BTreeMap::new();
     for record in records {
         for (from, to) in record.renamed {
@@ -356,8 +364,11 @@ mod tests {
         let services = [("services/else", "else"), ("services/other", "name")];
         let [alone, other] = services;
         assert_eq!(found, [("checks/c", "2"), alone, other, ("services/short", "3")]);
-        // It is needed until that is on disk.
-        assert_eq!(place.numbers(), [0]);
+        // It is needed until that is on disk, and the machine may go down again before.
+        assert_eq!(place.numbers(), [0, 1]);
+        fs::remove_file(place.0.join("services/short")).unwrap();
+        recover(&place.0).unwrap();
+        assert_eq!(place.found().len(), 4);
         Journal::new(place.0.clone()).unwrap().settled().unwrap();
         assert!(place.numbers().is_empty());
         assert_eq!(place.found().len(), 4);
@@ -402,7 +413,7 @@ mod tests {
         let place = Place::new("else");
         let service = batch(&[("services/a", Some("1"))]);
         let path = place.0.join(format!("{NAME}7"));
-        for (age, found) in [(2 * SLACK.as_secs(), 0), (0, 1)] {
+        for (age, found) in [(2 * SLACK.as_secs(), 0), (SLACK.as_secs() / 2, 1)] {
             fs::write(&path, record(BEFORE, now() - age, &service).unwrap()).unwrap();
             // The directories are as old as this test.
             recover(&place.0).unwrap();
@@ -433,13 +444,17 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_told_and_the_next_is_another_file() {
         let place = Place::new("unwritten");
-        let mut journal = place.add(&[batch(&[("services/a", Some("1"))])]);
-        let path = list(&place.0).unwrap()[0].1.clone();
+        drop(place.add(&[batch(&[("services/a", Some("0"))])]));
+        let mut journal = Journal::new(place.0.clone()).unwrap();
+        journal.boot = BEFORE.to_owned();
+        journal.add(&batch(&[("services/a", Some("1"))])).unwrap();
+        let path = journal.open.as_ref().unwrap().path.clone();
         // A file that nobody can write to.
         journal.open.as_mut().unwrap().file = File::open(&path).unwrap();
         journal.add(&batch(&[("services/a", Some("2"))])).unwrap_err();
         journal.add(&batch(&[("services/a", Some("3"))])).unwrap();
-        assert_eq!(place.numbers(), [0, 1]);
+        journal.settled().unwrap();
+        assert_eq!(place.numbers(), [2]);
         recover(&place.0).unwrap();
         assert_eq!(place.found(), [("services/a".to_owned(), "3".to_owned())]);
     }
