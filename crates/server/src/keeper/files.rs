@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   put ─▶ the last content of each file ─▶ task ─▶ a thread: add it to the journal, flush that,
-//!                                            rename, write beside and put in place, remove ─▶ written
+//!                                        rename, write beside and put in place, remove ─▶ written
 //! ```
 //!
 //! Nothing is changed before the journal has on disk what is to be there.

@@ -6,9 +6,9 @@
 //!   full ─▶ the next is begun ─▶ a thread: the file systems are flushed ─▶ those before it go
 //! ```
 //!
-//! A process that is killed leaves its files to the system; the next one flushes them, and the journal
-//! goes. Only if the machine went down may files be missing: then what the journal says is carried
-//! out again, unless somebody else has changed the directories since.
+//! A process that is killed leaves its files to the system; the next one flushes them, and the
+//! journal goes. Only if the machine went down may files be missing: then what the journal says is
+//! carried out again, unless somebody else has changed the directories since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
