@@ -37,10 +37,14 @@ pub(crate) fn register(request: &Request, reader: &Reader<'_>) -> Result<Proposa
     if of_a_peer {
         return Err(Failure::internal("cannot register requests with PeerName in them"));
     }
-    register.service = service.as_ref().map(|described| Box::new(described.service.clone()));
+    let mut rest = None;
+    if let Some(Described { service, proxy, sidecar }) = service {
+        register.service = Some(Box::new(service));
+        rest = Some((proxy, sidecar));
+    }
     register.prepare().map_err(|error| Failure::internal(error.to_string()))?;
-    if let Some(described) = &service {
-        described.check()?;
+    if let (Some(service), Some((proxy, sidecar))) = (&register.service, &rest) {
+        check_structure(service, proxy.as_ref(), *sidecar)?;
     }
     Ok(propose(Command::Register(Box::new(register))))
 }
@@ -190,13 +194,14 @@ pub(crate) struct Described {
     sidecar: Option<Sidecar>,
 }
 
-impl Described {
-    /// Refuses what cannot be what it says.
-    fn check(&self) -> Result<(), Failure> {
-        let (service, proxy, sidecar) = (&self.service, self.proxy.as_ref(), self.sidecar);
-        let structure = Structure { service, proxy, sidecar, usual_upstream: "" };
-        structure.check().map_err(Failure::internal)
-    }
+/// Refuses a service that cannot be what it says.
+fn check_structure(
+    service: &Service,
+    proxy: Option<&Proxy>,
+    sidecar: Option<Sidecar>,
+) -> Result<(), Failure> {
+    let structure = Structure { service, proxy, sidecar, usual_upstream: "" };
+    structure.check().map_err(Failure::internal)
 }
 
 /// A service as the catalogue takes it.

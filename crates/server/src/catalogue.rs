@@ -203,9 +203,13 @@ impl Replica {
     }
 }
 
+/// Bytes that most commands have room in.
+const USUAL_BYTES: usize = 512;
+
 /// A command as it stands in the log.
 pub(crate) fn encode(command: &Command) -> Vec<u8> {
-    postcard::to_allocvec(command).expect("commands are plain data, and memory takes every byte")
+    postcard::to_extend(command, Vec::with_capacity(USUAL_BYTES))
+        .expect("commands are plain data, and memory takes every byte")
 }
 
 impl raft::Machine for Replica {

@@ -378,6 +378,16 @@ async fn more(files: &mut Option<Files>) -> Written {
     }
 }
 
+/// Makes the files below a data directory what they were before the machine went down, if it did
+/// since they were written last. To be called before they are read.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub(crate) fn recover(data_dir: &Path) -> std::io::Result<()> {
+    files::recover(data_dir)
+}
+
 /// Reads the files that the machine keeps below a data directory. Of those that somebody has not
 /// written to their end only the names are told.
 pub(crate) fn saved(data_dir: &Path) -> Vec<(String, Vec<u8>)> {

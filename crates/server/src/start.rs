@@ -77,6 +77,9 @@ pub enum StartError {
         /// Why.
         why: local::Refused,
     },
+    /// What the machine lost when it went down cannot be written again.
+    #[error("Failed to restore services and checks: {0}")]
+    Definitions(String),
     /// DNS.
     #[error("{0}")]
     Dns(String),
@@ -525,6 +528,7 @@ fn keep(
         return Err(StartError::Definition { what, why });
     }
     if let Some(directory) = data_dir {
+        keeper::recover(directory).map_err(|error| StartError::Definitions(error.to_string()))?;
         machine.load(now, keeper::saved(directory));
     }
     let environment = checks::Environment::default();

@@ -2,31 +2,25 @@
 //! one wait for the disk for all of them.
 //!
 //! ```text
-//!   put ─▶ the last content of each file ─▶ task ─▶ a thread: write beside, flush, rename,
-//!                                     flush the directories, remove, flush those again ─▶ written
+//!   put ─▶ the last content of each file ─▶ task ─▶ a thread: add it to the journal, flush that,
+//!                                        rename, write beside and put in place, remove ─▶ written
 //! ```
 //!
-//! Nothing is removed before everything that is to be there is on disk.
+//! Nothing is changed before the journal has on disk what is to be there.
+
+mod journal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, ScopedJoinHandle};
 
 use tokio::sync::{Notify, mpsc};
 
 use crate::private_file;
-
-/// Files that are open at a time.
-const GROUP: usize = 128;
-
-/// Threads that wait for the disk: the file system makes one write of what they wait for.
-const FLUSHERS: usize = 4;
-
-/// So few files are not worth threads.
-const FEW: usize = 4;
+use journal::Journal;
+pub(super) use journal::recover;
 
 /// What is to be in each file, or nothing for one that is to go.
 type Contents = BTreeMap<String, Option<Vec<u8>>>;
@@ -100,7 +94,12 @@ impl Files {
             let what = "failed to make the directories of services and checks";
             log.entry(agent::log::Level::Err, "agent", what, fields);
         }
-        Self::with(log, move |batch| carry_out(&directory, batch))
+        // One that cannot be begun is tried again with what is asked for first.
+        let journal = Arc::new(Mutex::new(Journal::new(directory.clone()).ok()));
+        Self::with(log, move |batch| {
+            let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            carry_out(&directory, &mut journal, batch)
+        })
     }
 
     /// Those that somebody else writes, on another thread.
@@ -197,108 +196,40 @@ fn make_directories(root: &Path) -> io::Result<()> {
 }
 
 /// Renames, writes and removes files; says which of them could not be, and why.
-fn carry_out(root: &Path, Batch { renamed, files }: Batch) -> Failed {
-    let mut work = Work { root, changed: BTreeMap::new(), failed: Failed::new() };
+fn carry_out(root: &Path, journal: &mut Option<Journal>, batch: Batch) -> Failed {
+    if let Err(error) = add(root, journal, &batch) {
+        let same = |file| (file, io::Error::new(error.kind(), gotext::errno_text(&error)));
+        return batch.names().into_iter().map(same).collect();
+    }
+    let Batch { renamed, files } = batch;
+    let mut failed = Failed::new();
     for (from, to) in renamed {
-        let done = std::fs::rename(root.join(&from), root.join(&to));
-        work.note(&to, done);
+        let done = std::fs::rename(root.join(from), root.join(&to));
+        failed.extend(done.err().map(|error| (to, error)));
     }
     let (written, gone): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|(_, content)| content.is_some());
-    for group in written.chunks(GROUP) {
-        let mut open = Vec::new();
-        for (file, content) in group {
-            let path = root.join(file);
-            match private_file::write_beside(&path, content.as_deref().unwrap_or_default()) {
-                Ok(beside) => open.push((file, path, beside)),
-                Err(error) => work.note(file, Err(error)),
-            }
-        }
-        let beside: Vec<_> = open.iter().map(|(_, _, beside)| beside).collect();
-        beside.iter().for_each(|file| begin_flush(file));
-        let flushed = flush(&beside, Builder::new);
-        for ((file, path, _), flushed) in open.into_iter().zip(flushed) {
-            let placed = match flushed {
-                Ok(()) => private_file::put_in_place(&path),
-                Err(error) => {
-                    private_file::discard(&path);
-                    Err(error)
-                }
-            };
-            work.note(file, placed);
-        }
+    for (file, content) in written {
+        let content = content.as_deref().unwrap_or_default();
+        let done = private_file::write_unsynced(&root.join(&file), content);
+        failed.extend(done.err().map(|error| (file, error)));
     }
-    work.flush();
     for (file, _) in gone {
         match std::fs::remove_file(root.join(&file)) {
             // It need not be there.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            removed => work.note(&file, removed),
+            Err(error) if error.kind() != ErrorKind::NotFound => failed.push((file, error)),
+            _ => {}
         }
     }
-    work.flush();
-    work.failed
+    failed
 }
 
-struct Work<'a> {
-    root: &'a Path,
-    /// What has changed in each directory since it was flushed.
-    changed: BTreeMap<PathBuf, Vec<String>>,
-    failed: Failed,
-}
-
-impl Work<'_> {
-    /// Something happened to a file.
-    fn note(&mut self, file: &str, done: io::Result<()>) {
-        match done {
-            Err(error) => self.failed.push((file.to_owned(), error)),
-            Ok(()) => {
-                let path = self.root.join(file);
-                let directory = path.parent().unwrap_or(self.root).to_owned();
-                self.changed.entry(directory).or_default().push(file.to_owned());
-            }
-        }
+/// Says in the journal what is to be done, and makes sure that it is on disk.
+fn add(root: &Path, journal: &mut Option<Journal>, batch: &Batch) -> io::Result<()> {
+    match journal {
+        Some(journal) => journal.add(batch),
+        none => none.insert(Journal::new(root.to_owned())?).add(batch),
     }
-
-    /// Waits until what has changed in directories is on disk.
-    fn flush(&mut self) {
-        for (directory, files) in std::mem::take(&mut self.changed) {
-            let flushed = File::open(&directory).and_then(|directory| directory.sync_all());
-            if let Err(error) = flushed {
-                let same = || io::Error::new(error.kind(), gotext::errno_text(&error));
-                self.failed.extend(files.into_iter().map(|file| (file, same())));
-            }
-        }
-    }
-}
-
-/// Lets the system begin to write a file, without waiting for it: if all of a group have begun, the
-/// first that is waited for takes the others' places in the file system's log along. It is half of
-/// the work and half of the time.
-fn begin_flush(file: &File) {
-    // Nothing is lost if it does not.
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
-}
-
-/// Waits until files are on disk, with threads if there can be more.
-fn flush(files: &[&File], thread: fn() -> Builder) -> Vec<io::Result<()>> {
-    let sync = |files: &[&File]| files.iter().map(|file| file.sync_data()).collect::<Vec<_>>();
-    if files.len() <= FEW {
-        return sync(files);
-    }
-    std::thread::scope(|scope| {
-        let shares = files.chunks(files.len().div_ceil(FLUSHERS));
-        let start = |share| (share, thread().spawn_scoped(scope, move || sync(share)));
-        let started: Vec<_> = shares.map(start).collect();
-        let lost = |_: &&File| Err(io::Error::other("the work broke off"));
-        let joined = |(share, thread): (&[&File], io::Result<ScopedJoinHandle<'_, _>>)| match thread
-        {
-            Ok(thread) => thread.join().unwrap_or_else(|_| share.iter().map(lost).collect()),
-            // The system has no more of them.
-            Err(_) => sync(share),
-        };
-        started.into_iter().flat_map(joined).collect()
-    })
 }
 
 #[cfg(test)]
@@ -324,7 +255,7 @@ mod tests {
     async fn the_last_content_of_each_file_is_there_when_it_is_said_to_be_written() {
         let directory = directory("last");
         let mut files = Files::start(directory.clone(), agent::log::Log::silent());
-        let count = GROUP + 3;
+        let count = 131;
         for number in 0..count {
             files.put(format!("services/{number}"), Some(b"first".to_vec()));
         }
@@ -364,23 +295,6 @@ mod tests {
         assert_eq!(failed, ["services/b", "services/a"]);
     }
 
-    #[test]
-    fn what_can_have_no_thread_is_flushed_without() {
-        let directory = directory("threads");
-        std::fs::create_dir_all(&directory).unwrap();
-        let file = |number| File::create(directory.join(format!("{number}"))).unwrap();
-        let files: Vec<File> = (0..FEW + 1).map(file).collect();
-        // No system has so much memory for one.
-        let none = || Builder::new().stack_size(1 << 50);
-        assert!(none().spawn(|| ()).is_err());
-        for thread in [Builder::new, none] {
-            let flushed = flush(&files.iter().collect::<Vec<_>>(), thread);
-            assert_eq!(flushed.len(), files.len());
-            assert!(flushed.iter().all(Result::is_ok));
-        }
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
-
     #[tokio::test]
     async fn the_directories_are_there_before_anything_is_written() {
         use std::os::unix::fs::PermissionsExt;
@@ -403,7 +317,7 @@ mod tests {
         let files = files.map(|(file, content)| (file.to_owned(), content)).into();
         let batch = Batch { renamed: Vec::new(), files };
         let failed: Vec<_> =
-            carry_out(&directory, batch).into_iter().map(|(file, _)| file).collect();
+            carry_out(&directory, &mut None, batch).into_iter().map(|(file, _)| file).collect();
         assert_eq!(failed, ["services/dir"]);
         assert_eq!(listed(&directory), [("services/a".to_owned(), "x".to_owned())]);
         std::fs::remove_dir_all(&directory).unwrap();
@@ -411,10 +325,11 @@ mod tests {
     #[test]
     fn nothing_is_removed_before_what_is_written_is_in_its_place() {
         let directory = directory("order");
+        std::fs::create_dir_all(&directory).unwrap();
         // Were it removed at once, the file would be taken from whoever is writing it.
         let files = [("services/a", Some(b"x".to_vec())), ("services/a.tmp", None)];
         let files = files.map(|(file, content)| (file.to_owned(), content)).into();
-        let failed = carry_out(&directory, Batch { renamed: Vec::new(), files });
+        let failed = carry_out(&directory, &mut None, Batch { renamed: Vec::new(), files });
         assert_eq!(failed.len(), 0);
         assert_eq!(listed(&directory), [("services/a".to_owned(), "x".to_owned())]);
         std::fs::remove_dir_all(&directory).unwrap();
@@ -429,7 +344,7 @@ mod tests {
         }
         let renamed = [("services/a", "services/taken"), ("services/b", "services/c")];
         let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned())).into();
-        let failed = carry_out(&directory, Batch { renamed, files: Contents::new() });
+        let failed = carry_out(&directory, &mut None, Batch { renamed, files: Contents::new() });
         assert_eq!(
             failed.into_iter().map(|(file, _)| file).collect::<Vec<_>>(),
             ["services/taken"]

@@ -87,8 +87,9 @@ impl Member {
 }
 
 pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
-    let status = Pattern::new(&parsed.text("status"), PATTERN_COST)
-        .map_err(|error| Failure::of("Failed to compile status regexp", error))?;
+    // Without one, everybody is wanted: to compile one that says so takes longer than to ask.
+    let status = parsed.given("status").map(|text| Pattern::new(text, PATTERN_COST)).transpose();
+    let status = status.map_err(|error| Failure::of("Failed to compile status regexp", error))?;
     let agent = Agent::connect(parsed)?;
     let mut request = Request::get("/v1/agent/members")
         .with("segment", parsed.text("segment"))
@@ -100,7 +101,7 @@ pub(super) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
         agent.objects(request)?.into_iter().map(Member::read).collect()
     };
     let mut members = read().map_err(|error| Failure::of("Error retrieving members", error))?;
-    members.retain(|member| status.is_match(member.status));
+    members.retain(|member| status.as_ref().is_none_or(|status| status.is_match(member.status)));
     if members.is_empty() {
         return Err(Failure::Silent(NOBODY));
     }
