@@ -767,7 +767,9 @@ fn who_asks_the_same_shares_the_reply_of_a_recursor() {
     with_recursors(Vec::new(), async |dns, at| {
         let socket = client().await;
         let asked = Arc::new(AtomicUsize::new(0));
-        dns.reconfigure(&rules(&[socket.local_addr().unwrap()])).unwrap();
+        let patient =
+            DnsRules { recursor_timeout: PATIENCE, ..rules(&[socket.local_addr().unwrap()]) };
+        dns.reconfigure(&patient).unwrap();
         let seen = asked.clone();
         let asking = dns.clone();
         tokio::spawn(async move {
