@@ -40,9 +40,9 @@ impl Name {
         text.split('.').try_for_each(|label| self.push(label.as_bytes()))
     }
 
-    /// Of a text as people write it and [`text`] does: `\` stands before a character that would mean
-    /// something else, or before the three digits of a byte (RFC 1035, 5.1). `None` if no message
-    /// could hold it.
+    /// Of a text as people write it and [`text`] does: `\` stands before a character that would
+    /// mean something else, or before the three digits of a byte (RFC 1035, 5.1). `None` if no
+    /// message could hold it.
     pub(crate) fn from_escaped(text: &str) -> Option<Self> {
         let mut name = Self::empty();
         let mut label = Vec::new();

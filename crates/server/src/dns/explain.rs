@@ -12,8 +12,8 @@ impl Dns {
     /// The steps on the way to the answer to `query`. Recursors are asked as they are for the
     /// answer. None: they are asked too much already.
     ///
-    /// An explanation may read and keep much: one at a time, by a thread of its own, which keeps its
-    /// turn to the end whoever has hung up.
+    /// An explanation may read and keep much: one at a time, by a thread of its own, which keeps
+    /// its turn to the end whoever has hung up.
     pub(crate) async fn explain(
         self: &Arc<Self>,
         query: &[u8],

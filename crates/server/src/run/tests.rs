@@ -315,27 +315,30 @@ async fn a_reload_answers_for_the_same_zones_with_other_times() {
     let mut process = started(address, r#"node_name = "n1" alt_domain = "old""#).await;
     process.flags.retain(|flag| flag.name != "hcl");
     process.flags.push(flag("config-file", &config.display().to_string()));
-    // One that could not even be written in a message.
-    let long = "a".repeat(64);
-    for domain in ["other", &long] {
-        let other = format!(
+    let write = |domain: &str, ttl| {
+        let settings = format!(
             r#"node_name = "n2" domain = "{domain}" alt_domain = "new"
-               dns_config {{ node_ttl = "7s" }}"#
+               dns_config {{ node_ttl = "{ttl}s" }}"#
         );
-        std::fs::write(&config, other).unwrap();
-        assert_eq!(reload::reload(&mut process).await, Ok(()), "{domain}");
-        for (name, code) in [
-            ("n1.node.consul", "NOERROR"),
-            ("n1.node.old", "NOERROR"),
-            ("n1.node.new", "REFUSED"),
-            ("n1.node.other", "REFUSED"),
-        ] {
-            let answer = get(address, &format!("/v1/tribune/explain/dns/{name}")).await;
-            assert!(answer.contains(&format!(r#""Code": "{code}""#)), "{name}: {answer}");
-            assert_eq!(answer.contains(" 7 "), code == "NOERROR", "{name}: {answer}");
-        }
-    }
+        std::fs::write(&config, settings).unwrap();
+    };
+    write("other", 7);
+    assert_eq!(reload::reload(&mut process).await, Ok(()));
     let (new, _) = read(&process.flags).unwrap();
+    // One that could not even be written in a message changes nothing.
+    write(&"a".repeat(64), 8);
+    let refused = reload::reload(&mut process).await.unwrap_err();
+    assert!(refused.starts_with("domain ") && refused.contains("is no domain name"), "{refused}");
+    for (name, code) in [
+        ("n1.node.consul", "NOERROR"),
+        ("n1.node.old", "NOERROR"),
+        ("n1.node.new", "REFUSED"),
+        ("n1.node.other", "REFUSED"),
+    ] {
+        let answer = get(address, &format!("/v1/tribune/explain/dns/{name}")).await;
+        assert!(answer.contains(&format!(r#""Code": "{code}""#)), "{name}: {answer}");
+        assert_eq!(answer.contains(" 7 "), code == "NOERROR", "{name}: {answer}");
+    }
     let rules = options::dns_rules(&new, &process.settings);
     assert_eq!((&*rules.zone.node, rules.zone.node_ttl), ("n1", Duration::from_secs(7)));
     process.running.stop().await;
