@@ -10,7 +10,7 @@ use crate::broadcast_queue::{Broadcast, BroadcastQueue, Fetched, Room, Sends, Sl
 use crate::interface::{Priority, Subject, Token};
 use crate::limits;
 
-/// The four queues, in the order in which they fill a packet.
+/// The queues, in the order in which they fill a packet.
 #[derive(Debug)]
 pub(crate) struct Broadcasts {
     retransmit_mult: u32,

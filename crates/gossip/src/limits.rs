@@ -68,8 +68,8 @@ pub const EAGER_BURST: u32 = 30;
 /// waits meanwhile shares packets.
 pub const EAGER_REFILL: Duration = Duration::from_micros(6_667);
 
-/// So many members may appear at once, and those that come later are a crowd: with what is told of
-/// each of them they would take a second of ticks.
+/// So many members may appear at once, and those that come later are a crowd: to tell of these alone
+/// as often as of anything else takes seconds of ticks.
 pub const CROWD: u32 = 32;
 
 /// And one more each time this has passed.
