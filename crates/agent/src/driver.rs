@@ -41,7 +41,7 @@ use crate::log::{Level, Log};
 use crate::node::{Ended, FactSink, NodeSettings, StartError};
 use crate::random;
 use crate::streams;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Kind, Metrics, Series};
 use subscribers::{EventSubscribers, EvidenceSubscribers};
 use transport::Outbox;
 
@@ -149,6 +149,8 @@ struct Driver {
     evidence_subscribers: EvidenceSubscribers,
     facts: FactSink,
     metrics: Metrics,
+    received: Series,
+    sent: Series,
     /// When a failed stream was logged last, and how many were not since.
     stream_log: Option<(Instant, u64)>,
     name_lost: bool,
@@ -192,6 +194,8 @@ pub(crate) fn start(
     let snapshot = file.map(|(file, state)| {
         Snapshot::start(file, state, rejoin_after_leave, log.clone(), settings.metrics.clone())
     });
+    let entered = |name| settings.metrics.enter(Kind::Counter, name, &[]);
+    let (received, sent) = (entered("memberlist.udp.received"), entered("memberlist.udp.sent"));
     let driver = Driver {
         machine,
         zero,
@@ -220,6 +224,8 @@ pub(crate) fn start(
         evidence_subscribers: EvidenceSubscribers::new(),
         facts: settings.facts,
         metrics: settings.metrics,
+        received,
+        sent,
         stream_log: None,
         name_lost: false,
     };
@@ -316,7 +322,7 @@ impl Driver {
             if length == 0 {
                 continue;
             }
-            self.metrics.count("memberlist.udp.received", length);
+            self.metrics.record([(self.received, length as f64)]);
             let from = transport::canonical(source);
             let input = Input::Packet { from, bytes: &datagram };
             self.machine.handle(time_since(self.zero), input);

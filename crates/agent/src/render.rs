@@ -32,6 +32,7 @@ pub struct Renderer {
     log: Log,
     metrics: Metrics,
     messages_sent: Series,
+    messages_received: Series,
     limit: Limit,
     /// Confirmations of the suspicions that run.
     confirmations: BTreeMap<NodeName, u32>,
@@ -40,9 +41,17 @@ pub struct Renderer {
 impl Renderer {
     /// For the member of that name; `resolves_conflicts` only shows in a line.
     pub fn new(own: NodeName, resolves_conflicts: bool, log: Log, metrics: Metrics) -> Self {
-        let messages_sent = metrics.enter(Kind::Sample, "serf.msgs.sent", &[]);
-        let (limit, confirmations) = (Limit::default(), BTreeMap::new());
-        Renderer { own, resolves_conflicts, log, metrics, messages_sent, limit, confirmations }
+        let messages = |name| metrics.enter(Kind::Sample, name, &[]);
+        Renderer {
+            messages_sent: messages("serf.msgs.sent"),
+            messages_received: messages("serf.msgs.received"),
+            own,
+            resolves_conflicts,
+            log,
+            metrics,
+            limit: Limit::default(),
+            confirmations: BTreeMap::new(),
+        }
     }
 
     /// Logs and counts one fact.
@@ -58,7 +67,7 @@ impl Renderer {
                 self.serf(Level::Debug, format_args!("{} flaps", Plain(name)));
             }
             Fact::MessageReceived { kind, subject, bytes } => {
-                self.metrics.sample("serf.msgs.received", *bytes as f64);
+                self.metrics.record([(self.messages_received, *bytes as f64)]);
                 let kind = message_type(*kind);
                 self.serf(Level::Debug, format_args!("{kind}: {}", Plain(subject)));
             }

@@ -124,6 +124,12 @@ impl BroadcastQueue {
         !self.fresh.is_empty()
     }
 
+    /// Drops everything. Nobody waits for it.
+    pub(crate) fn clear(&mut self) {
+        (self.items, self.slots, self.fresh) = Default::default();
+        self.bytes = 0;
+    }
+
     /// Queues it in place of what its slot holds. Returns the waiters that have nothing more to
     /// wait for: those of what was replaced or crowded out, and its own if it is old news.
     pub(crate) fn push(&mut self, broadcast: Broadcast) -> Vec<Token> {
@@ -152,6 +158,18 @@ impl BroadcastQueue {
             finished.extend(self.remove(last).and_then(|item| item.waiter));
         }
         finished
+    }
+
+    /// Whether one is about that node.
+    pub(crate) fn holds(&self, node: &str) -> bool {
+        self.slots.contains_key(node)
+    }
+
+    /// Drops what is about that node. Nobody waits for it.
+    pub(crate) fn drop_about(&mut self, node: &str) {
+        if let Some(order) = self.slots.get(node).copied() {
+            self.remove(order);
+        }
     }
 
     /// Takes what fits, most wanted first. Unless `keep_fresh`, what was taken needs no eager send

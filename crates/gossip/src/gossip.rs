@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::broadcasts::Fill;
+use crate::broadcasts::{Fill, Urgency};
 use crate::interface::Output;
 use crate::member_table::{Slot, hears_gossip};
 use crate::membership::next_tick;
@@ -23,6 +23,9 @@ impl Membership {
         let others = self.table.live() > usize::from(self.local().is_live());
         if self.timers.eager.is_none() && others && self.broadcasts.has_fresh() {
             self.timers.eager = Some(now + limits::EAGER_GATHER);
+        }
+        if self.timers.hearsay.is_none() && others && self.broadcasts.has_hearsay() {
+            self.timers.hearsay = Some(now + limits::EAGER_GATHER);
         }
     }
 
@@ -74,6 +77,48 @@ impl Membership {
             self.eager_bucket.take(copies);
             self.send_eagerly(&peers, &messages);
         }
+    }
+
+    /// Sends hearsay to a few peers, once. It has a token bucket of its own, and the larger the table
+    /// the longer it takes: meanwhile others tell it.
+    pub(crate) fn hearsay_timeout(&mut self, now: Time) {
+        if self.timers.hearsay.is_none_or(|due| due > now) {
+            return;
+        }
+        self.timers.hearsay = None;
+        let peers = self.eager_peers();
+        let copies = peers.len() as u32;
+        let live = self.table.live();
+        let refill = limits::by_size(limits::by_size(limits::EAGER_REFILL, live), live);
+        self.hearsay_bucket.set_refill(refill);
+        while copies > 0 && self.broadcasts.has_hearsay() {
+            if self.hearsay_bucket.available(now) < copies {
+                self.timers.hearsay = Some(self.hearsay_bucket.ready_at(copies));
+                return;
+            }
+            let messages = self.fetch(self.packet_budget(), Fill::Hearsay(copies));
+            if messages.is_empty() {
+                // What is left fits into no packet.
+                return self.broadcasts.forget_hearsay();
+            }
+            self.hearsay_bucket.take(copies);
+            self.send_eagerly(&peers, &messages);
+        }
+    }
+
+    /// How a member that has appeared is told of while many appear together: others tell of each of
+    /// them as well, and who has missed one makes sure by an exchange. None while there is no crowd.
+    pub(crate) fn crowds(&mut self, now: Time) -> Option<Urgency> {
+        let crowded = self.config.eager_gossip
+            && self.config.settle_exchange
+            && self.appearances.available(now) == 0;
+        crowded.then_some(Urgency::Hearsay)
+    }
+
+    /// Whether a crowd may have come, of which others tell hearsay only. This is said before we do so
+    /// ourselves, since they may have heard of more members.
+    pub(crate) fn may_be_crowded(&mut self, now: Time) -> bool {
+        self.config.eager_gossip && self.appearances.available(now) <= limits::CROWD / 2
     }
 
     fn send_eagerly(&mut self, peers: &[Slot], messages: &[Bytes]) {

@@ -76,6 +76,27 @@ pub const EAGER_BURST: u32 = 30;
 /// waits meanwhile shares packets.
 pub const EAGER_REFILL: Duration = Duration::from_micros(6_667);
 
+/// So many members may appear at once, and those that come later are a crowd: to tell of these alone
+/// as often as of anything else takes seconds of ticks.
+pub const CROWD: u32 = 32;
+
+/// And one more each time this has passed.
+pub const CROWD_PASSES: Duration = Duration::from_millis(250);
+
+/// News of a crowd that waits to be told once. Beyond it the least wanted is dropped: exchanges tell
+/// it.
+pub const HEARSAY: usize = 1 << 12;
+
+/// In a larger table an exchange is larger, and settling exchanges are rarer in proportion. A crowd
+/// has more to tell and more members tell it, so that packets of hearsay are rarer by the square: what
+/// all of them have to read together stays the same.
+pub const USUAL_MEMBERS: usize = 200;
+
+/// A time that grows with the table.
+pub(crate) fn by_size(time: Duration, members: usize) -> Duration {
+    time.saturating_mul(members.max(USUAL_MEMBERS) as u32) / USUAL_MEMBERS as u32
+}
+
 /// The settling exchange comes this long after a join at the earliest: by then the alive
 /// messages of those who joined at the same time have reached somebody.
 pub const SETTLE_EARLIEST: Duration = Duration::from_millis(50);
@@ -89,6 +110,9 @@ pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 /// seconds after the join on average, and 38 at most; the exchanges that everybody makes twice a
 /// minute do the rest.
 pub const SETTLE_ROUNDS: u32 = 7;
+
+/// How long a settling exchange is put off while a crowd goes on appearing.
+pub const SETTLE_PUT_OFF: Duration = Duration::from_secs(4);
 
 /// Whoever has joined is settled when nobody has appeared for this long.
 pub const SETTLE_QUIET: Duration = Duration::from_secs(10);

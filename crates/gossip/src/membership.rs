@@ -11,10 +11,10 @@ use wire::message::gossip::State;
 use wire::{Incarnation, Keyring, NodeName, Security, compound};
 
 use crate::awareness::Awareness;
-use crate::broadcasts::Broadcasts;
+use crate::broadcasts::{Broadcasts, Urgency};
 use crate::death_certificates::DeathCertificates;
 use crate::interface::{Command, CommandError, Input, Outcome, Output, Priority, Token};
-use crate::interface::{Event, Fact, UserBroadcast};
+use crate::interface::{Event, Fact, IntentKind, Subject, UserBroadcast};
 use crate::member_table::{MemberTable, Slot};
 use crate::probe::Prober;
 use crate::push_pull::{Exchanges, Purpose};
@@ -72,6 +72,9 @@ pub struct Membership {
     pub(crate) certificates: DeathCertificates,
     pub(crate) eager_bucket: TokenBucket,
     pub(crate) disputes: TokenBucket,
+    pub(crate) hearsay_bucket: TokenBucket,
+    /// Members that may still appear before they are a crowd.
+    pub(crate) appearances: TokenBucket,
     pub(crate) ack_payload: Option<Bytes>,
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -83,6 +86,7 @@ pub(crate) struct Timers {
     pub(crate) probe: Option<Time>,
     pub(crate) gossip: Option<Time>,
     pub(crate) eager: Option<Time>,
+    pub(crate) hearsay: Option<Time>,
     pub(crate) push_pull: Option<Time>,
     pub(crate) settle: Option<Time>,
 }
@@ -134,6 +138,8 @@ impl Membership {
             certificates: DeathCertificates::default(),
             eager_bucket: TokenBucket::new(limits::EAGER_BURST, limits::EAGER_REFILL, now),
             disputes: TokenBucket::new(limits::DISPUTE_BURST, limits::DISPUTE_REFILL, now),
+            hearsay_bucket: TokenBucket::new(limits::EAGER_BURST, limits::EAGER_REFILL, now),
+            appearances: TokenBucket::new(limits::CROWD, limits::CROWD_PASSES, now),
             ack_payload: None,
             outputs: VecDeque::new(),
             rng,
@@ -198,6 +204,7 @@ impl Membership {
             self.timers.probe.filter(|_| !self.is_alone()),
             self.timers.gossip,
             self.timers.eager,
+            self.timers.hearsay,
             self.timers.push_pull,
             self.timers.settle,
             self.prober.next_deadline(),
@@ -229,10 +236,21 @@ impl Membership {
             self.waiters.add(token, deadline);
         }
         let token = waiter.map(|(token, _)| token);
-        let fresh = self.config.eager_gossip;
-        let finished = self.broadcasts.push_user(priority, subject, &message, token, fresh);
+        let usual = if self.config.eager_gossip { Urgency::Eager } else { Urgency::Ticks };
+        let urgency = match &subject {
+            Subject::Intent { node, kind: IntentKind::Join, .. } if !self.is_local(node) => {
+                self.crowds(now).unwrap_or(usual)
+            }
+            _ => usual,
+        };
+        let finished = self.broadcasts.push_user(priority, subject, &message, token, urgency);
         self.finish(finished);
         self.arm(now);
+    }
+
+    /// Somebody has told of a join again: others do so, we need not if there is a crowd.
+    pub fn join_heard_again(&mut self, node: &str) {
+        self.broadcasts.join_heard_again(node);
     }
 
     /// What acks to direct probes carry from now on (the coordinate); None: nothing.
@@ -381,6 +399,7 @@ impl Membership {
             self.done(token, Err(CommandError::BroadcastTimeout));
         }
         self.eager_timeout(now);
+        self.hearsay_timeout(now);
         self.gossip_timeout(now);
         self.exchange_timeout(now);
         self.merge_slice(now);

@@ -83,7 +83,7 @@ impl Membership {
         let fetched = self.broadcasts.fetch(budget, self.table.len(), fill);
         self.finish(fetched.finished);
         let copies = match fill {
-            Fill::Eager(copies) => copies,
+            Fill::Eager(copies) | Fill::Hearsay(copies) => copies,
             Fill::Piggyback | Fill::Tick => 1,
         };
         let from_above = fetched.messages.iter().filter(|message| message.first() == Some(&USER));

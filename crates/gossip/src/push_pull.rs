@@ -36,6 +36,14 @@ struct Settling {
     rounds: u32,
     /// When it is over, unless somebody appears before.
     until: Time,
+    /// How long nobody may have appeared before the exchange that is due.
+    calm: Duration,
+    /// When it is made in any case.
+    latest: Time,
+    /// Whom we have joined, until we have asked it again: it knows all who came by the same door.
+    door: Option<SocketAddr>,
+    /// Whether many appear together.
+    crowd: bool,
 }
 
 /// What a stream was opened for.
@@ -44,7 +52,13 @@ pub(crate) enum Dialled {
     /// A probe, beside the indirect ones.
     Probe(SequenceNumber),
     /// An exchange.
-    Exchange { node: Option<NodeName>, to: SocketAddr, purpose: Purpose },
+    Exchange {
+        node: Option<NodeName>,
+        to: SocketAddr,
+        purpose: Purpose,
+        /// Whether we knew nobody else when it began.
+        alone: bool,
+    },
 }
 
 /// Why we exchange states.
@@ -73,6 +87,8 @@ struct PendingMerge {
     live: usize,
     /// Whether but one of them is alive, which is the sender.
     alone: bool,
+    /// Whether what it brings need not be told: see [`Origin::Door`].
+    known: bool,
 }
 
 impl Exchanges {
@@ -132,7 +148,7 @@ impl Membership {
 
     /// A stream of ours has brought its answer.
     pub(crate) fn response(&mut self, now: Time, dial: DialId, message: StreamMessage) {
-        let (to, purpose) = match self.exchanges.dialled.remove(&dial) {
+        let (to, purpose, alone) = match self.exchanges.dialled.remove(&dial) {
             None => return,
             Some(Dialled::Probe(probed)) => {
                 if let StreamMessage::Ack(ack) = message {
@@ -140,9 +156,9 @@ impl Membership {
                 }
                 return;
             }
-            Some(Dialled::Exchange { node, to, purpose }) => {
+            Some(Dialled::Exchange { node, to, purpose, alone }) => {
                 self.fact(Fact::PushPullReached { node, to });
-                (to, purpose)
+                (to, purpose, alone)
             }
         };
         match message {
@@ -150,7 +166,8 @@ impl Membership {
                 if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
                     return self.exchange_failed(to, purpose, error.to_string());
                 }
-                self.merge_later(now, to, state, Some(purpose));
+                let known = self.is_known(purpose, alone);
+                self.merge_later(now, to, state, Some(purpose), known);
             }
             StreamMessage::Error(text) => {
                 self.exchange_failed(to, purpose, format!("remote error: {text}"));
@@ -173,7 +190,11 @@ impl Membership {
         }
         if self.timers.settle.is_some_and(|due| due <= now) {
             self.timers.settle = None;
-            self.exchange_with_anyone(now, Purpose::Settle);
+            let settling = self.exchanges.settling.as_mut().filter(|settling| settling.crowd);
+            match settling.and_then(|settling| settling.door.take()) {
+                Some(door) => self.exchange(now, None, door, Purpose::Settle),
+                None => self.exchange_with_anyone(now, Purpose::Settle),
+            }
         }
     }
 
@@ -213,7 +234,8 @@ impl Membership {
         to: SocketAddr,
         purpose: Purpose,
     ) {
-        let dial = self.exchanges.open(Dialled::Exchange { node, to, purpose });
+        let alone = self.is_alone();
+        let dial = self.exchanges.open(Dialled::Exchange { node, to, purpose, alone });
         let join = matches!(purpose, Purpose::Command { join: true, .. });
         let request = StreamRequest::PushPull {
             join,
@@ -244,7 +266,7 @@ impl Membership {
 
     fn asked(&mut self, now: Time, connection: ConnectionId, from: SocketAddr, state: PushPull) {
         if planted(Fault::ReplyAfterMerge) {
-            self.merge_later(now, from, state.clone(), None);
+            self.merge_later(now, from, state.clone(), None, false);
         }
         let reply = self.reply(now, &state);
         self.outputs.push_back(Output::Reply { connection, reply });
@@ -255,7 +277,7 @@ impl Membership {
             let why = "too many state exchanges at a time".to_owned();
             return self.fact(Fact::MergeRefused { from, why });
         }
-        self.merge_later(now, from, state, None);
+        self.merge_later(now, from, state, None, false);
     }
 
     /// Our state as the answer. A joiner whose death is certified finds itself in it, as left:
@@ -285,21 +307,33 @@ impl Membership {
         from: SocketAddr,
         state: PushPull,
         purpose: Option<Purpose>,
+        known: bool,
     ) {
         let idle = self.exchanges.pending.is_empty();
         let PushPull { join, nodes: entries, user_state } = state;
         let alive = entries.iter().filter(|entry| entry.state == State::Alive).count();
         let live = alive + entries.iter().filter(|entry| entry.state == State::Suspect).count();
         let (done, alone) = (0, alive == 1);
-        let merge = PendingMerge { from, entries, done, user_state, join, purpose, live, alone };
+        let merge =
+            PendingMerge { from, entries, done, user_state, join, purpose, live, alone, known };
         self.exchanges.pending.push_back(merge);
         if idle {
             self.merge_slice(now);
         }
     }
 
+    /// Whether the answer's entries need not be told, see [`Origin::Door`].
+    fn is_known(&self, purpose: Purpose, alone: bool) -> bool {
+        match purpose {
+            Purpose::Command { join, .. } => join && alone && self.config.settle_exchange,
+            Purpose::Settle => self.exchanges.settling.is_some_and(|settling| settling.crowd),
+            Purpose::Periodic => false,
+        }
+    }
+
     /// All entries are merged: now the state of the layer above, and whoever waits.
     fn merged(&mut self, now: Time, merge: PendingMerge) {
+        let door = merge.from;
         let lacked_members = self.table.live() > merge.live;
         let token = match merge.purpose {
             Some(Purpose::Command { token, .. }) => Some(token),
@@ -312,6 +346,10 @@ impl Membership {
         if let Some(token) = token {
             self.done(token, Ok(()));
         }
+        if merge.purpose == Some(Purpose::Settle) {
+            // The others settle, too.
+            self.broadcasts.forget_hearsay();
+        }
         match merge.purpose {
             Some(Purpose::Command { join: true, .. }) if self.config.settle_exchange => {
                 // Every attempt to reconnect is a join, too: one that comes while we settle is no
@@ -319,7 +357,7 @@ impl Membership {
                 let running =
                     self.exchanges.settling.is_some_and(|settling| !settling.is_over(now));
                 if !running {
-                    self.exchanges.settling = Some(Settling { rounds: 0, until: now });
+                    self.begin_to_settle(now, Some(door));
                 }
                 self.unsettled(now);
             }
@@ -329,9 +367,40 @@ impl Membership {
         }
     }
 
+    fn begin_to_settle(&mut self, now: Time, door: Option<SocketAddr>) {
+        self.exchanges.settling = Some(Settling {
+            rounds: 0,
+            until: now,
+            calm: Duration::ZERO,
+            latest: now,
+            door,
+            crowd: false,
+        });
+    }
+
+    /// Somebody has appeared. Whoever is in the midst of a crowd makes sure once it is over, also if
+    /// it has joined long ago.
+    pub(crate) fn appeared(&mut self, now: Time) {
+        if self.config.settle_exchange && self.may_be_crowded(now) {
+            if self.exchanges.settling.is_none_or(|settling| settling.is_over(now)) {
+                self.begin_to_settle(now, None);
+            }
+            if let Some(settling) = &mut self.exchanges.settling {
+                settling.crowd = true;
+            }
+        }
+        self.unsettled(now);
+        // What comes next is to be in it, too.
+        let crowd = self.exchanges.settling.filter(|settling| settling.crowd);
+        if let (Some(settling), Some(due)) = (crowd, &mut self.timers.settle) {
+            *due = (*due).max((now + settling.calm).min(settling.latest));
+        }
+    }
+
     /// Somebody was not known everywhere. If we are settling, there is one more exchange, each
     /// time after twice the time: whose message we have missed among many is known to others.
-    pub(crate) fn unsettled(&mut self, now: Time) {
+    fn unsettled(&mut self, now: Time) {
+        let members = self.table.live();
         let Some(settling) = &mut self.exchanges.settling else { return };
         if settling.is_over(now) {
             self.exchanges.settling = None;
@@ -342,7 +411,10 @@ impl Membership {
             let earliest = limits::SETTLE_EARLIEST.as_nanos() as u64;
             let latest = limits::SETTLE_LATEST.as_nanos() as u64;
             let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
-            self.timers.settle = Some(now + delay.saturating_mul(1 << settling.rounds));
+            settling.calm = limits::by_size(delay, members);
+            let due = now + settling.calm.saturating_mul(1 << settling.rounds);
+            settling.latest = due + limits::SETTLE_PUT_OFF;
+            self.timers.settle = Some(due);
             settling.rounds += 1;
         }
     }
@@ -365,6 +437,7 @@ impl PendingMerge {
     fn origin(&self, entry: &BorrowedNodeState<'_>) -> Origin {
         match self.purpose {
             None => {}
+            Some(_) if self.known => return Origin::Door,
             Some(Purpose::Command { join: true, .. } | Purpose::Settle) => {
                 return Origin::Answer { joining: true };
             }

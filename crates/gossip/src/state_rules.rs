@@ -26,6 +26,9 @@ pub(crate) enum Origin {
         /// Whether it is what the joiner says of itself, which no death certificate holds up.
         joiner: bool,
     },
+    /// In the answer to the first exchange of a joiner who has known nobody else, or to one after a
+    /// crowd: whoever answers has told others, and we have nobody else to tell.
+    Door,
     /// In the answer to our own exchange.
     Answer {
         /// Whether we have just joined, so that it is news to hardly anybody but us.
@@ -131,6 +134,9 @@ impl Membership {
             if !about_us && alive.incarnation == known {
                 self.ask_if_disputed(now, slot, &alive);
             }
+            if origin == Origin::Packet && alive.incarnation == known {
+                self.broadcasts.heard_again(alive.node.as_str());
+            }
             return;
         }
         if about_us {
@@ -185,10 +191,21 @@ impl Membership {
         waiter: Option<Token>,
     ) {
         let suspicion = self.table.clear_suspicion(slot);
-        self.queue(alive.node.clone(), &Message::Alive(alive.clone()), origin, waiter);
         let before = self.table.node(slot);
         let (was, meta_changed) = (before.state, before.meta != alive.meta);
         let is_new = before.incarnation == Incarnation::default();
+        if is_new {
+            self.appearances.available(now);
+            self.appearances.take(1);
+        }
+        let urgency = match origin {
+            Origin::Packet | Origin::Asked { .. } if is_new => self.crowds(now),
+            _ => None,
+        };
+        let urgency = urgency.unwrap_or_else(|| self.urgency(origin));
+        if origin != Origin::Door || !is_new {
+            self.tell(alive.node.clone(), &Message::Alive(alive.clone()), urgency, waiter);
+        }
         let versions = versions::announced(&alive.versions);
         self.table.update(slot, |node| {
             node.versions = versions.unwrap_or(node.versions);
@@ -210,7 +227,7 @@ impl Membership {
         match was {
             State::Dead | State::Left => {
                 self.certificates.remove(alive.node.as_str());
-                self.unsettled(now);
+                self.appeared(now);
                 self.event(Event::Joined(state));
             }
             _ if meta_changed => self.event(Event::Updated(state)),
@@ -340,7 +357,11 @@ impl Membership {
     }
 
     fn queue(&mut self, node: NodeName, message: &Message, origin: Origin, waiter: Option<Token>) {
-        let urgency = match origin {
+        self.tell(node, message, self.urgency(origin), waiter);
+    }
+
+    fn urgency(&self, origin: Origin) -> Urgency {
+        match origin {
             Origin::Own | Origin::Packet | Origin::Asked { .. } if self.config.eager_gossip => {
                 Urgency::Eager
             }
@@ -349,7 +370,10 @@ impl Membership {
                 Urgency::LastSends(self.config.gossip_nodes)
             }
             _ => Urgency::Ticks,
-        };
+        }
+    }
+
+    fn tell(&mut self, node: NodeName, message: &Message, urgency: Urgency, waiter: Option<Token>) {
         let members = self.table.len();
         let finished = self.broadcasts.push_membership(members, node, message, waiter, urgency);
         self.finish(finished);

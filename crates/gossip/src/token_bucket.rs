@@ -20,6 +20,11 @@ impl TokenBucket {
         TokenBucket { burst, refill, tokens: burst, counted: now }
     }
 
+    /// Lets through more or less from now on.
+    pub(crate) fn set_refill(&mut self, refill: Duration) {
+        self.refill = refill;
+    }
+
     /// How many may pass now.
     pub(crate) fn available(&mut self, now: Time) -> u32 {
         let periods = now.since(self.counted).as_nanos() / self.refill.as_nanos().max(1);

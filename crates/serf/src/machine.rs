@@ -504,6 +504,8 @@ impl Serf {
             SerfMessage::Join(join) => {
                 if self.on_join_intent(now, &join) {
                     self.pass_on_intent(now, join.node, join.lamport_time, IntentKind::Join, bytes);
+                } else {
+                    self.gossip.join_heard_again(join.node.as_str());
                 }
             }
             SerfMessage::UserEvent(event) => {

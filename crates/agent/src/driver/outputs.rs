@@ -23,7 +23,7 @@ impl Driver {
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Packet { to, body, crc } => self.send(to, &body, crc),
+                Output::Packet { to, body, crc } => self.send(to, body, crc),
                 Output::Dial { dial, to, deadline, request } => {
                     self.dial(dial, to, deadline, request);
                 }
@@ -44,12 +44,13 @@ impl Driver {
                 Output::Shutdown => self.name_lost = true,
             }
         }
+        self.outbox.rest();
     }
 
-    fn send(&mut self, to: SocketAddr, body: &[u8], crc: bool) {
+    fn send(&mut self, to: SocketAddr, body: Bytes, crc: bool) {
         let security = self.machine.security();
         match self.outbox.send(&self.socket, security, to, body, crc) {
-            Ok(bytes) => self.metrics.count("memberlist.udp.sent", bytes),
+            Ok(bytes) => self.metrics.record([(self.sent, bytes as f64)]),
             Err(_) => self.machine.handle(time_since(self.zero), Input::SendFailed { to }),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
+use bytes::Bytes;
 use serf::Security;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
@@ -85,12 +86,26 @@ pub(super) struct Outbox {
     /// Whether the socket wants IPv4 addresses in their IPv6 form.
     mapped: bool,
     sealed: Vec<u8>,
+    /// What `sealed` was made of, if the same body would become the same datagram: what is told to
+    /// several members is compressed once.
+    made_of: Option<(Bytes, bool)>,
     unsent: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
 impl Outbox {
     pub(super) fn new(bound: SocketAddr, compress: bool) -> Self {
-        Outbox { compress, mapped: bound.is_ipv6(), sealed: Vec::new(), unsent: VecDeque::new() }
+        Outbox {
+            compress,
+            mapped: bound.is_ipv6(),
+            sealed: Vec::new(),
+            made_of: None,
+            unsent: VecDeque::new(),
+        }
+    }
+
+    /// Forgets what was sent last.
+    pub(super) fn rest(&mut self) {
+        self.made_of = None;
     }
 
     /// Whether something waits for the socket to become writable.
@@ -105,17 +120,23 @@ impl Outbox {
         socket: &UdpSocket,
         security: &Security,
         to: SocketAddr,
-        body: &[u8],
+        body: Bytes,
         crc: bool,
     ) -> io::Result<usize> {
         let compress = self.compress && body.len() >= limits::COMPRESSED_BYTES;
         let options = security.packet_options(crc, compress);
-        let mut nonce = [0; wire::seal::NONCE_BYTES];
-        if options.key.is_some() {
-            random::fill(&mut nonce);
+        let same = |(made_of, with_crc): &(Bytes, bool)| {
+            made_of.as_ptr() == body.as_ptr() && made_of.len() == body.len() && *with_crc == crc
+        };
+        if options.key.is_some() || !self.made_of.as_ref().is_some_and(same) {
+            let mut nonce = [0; wire::seal::NONCE_BYTES];
+            if options.key.is_some() {
+                random::fill(&mut nonce);
+            }
+            self.sealed.clear();
+            packet::seal(&body, &options, nonce, &mut self.sealed);
+            self.made_of = options.key.is_none().then_some((body, crc));
         }
-        self.sealed.clear();
-        packet::seal(body, &options, nonce, &mut self.sealed);
         let to = self.system_address(to);
         if self.unsent.is_empty() {
             match socket.try_send_to(&self.sealed, to) {

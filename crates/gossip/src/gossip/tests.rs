@@ -179,6 +179,68 @@ fn under_load_the_bucket_makes_packets_fuller_not_more() {
     assert!(!bench.machine.broadcasts.has_fresh(), "all is told in the end");
 }
 
+/// As many members as may appear before they are a crowd.
+fn before_a_crowd(bench: &mut Bench) {
+    for number in 0..limits::CROWD {
+        bench.alive(alive(&format!("m{number}"), 1));
+    }
+}
+
+/// What is said of a member to anybody, now and for the next ten seconds.
+fn said_of(bench: &mut Bench, name: &str) -> usize {
+    let outputs = bench.pass(Duration::from_secs(10));
+    let messages = packets(&outputs).into_iter().flat_map(|(_, messages)| messages);
+    let of_it = |message: &Message| match message {
+        Message::Alive(alive) => alive.node.as_str() == name,
+        Message::Dead(dead) => dead.node.as_str() == name,
+        _ => false,
+    };
+    messages.filter(of_it).count()
+}
+
+#[test]
+fn of_a_crowd_is_told_once_and_not_what_others_tell() {
+    let mut bench = Bench::with(quiet);
+    before_a_crowd(&mut bench);
+    bench.alive(alive("once", 1));
+    assert_eq!(said_of(&mut bench, "once"), bench.machine.config.gossip_nodes);
+
+    let mut bench = Bench::with(quiet);
+    before_a_crowd(&mut bench);
+    bench.alive(alive("told", 1));
+    bench.alive(alive("told", 1));
+    assert_eq!(said_of(&mut bench, "told"), 0, "another has told it");
+
+    bench.alive(alive("later", 1));
+    assert!(said_of(&mut bench, "later") > bench.machine.config.gossip_nodes, "the crowd is over");
+}
+
+#[test]
+fn of_a_member_in_a_crowd_everything_but_its_coming_is_told_as_ever() {
+    let mut bench = Bench::with(quiet);
+    before_a_crowd(&mut bench);
+    bench.alive(alive("old", 1));
+    bench.dead(dead("old", 1, "m1"));
+    assert!(said_of(&mut bench, "old") > bench.machine.config.gossip_nodes);
+
+    let mut bench = Bench::with(quiet);
+    before_a_crowd(&mut bench);
+    let join = |kind, time| UserBroadcast {
+        subject: Subject::Intent { node: "far".into(), time: wire::LamportTime(time), kind },
+        priority: Priority::Intent,
+        ..event(b"intent")
+    };
+    let now = bench.now;
+    bench.machine.broadcast(now, join(IntentKind::Join, 1));
+    assert!(bench.machine.broadcasts.has_hearsay());
+    bench.machine.broadcast(now, join(IntentKind::Leave, 2));
+    assert_eq!(bench.machine.queue_length(Priority::Intent), 1, "the leave has taken its place");
+    bench.machine.broadcast(now, join(IntentKind::Join, 3));
+    assert_eq!(bench.machine.queue_length(Priority::Intent), 1, "and the join that of the leave");
+    bench.machine.join_heard_again("far");
+    assert_eq!(bench.machine.queue_length(Priority::Intent), 1, "which is no hearsay");
+}
+
 /// It would keep the tick running.
 #[test]
 fn what_fits_into_no_packet_is_not_queued_and_its_waiter_answered() {

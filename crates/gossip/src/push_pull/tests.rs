@@ -137,3 +137,86 @@ fn a_join_while_it_settles_is_no_new_beginning() {
     join(&mut bench);
     assert!(settles(&mut bench, limits::SETTLE_LATEST + Duration::from_millis(10)), "anew");
 }
+
+/// The member that an exchange is begun with within that time.
+fn settles_with(bench: &mut Bench, within: Duration) -> Option<(Duration, SocketAddr)> {
+    let start = bench.now;
+    while bench.now.since(start) < within {
+        bench.now = bench.now + Duration::from_millis(10);
+        bench.machine.handle(bench.now, Input::Timeout);
+        for output in bench.outputs() {
+            if let Output::Dial { dial, to, .. } = output {
+                answer(bench, dial);
+                return Some((bench.now.since(start), to));
+            }
+        }
+    }
+    None
+}
+
+fn appear(bench: &mut Bench, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        let address = std::net::IpAddr::from([10, 1, 0, number as u8]).into();
+        bench.alive(wire::message::gossip::Alive { address, ..alive(&format!("m{number}"), 1) });
+    }
+}
+
+#[test]
+fn in_a_crowd_an_exchange_waits_for_its_end_and_asks_at_the_door() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    appear(&mut bench, 0..limits::CROWD);
+    let mut waited = Duration::ZERO;
+    for number in 0..40 {
+        bench.alive(alive(&format!("more{number}"), 1));
+        let step = limits::SETTLE_EARLIEST - Duration::from_millis(10);
+        assert_eq!(settles_with(&mut bench, step), None, "after {waited:?}");
+        waited += step;
+    }
+    let door = SocketAddr::from(([10, 0, 0, 97], 7946));
+    let (_, to) = settles_with(&mut bench, limits::SETTLE_LATEST).unwrap();
+    assert_eq!(to, door);
+    assert!(!bench.machine.broadcasts.has_hearsay(), "the others settle, too");
+    // It does not end: after a while there is an exchange nevertheless.
+    let begin = bench.now;
+    let mut number = 40;
+    while settles_with(&mut bench, Duration::from_millis(20)).is_none() {
+        bench.alive(alive(&format!("more{number}"), 1));
+        number += 1;
+    }
+    let took = bench.now.since(begin);
+    assert!(took > limits::SETTLE_PUT_OFF && took < limits::SETTLE_PUT_OFF * 2, "{took:?}");
+}
+
+#[test]
+fn who_meets_a_crowd_makes_sure_of_it_though_it_has_joined_nobody() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    appear(&mut bench, 0..limits::CROWD / 4);
+    assert_eq!(settles_with(&mut bench, limits::SETTLE_QUIET), None);
+    appear(&mut bench, 100..100 + limits::CROWD);
+    assert!(settles_with(&mut bench, limits::SETTLE_LATEST + Duration::from_millis(10)).is_some());
+}
+
+#[test]
+fn who_was_alone_has_nobody_to_tell_what_a_join_brings() {
+    for known in [false, true] {
+        let mut bench = without_periods();
+        if known {
+            bench.alive(alive("b", 1));
+        }
+        let to = SocketAddr::from(([10, 0, 0, 97], 7946));
+        let command = Command::PushPull { to, name: None, join: true };
+        bench.machine.handle(bench.now, Input::Command { token: Token(1), command });
+        let outputs = bench.outputs();
+        let Some(Output::Dial { dial, .. }) = outputs.last() else { panic!("{outputs:?}") };
+        let nodes = [crate::bench::entry(alive("a", 1), State::Alive)].into_iter().collect();
+        let message =
+            StreamMessage::PushPull(PushPull { join: false, nodes, user_state: Bytes::new() });
+        bench.machine.handle(bench.now, Input::Response { dial: *dial, message });
+        bench.outputs();
+        assert_eq!(bench.state("a"), Some((State::Alive, 1)));
+        assert_eq!(bench.queued_about("a").is_some(), known);
+    }
+}
