@@ -79,8 +79,8 @@ impl Membership {
         }
     }
 
-    /// Sends hearsay to a few peers, once. It has a token bucket of its own, and the larger the table
-    /// the longer it takes: meanwhile others tell it.
+    /// Sends hearsay to a few peers, once. It has a token bucket of its own, and the larger the
+    /// table the longer it takes: meanwhile others tell it.
     pub(crate) fn hearsay_timeout(&mut self, now: Time) {
         if self.timers.hearsay.is_none_or(|due| due > now) {
             return;
@@ -106,8 +106,9 @@ impl Membership {
         }
     }
 
-    /// How a member that has appeared is told of while many appear together: others tell of each of
-    /// them as well, and who has missed one makes sure by an exchange. None while there is no crowd.
+    /// How a member that has appeared is told of while many appear together: others tell of each
+    /// of them as well, and who has missed one makes sure by an exchange. None while there is no
+    /// crowd.
     pub(crate) fn crowds(&mut self, now: Time) -> Option<Urgency> {
         let crowded = self.config.eager_gossip
             && self.config.settle_exchange
@@ -115,8 +116,8 @@ impl Membership {
         crowded.then_some(Urgency::Hearsay)
     }
 
-    /// Whether a crowd may have come, of which others tell hearsay only. This is said before we do so
-    /// ourselves, since they may have heard of more members.
+    /// Whether a crowd may have come, of which others tell hearsay only. This is said before we do
+    /// so ourselves, since they may have heard of more members.
     pub(crate) fn may_be_crowded(&mut self, now: Time) -> bool {
         self.config.eager_gossip && self.appearances.available(now) <= limits::CROWD / 2
     }

@@ -76,20 +76,20 @@ pub const EAGER_BURST: u32 = 30;
 /// waits meanwhile shares packets.
 pub const EAGER_REFILL: Duration = Duration::from_micros(6_667);
 
-/// So many members may appear at once, and those that come later are a crowd: to tell of these alone
-/// as often as of anything else takes seconds of ticks.
+/// So many members may appear at once, and those that come later are a crowd: to tell of these
+/// alone as often as of anything else takes seconds of ticks.
 pub const CROWD: u32 = 32;
 
 /// And one more each time this has passed.
 pub const CROWD_PASSES: Duration = Duration::from_millis(250);
 
-/// News of a crowd that waits to be told once. Beyond it the least wanted is dropped: exchanges tell
-/// it.
+/// News of a crowd that waits to be told once. Beyond it the least wanted is dropped: exchanges
+/// tell it.
 pub const HEARSAY: usize = 1 << 12;
 
-/// In a larger table an exchange is larger, and settling exchanges are rarer in proportion. A crowd
-/// has more to tell and more members tell it, so that packets of hearsay are rarer by the square: what
-/// all of them have to read together stays the same.
+/// In a larger table an exchange is larger, and settling exchanges are rarer in proportion. A
+/// crowd has more to tell and more members tell it, so that packets of hearsay are rarer by the
+/// square: what all of them have to read together stays the same.
 pub const USUAL_MEMBERS: usize = 200;
 
 /// A time that grows with the table.

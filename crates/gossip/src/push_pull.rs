@@ -378,8 +378,8 @@ impl Membership {
         });
     }
 
-    /// Somebody has appeared. Whoever is in the midst of a crowd makes sure once it is over, also if
-    /// it has joined long ago.
+    /// Somebody has appeared. Whoever is in the midst of a crowd makes sure once it is over, also
+    /// if it has joined long ago.
     pub(crate) fn appeared(&mut self, now: Time) {
         if self.config.settle_exchange && self.may_be_crowded(now) {
             if self.exchanges.settling.is_none_or(|settling| settling.is_over(now)) {
