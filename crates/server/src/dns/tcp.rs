@@ -215,6 +215,18 @@ fn put(frame: &mut Vec<u8>, reply: &[u8]) {
 mod tests {
     use super::*;
 
+    /// The system doubles what it is asked for.
+    #[tokio::test]
+    async fn the_system_keeps_little_of_a_connection() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
+        let at = listener.local_addr().expect("an address");
+        let (client, accepted) = tokio::join!(TcpStream::connect(at), listener.accept());
+        let (_client, (stream, _)) = (client.expect("a stream"), accepted.expect("a stream"));
+        let stream = socket2::SockRef::from(&stream);
+        assert!(stream.send_buffer_size().expect("a size") <= 2 * SEND_BYTES);
+        assert!(stream.recv_buffer_size().expect("a size") <= 2 * RECEIVE_BYTES);
+    }
+
     #[test]
     fn a_connection_keeps_no_room_for_long_messages() {
         let rest = |bytes| {

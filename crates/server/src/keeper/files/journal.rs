@@ -59,6 +59,9 @@ pub(super) struct Journal {
     old: Vec<PathBuf>,
     /// What flushes them, and how many of them it removes.
     settling: Option<(usize, JoinHandle<io::Result<()>>)>,
+    /// The last one could not be written to its end: it goes before another is begun, or a full
+    /// disk would get one for each attempt.
+    broken: bool,
 }
 
 struct Open {
@@ -76,7 +79,8 @@ impl Journal {
         let found = list(&directory)?;
         let next = found.last().map_or(0, |(number, _)| number + 1);
         let old = found.into_iter().map(|(_, path)| path).collect();
-        let mut journal = Self { directory, boot: boot(), next, open: None, old, settling: None };
+        let (open, settling, broken) = (None, None, false);
+        let mut journal = Self { directory, boot: boot(), next, open, old, settling, broken };
         journal.settle();
         Ok(journal)
     }
@@ -84,6 +88,10 @@ impl Journal {
     /// Adds what is about to be done. It is on disk when this returns.
     pub(super) fn add(&mut self, batch: &Batch) -> io::Result<()> {
         let bytes = record(&self.boot, now(), batch)?;
+        if self.broken {
+            self.settled()?;
+            self.broken = false;
+        }
         if self.open.as_ref().is_some_and(|open| open.end >= FULL) {
             self.settled()?;
             self.close();
@@ -94,11 +102,18 @@ impl Journal {
             none => {
                 let path = self.directory.join(format!("{NAME}{}", self.next));
                 self.next += 1;
-                none.insert(Open::new(&self.directory, path)?)
+                let open = Open::new(&self.directory, path.clone()).inspect_err(|_| {
+                    self.old.push(path);
+                    self.broken = true;
+                })?;
+                none.insert(open)
             }
         };
         // What is on disk of one that could not be written or flushed is not known.
-        open.append(bytes).inspect_err(|_| self.close())
+        open.append(bytes).inspect_err(|_| {
+            self.close();
+            self.broken = true;
+        })
     }
 
     fn close(&mut self) {
@@ -453,8 +468,7 @@ mod tests {
         journal.open.as_mut().unwrap().file = File::open(&path).unwrap();
         journal.add(&batch(&[("services/a", Some("2"))])).unwrap_err();
         journal.add(&batch(&[("services/a", Some("3"))])).unwrap();
-        journal.settled().unwrap();
-        assert_eq!(place.numbers(), [2]);
+        assert_eq!(place.numbers(), [2], "those that cannot be written do not pile up");
         recover(&place.0).unwrap();
         assert_eq!(place.found(), [("services/a".to_owned(), "3".to_owned())]);
     }
