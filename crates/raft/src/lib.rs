@@ -17,8 +17,9 @@
 //! * The log on disk is `raft-log`; `docs/log.md` has the measurements and what is done about the
 //!   places where it would lose or refuse something.
 //! * An error of the log would end openraft for good. So writes are refused while little space is
-//!   left ([`Refused::NoSpace`]), and a write that meets a full disk nevertheless waits for space.
-//!   Reads need nothing of this crate and go on.
+//!   left ([`Refused::NoSpace`]), and a write that meets a full disk nevertheless waits for space,
+//!   as it waits for a file descriptor if the process has none left. Reads need nothing of this
+//!   crate and go on. What ends it nevertheless is told by [`Server::ended`].
 //!
 //! What it does not do yet: talk to other servers. A [`Server`] is the only voter of its log.
 

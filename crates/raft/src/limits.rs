@@ -28,6 +28,13 @@ pub const FREE_SPACE_MARK: u64 = 32 << 20;
 /// How long a write that met a full disk waits before it looks again.
 pub(crate) const SPACE_POLL: Duration = Duration::from_millis(500);
 
+/// How long a write that found no file descriptor left waits before it looks again.
+pub(crate) const DESCRIPTOR_POLL: Duration = Duration::from_millis(100);
+
+/// Descriptors that must be free when the log is opened anew: a directory, its lock, a new file,
+/// and some for those who open files meanwhile.
+pub(crate) const SPARE_DESCRIPTORS: usize = 8;
+
 /// Bytes of one file of the log. Whole files are deleted behind a snapshot; each is open, and the
 /// payloads of the last one are kept in memory.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;

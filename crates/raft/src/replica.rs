@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::limits::{SNAPSHOT_BYTES, SNAPSHOT_BYTES_MAX, SPACE_POLL};
 use crate::snapshot::{Header, Snapshots, Source};
+use crate::space;
 use crate::types::{
     Entry, LogId, Replies, SnapshotMeta, StorageError, StorageIoError, StoredMembership, Types,
 };
@@ -161,7 +162,10 @@ impl<M: Machine> RaftSnapshotBuilder<Types<M>> for Builder<M> {
                     let source = Source::Image(self.header.clone(), Arc::clone(&self.image));
                     return Ok(Snapshot { meta: self.header.meta(), snapshot: Box::new(source) });
                 }
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::StorageFull
+                        || space::wants_descriptors(&error) =>
+                {
                     tokio::time::sleep(SPACE_POLL).await;
                 }
                 Err(error) => {

@@ -53,7 +53,11 @@ pub enum StartError {
         source: io::Error,
     },
     /// The log was made by another server, or by several.
-    #[error("the log belongs to the servers {servers:?}, this one is {id:?}")]
+    #[error(
+        "the log belongs to another server: its node ID is {}, this one's is {id}; start this one \
+         with that node ID, or with another data directory",
+        .servers.join(" or ")
+    )]
     Foreign {
         /// Those who vote in it, as node ids.
         servers: Vec<String>,
@@ -147,8 +151,8 @@ impl<M: Machine> Server<M> {
             let voters: Vec<NodeId> =
                 self.raft.metrics().borrow().membership_config.voter_ids().collect();
             if voters != [id] {
-                let servers = voters.iter().map(|voter| format!("{voter:032x}")).collect();
-                return Err(StartError::Foreign { servers, id: format!("{id:032x}") });
+                let servers = voters.iter().copied().map(shown).collect();
+                return Err(StartError::Foreign { servers, id: shown(id) });
             }
             self.raft.trigger().elect().await.map_err(failed)?;
         } else {
@@ -221,6 +225,18 @@ impl<M: Machine> Server<M> {
         }
     }
 
+    /// Returns when the log has ended, with the reason: nothing is written any more until the
+    /// server is started again.
+    pub fn ended(&self) -> impl Future<Output = String> + use<M> {
+        let mut metrics = self.raft.metrics();
+        async move {
+            match metrics.wait_for(|now| now.running_state.is_err()).await.as_deref() {
+                Ok(Metrics { running_state: Err(fatal), .. }) => fatal.to_string(),
+                _ => "the server was shut down".to_owned(),
+            }
+        }
+    }
+
     /// Ends the tasks. What was acknowledged is on disk already.
     pub async fn stop(self) {
         self.snapshots.abort();
@@ -233,6 +249,12 @@ fn open<M: Machine>(directory: &Path, machine: &mut M) -> io::Result<(DiskLog, O
     std::fs::create_dir_all(directory)?;
     let header = Snapshots::load(directory, machine)?;
     Ok((DiskLog::open(directory)?, header))
+}
+
+/// A node ID as it is configured.
+fn shown(id: NodeId) -> String {
+    let digits = format!("{id:032x}");
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 
 const HOUR_MS: u64 = 3_600_000;

@@ -112,6 +112,10 @@ pub(crate) fn on_a_small_disk(name: &str, test: impl FnOnce(&Path)) {
         .env(SMALL_DISK, directory.path())
         .output()
         .unwrap();
+    assert_passed(output);
+}
+
+fn assert_passed(output: std::process::Output) {
     let (out, err) = (output.stdout, output.stderr);
     let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
     assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
@@ -126,4 +130,29 @@ pub(crate) fn fill_up(file: &Path, free: u64) {
             return;
         }
     }
+}
+
+/// Names the process that may open few files.
+const FEW_DESCRIPTORS: &str = "TRIBUNE_RAFT_FEW_DESCRIPTORS";
+
+/// Runs `test`, this very test again, in another process: it may take away descriptors from
+/// itself and from nobody else. `name` is the test's full name.
+pub(crate) fn in_a_process_of_its_own(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(FEW_DESCRIPTORS).is_some() {
+        return test();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(FEW_DESCRIPTORS, "1")
+        .output()
+        .unwrap();
+    assert_passed(output);
+}
+
+/// Takes descriptors until there is none left.
+pub(crate) fn all_descriptors() -> Vec<fs::File> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let few = rustix::process::Rlimit { current: Some(64), ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, few).unwrap();
+    std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect()
 }

@@ -8,9 +8,9 @@
 //!   tail and the zeros behind it are cut off when the log is opened;
 //! * a file that a crash left without its first record is removed: it holds nothing, and
 //!   `raft-log` could not open it;
-//! * a full disk is waited for. `raft-log` stops at the first failed write, so the log is opened
-//!   again and the write repeated. Every write here may be repeated: what the files already hold
-//!   is skipped.
+//! * a full disk is waited for, and so are file descriptors when the process has none left.
+//!   `raft-log` stops at the first failed write, so the log is opened again and the write repeated.
+//!   Every write here may be repeated: what the files already hold is skipped.
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -28,7 +28,10 @@ use raft_log::{Callback, ChunkId, RaftLog, WALRecord};
 use tokio::sync::oneshot;
 
 use super::{bounds, unreadable};
-use crate::limits::{CACHE_BYTES, CHUNK_BYTES, ENTRY_BYTES, FREE_SPACE_MARK, SPACE_POLL};
+use crate::limits::{
+    CACHE_BYTES, CHUNK_BYTES, DESCRIPTOR_POLL, ENTRY_BYTES, FREE_SPACE_MARK, SPACE_POLL,
+    SPARE_DESCRIPTORS,
+};
 use crate::types::{Entry, LogId, Membership, StorageError, StorageIoError, Types, Vote};
 use crate::{Batch, Machine, codec, space};
 
@@ -72,8 +75,8 @@ impl DiskLog {
         self.lock().log.as_ref().map_or_else(|| Err(closed()), read)
     }
 
-    /// Does `write` and returns when it is on disk, however long that takes on a full one.
-    /// `write` may run more than once.
+    /// Does `write` and returns when it is on disk, however long that takes on a full one, or while
+    /// no file can be opened. `write` may run more than once.
     async fn persist(
         &self,
         write: impl Fn(&mut RaftLog<Stored>) -> io::Result<()>,
@@ -88,13 +91,31 @@ impl DiskLog {
                 },
                 Err(error) => error,
             };
-            if !space::is_scarce(&self.directory, FREE_SPACE_MARK) {
+            if space::is_scarce(&self.directory, FREE_SPACE_MARK) {
+                while space::is_scarce(&self.directory, FREE_SPACE_MARK) {
+                    tokio::time::sleep(SPACE_POLL).await;
+                }
+            } else if !space::wants_descriptors(&error) {
                 return Err(error);
             }
-            while space::is_scarce(&self.directory, FREE_SPACE_MARK) {
-                tokio::time::sleep(SPACE_POLL).await;
+            self.reopen().await?;
+        }
+    }
+
+    /// Opens the log anew, as soon as there are descriptors for it: until then readers have the
+    /// one that failed.
+    async fn reopen(&self) -> io::Result<()> {
+        loop {
+            let reopened = spare(&self.directory).and_then(|()| {
+                let mut open = self.lock();
+                open.reopen(&self.directory)
+            });
+            match reopened {
+                Err(error) if space::wants_descriptors(&error) => {
+                    tokio::time::sleep(DESCRIPTOR_POLL).await;
+                }
+                other => return other,
             }
-            self.lock().reopen(&self.directory)?;
         }
     }
 }
@@ -127,6 +148,13 @@ impl Open {
         self.log = Some(open(directory)?);
         Ok(())
     }
+}
+
+/// Finds out whether there are descriptors for what opening the log takes beyond its files, which
+/// it has already.
+fn spare(directory: &Path) -> io::Result<()> {
+    let spare = (0..SPARE_DESCRIPTORS).map(|_| File::open(directory));
+    spare.collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 /// Gives the file that is written its final length. A flush is a quarter faster for it: it need

@@ -16,7 +16,9 @@ use super::disk::DiskLog;
 use super::memory::MemoryLog;
 use crate::replica::{Pace, Replica};
 use crate::snapshot::Snapshots;
-use crate::testing::{Directory, Tape, block_on, fill_up, on_a_small_disk};
+use crate::testing::{
+    Directory, Tape, all_descriptors, block_on, fill_up, in_a_process_of_its_own, on_a_small_disk,
+};
 use crate::types::{Entry, StorageError, Types, Vote};
 
 type Log = Types<Tape>;
@@ -228,6 +230,32 @@ fn a_write_that_meets_a_full_disk_waits_for_space() {
             drop((log, reader));
             let mut log = DiskLog::open(disk).unwrap();
             assert_eq!(indexes(&mut log).await, (1..=2000).collect::<Vec<_>>());
+        });
+    });
+}
+
+#[test]
+fn a_write_that_finds_no_descriptor_waits_for_one() {
+    let name = "log::tests::a_write_that_finds_no_descriptor_waits_for_one";
+    in_a_process_of_its_own(name, || {
+        let directory = Directory::new();
+        block_on(async {
+            let mut log = DiskLog::open(directory.path()).unwrap();
+            append(&mut log, 1..=5).await;
+            let taken = all_descriptors();
+            let mut reader = log.clone();
+            {
+                // More than one file of the log holds.
+                let mut writing = pin!(append(&mut log, 6..=40_000));
+                let waited = timeout(Duration::from_millis(700), &mut writing).await;
+                assert!(waited.is_err(), "no file can be opened");
+                assert_eq!(indexes(&mut reader).await[..5], [1, 2, 3, 4, 5]);
+                drop(taken);
+                writing.await;
+            }
+            drop((log, reader));
+            let mut log = DiskLog::open(directory.path()).unwrap();
+            assert_eq!(indexes(&mut log).await, (1..=40_000).collect::<Vec<_>>());
         });
     });
 }
