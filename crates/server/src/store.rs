@@ -66,6 +66,11 @@ impl Store {
         Ok(self.server.confirm().await?)
     }
 
+    /// Returns when the log has ended, with the reason.
+    pub(crate) fn ended(&self) -> impl Future<Output = String> + use<> {
+        self.server.ended()
+    }
+
     /// Where the log stands.
     pub(crate) fn status(&self) -> Status {
         self.server.status()

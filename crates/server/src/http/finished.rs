@@ -15,27 +15,35 @@ pub(super) struct Finished<'a> {
     pub(super) url: &'a str,
     pub(super) peer: Peer,
     pub(super) took: Duration,
+    /// What was wrong with it, or went wrong.
+    pub(super) error: Option<&'a str>,
 }
 
 impl Finished<'_> {
-    /// Logs it. Nothing is made of it unless somebody reads the line.
+    /// Logs it, an error in a line of its own before. Nothing is made of it unless somebody reads
+    /// the line.
     pub(super) fn log(&self, log: &Log) {
+        if let Some(error) = self.error {
+            let fields = self.fields("error", error.trim_end().to_owned());
+            log.entry(Level::Err, "agent.http", "Request error", fields);
+        }
         if log.is_wanted(Level::Debug) {
-            log.entry(Level::Debug, "agent.http", "Request finished", self.fields());
+            let took = i64::try_from(self.took.as_nanos()).unwrap_or(i64::MAX);
+            let fields = self.fields("latency", GoDuration::from_nanoseconds(took).to_string());
+            log.entry(Level::Debug, "agent.http", "Request finished", fields);
         }
     }
 
-    fn fields(&self) -> [(&'static str, Value); 4] {
+    fn fields(&self, name: &'static str, value: String) -> [(&'static str, Value); 4] {
         let from = match self.peer {
             Peer::Address(address) => address.to_string(),
             Peer::Local => "@".to_owned(),
         };
-        let took = i64::try_from(self.took.as_nanos()).unwrap_or(i64::MAX);
         [
             ("method", self.method.as_str().into()),
             ("url", shown(self.url).into()),
             ("from", from.into()),
-            ("latency", GoDuration::from_nanoseconds(took).to_string().into()),
+            (name, value.into()),
         ]
     }
 }
@@ -74,9 +82,9 @@ mod tests {
         let url = "/v1/kv/a?raw&token=secret&dc=dc1&%74oken=secret";
         let peer = Peer::Address("127.0.0.1:4000".parse().unwrap());
         let took = Duration::from_micros(1500);
-        let finished = Finished { method: &Method::GET, url, peer, took };
+        let finished = Finished { method: &Method::GET, url, peer, took, error: None };
         assert_eq!(
-            finished.fields(),
+            finished.fields("latency", "1.5ms".to_owned()),
             [
                 ("method", "GET".into()),
                 ("url", "/v1/kv/a?raw&token=<hidden>&dc=dc1&%74oken=<hidden>".into()),

@@ -60,6 +60,21 @@ impl Reply {
         Self::new(status, api::Body::Text(text.into()))
     }
 
+    /// The text of an answer that is an error: not that something is absent, nor that a service is
+    /// not well.
+    pub(super) fn error(&self, endpoint: &api::Endpoint) -> Option<&str> {
+        match &self.body {
+            api::Body::Text(text)
+                if self.status >= 400
+                    && !text.is_empty()
+                    && !endpoint.path.starts_with("/v1/agent/health/") =>
+            {
+                Some(text)
+            }
+            _ => None,
+        }
+    }
+
     /// The same with a header; one that cannot be sent is left out.
     pub(crate) fn with(self, name: &str, value: impl AsRef<str>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes());

@@ -174,7 +174,8 @@ impl Site {
         if let Some(method) = Method::parse(method.as_str()) {
             self.telemetry.answered(found.index, tail, method, reply.status, took);
         }
-        Finished { method: &method, url: &url, peer, took }.log(&self.shell.log);
+        let error = reply.error(found.endpoint);
+        Finished { method: &method, url: &url, peer, took, error }.log(&self.shell.log);
         Outcome::Api(reply)
     }
 
