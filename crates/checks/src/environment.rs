@@ -1,6 +1,6 @@
 //! What all checks of an agent share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::trust::Trust;
 
@@ -24,5 +24,16 @@ impl Default for Environment {
             docker_socket: PathBuf::from("/var/run/docker.sock"),
             systemctl: "systemctl".to_owned(),
         }
+    }
+}
+
+impl Environment {
+    /// Whether there is a program that knows about services.
+    #[must_use]
+    pub fn knows_services(&self) -> bool {
+        let program = Path::new(&self.systemctl);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // An absolute path takes the place of the directory.
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
     }
 }

@@ -30,6 +30,7 @@ mod keeper;
 mod limits;
 mod options;
 mod pools;
+mod position;
 mod private_file;
 mod random;
 mod reconcile;

@@ -38,7 +38,7 @@ use crate::sessions::SessionTimers;
 use crate::shell::Shell;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetryOptions, gauges};
-use crate::{limits, random, reconcile};
+use crate::{limits, position, random, reconcile};
 
 /// The shortest time to live of a session, unless another one is given.
 const SESSION_TTL_MIN_NS: i64 = 10_000_000_000;
@@ -254,6 +254,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let telemetry = Arc::new(Telemetry::new(naming, &identity.node));
     let data_dir = options.data_dir.as_deref();
     let store = open_store(&identity, data_dir, options.durable, &telemetry).await?;
+    tokio::spawn(tell_end(store.ended(), log.clone()));
     telemetry.leads();
     log.line(Level::Info, "agent.server", "cluster leadership acquired");
     let (lan, wan) = start_pools(&identity, options.lan, options.wan, data_dir, &telemetry, &log)?;
@@ -297,6 +298,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         keeping,
     ];
     tasks.extend(answering);
+    if options.coordinates {
+        let (lan, identity) = (lan.clone(), identity.clone());
+        tasks.push(tokio::spawn(position::run(lan, identity, store.clone(), log.clone())));
+    }
     let (ask, asks) = mpsc::channel(ASKS);
     let shell = Shell {
         identity,
@@ -372,6 +377,14 @@ async fn open_store(
         storage,
     };
     Ok(Store::start(config, telemetry.clone()).await?)
+}
+
+/// Says that nothing is written any more.
+async fn tell_end(ended: impl Future<Output = String>, log: Log) {
+    let fields = [("error", ended.await.into())];
+    let text = "the log has stopped: nothing is written until this agent is started again, reads \
+                go on";
+    log.entry(Level::Err, "agent.server.raft", text, fields);
 }
 
 fn make_directory(path: &Path, mode: u32) -> Result<(), StartError> {
@@ -507,7 +520,9 @@ fn keep(
     store: &Store,
     log: &Log,
 ) -> Result<(Keeper, JoinHandle<()>), StartError> {
+    let environment = checks::Environment::default();
     let config = local::Config {
+        os_services: environment.knows_services(),
         check_update_interval: options.update_interval,
         check_output_max_bytes: options.output_max_bytes,
         discard_check_output: options.discard_output,
@@ -531,7 +546,6 @@ fn keep(
         keeper::recover(directory).map_err(|error| StartError::Definitions(error.to_string()))?;
         machine.load(now, keeper::saved(directory));
     }
-    let environment = checks::Environment::default();
     let directory = data_dir.map(Path::to_owned);
     Ok(Keeper::start(store.clone(), directory, environment, machine, log.clone()))
 }
