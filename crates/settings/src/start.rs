@@ -61,13 +61,18 @@ impl Settings {
             ))
             .hint("set 'bootstrap_expect' (-bootstrap-expect) to 1"));
         }
-        for address in &self.cluster.retry_join {
-            if address.split_whitespace().any(|word| word.starts_with("provider=")) {
+        for key in ["retry_join", "retry_join_wan"] {
+            let addresses = self.given.list(key);
+            let asks_cloud = |address: &&String| {
+                address.split_whitespace().any(|word| word.starts_with("provider="))
+            };
+            if let Some(address) = addresses.iter().find(asks_cloud) {
+                let flag = key.replace('_', "-");
                 return Err(Failure::new(format!(
-                    "retry_join cannot ask a cloud for members: {}",
+                    "{key} cannot ask a cloud for members: {}",
                     gotext::quote(address)
                 ))
-                .hint("name members by address in 'retry_join' (-retry-join)"));
+                .hint(format!("name members by address in '{key}' (-{flag})")));
             }
         }
         self.check_relied_upon()

@@ -31,7 +31,10 @@ pub(super) fn node_id(settings: &Settings) -> Result<Uuid, Failure> {
         Ok(text) => parse(text.trim()).map_err(|why| {
             let shown = path.display();
             let mut failure = wrong(format!("NodeID in {shown} is invalid: {why}"));
-            failure.hint = Some(format!("remove {shown} for another ID, or restore it"));
+            failure.hint = Some(format!(
+                "restore {shown}: the log of this server belongs to its ID (without a log, remove \
+                 it for another ID)"
+            ));
             failure
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -70,7 +70,8 @@ pub(super) async fn start(
     settings.check_after_banner()?;
     let pid_file = settings.pid_file.as_deref().map(PidFile::write).transpose();
     let pid_file = pid_file.map_err(failure)?;
-    may_come_back(&settings, &mut signals, log).await.map_err(failure)?;
+    may_come_back(&settings, &mut signals, log).await?;
+    may_lead(&settings)?;
     let watched = watches::read(&settings, &settings, log)?;
     let options = options::options(&settings, definitions.clone(), node_id, log.clone());
     let options = options.map_err(failure)?;
@@ -92,7 +93,7 @@ async fn may_come_back(
     settings: &Settings,
     signals: &mut Signals,
     log: &Log,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let Some(data_dir) = settings.data_dir.as_ref().filter(|_| !settings.dev) else {
         return Ok(());
     };
@@ -109,7 +110,23 @@ async fn may_come_back(
             }
         }
     }
-    Err(why)
+    let hint = "where no other server is left, raise 'server_rejoin_age_max' instead: what this one \
+                has is still there";
+    Err(Failure { message: why, hint: Some(hint.to_owned()) })
+}
+
+/// Whether the server may elect itself: it is told that it is the only one, or it was before.
+/// Consul's would wait for others, which is yet to come.
+fn may_lead(settings: &Settings) -> Result<(), Failure> {
+    let known = |data_dir: &std::path::PathBuf| data_dir.join("raft").exists();
+    if settings.dev || settings.bootstrap || settings.data_dir.as_ref().is_some_and(known) {
+        return Ok(());
+    }
+    let message = "Failed to start Consul server: it would wait for other servers, and clusters of \
+                   several are yet to come";
+    let hint =
+        "for the only server of a datacenter set 'bootstrap_expect' (-bootstrap-expect) to 1";
+    Err(Failure { message: message.to_owned(), hint: Some(hint.to_owned()) })
 }
 
 impl Process {
