@@ -25,6 +25,7 @@ mod catalog;
 mod consistency;
 mod coordinate;
 mod endpoint;
+mod extent;
 mod health;
 pub mod json;
 mod kv;
@@ -48,6 +49,7 @@ pub use consistency::Consistency;
 pub use endpoint::{
     Agent, Endpoint, Enterprise, Handler, Meta, Parameters, Proposal, Reader, Then,
 };
+pub use extent::is_long;
 pub use health::streams;
 pub use local::{AgentCheck, AgentHealth, AgentService};
 pub use query::QueryUse;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use api::{Answer, Body, Request};
 use catalog::Snapshot;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::block::Read;
 
@@ -16,6 +18,9 @@ const ANSWERS: usize = 64;
 const BYTES: usize = 4 << 20;
 /// Shorter bodies are sooner made than looked for, unless many are waiting for them.
 const LONG_BYTES: usize = 1 << 10;
+
+/// Answers that are made at a time by threads of their own: two keep a small machine busy.
+const ASIDE: usize = 2;
 
 /// An answer, and of which state.
 pub(super) struct Evaluated {
@@ -65,9 +70,15 @@ fn body(answer: &Answer) -> &[u8] {
 
 /// Answers of the newest state that somebody asked. A read depends on nothing but its request and
 /// the state, so that they hold until there is another state; then they are forgotten.
-#[derive(Default)]
 pub(crate) struct Answers {
     kept: Mutex<Kept>,
+    aside: Arc<Semaphore>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), aside: Arc::new(Semaphore::new(ASIDE)) }
+    }
 }
 
 #[derive(Default)]
@@ -138,6 +149,26 @@ impl Answers {
             }
         }
         Ok(made)
+    }
+
+    /// Does what takes long in another thread, so that nobody else waits for it. It is done to its
+    /// end also if nobody wants it any more.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let place = self.aside.clone().acquire_owned().await.expect("it is never closed");
+        let work = move || {
+            let done = work();
+            drop(place);
+            done
+        };
+        match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+            Ok(done) => done,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(Err(_)) => std::future::pending().await,
+        }
     }
 
     /// Forgets all: there is another state.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Agent, Answer, Failure, Reader, Request};
+use api::{Agent, Answer, Endpoint, Failure, Reader, Request};
 use catalog::{ModifyIndex, Uuid};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,6 +35,7 @@ impl Wait {
 struct Asked<'a> {
     catalogue: &'a Catalogue,
     agent: &'a Agent,
+    endpoint: &'static Endpoint,
     /// Where the answer has an order by chance, which is for one asker alone.
     fresh: Option<Uuid>,
     read: Read,
@@ -43,16 +44,15 @@ struct Asked<'a> {
 
 /// Evaluates once, and again while nothing is new for who waits.
 pub(crate) async fn read(
-    catalogue: &Catalogue,
-    agent: &Agent,
+    (catalogue, agent): (&Catalogue, &Agent),
     fresh: Option<Uuid>,
-    read: Read,
+    (endpoint, read): (&'static Endpoint, Read),
     request: &Request,
     wait: Option<Wait>,
 ) -> Result<Answer, Failure> {
-    let asked = Asked { catalogue, agent, fresh, read, request };
+    let asked = Asked { catalogue, agent, endpoint, fresh, read, request };
     let replaced = catalogue.replaced();
-    let first = asked.evaluate(false)?;
+    let first = asked.evaluate(false).await?;
     match wait.filter(|wait| first.answer.index.0.max(1) <= wait.index) {
         // Most do not, and need no room for it.
         Some(wait) => Box::pin(asked.changed(wait, first, replaced)).await,
@@ -61,8 +61,24 @@ pub(crate) async fn read(
 }
 
 impl Asked<'_> {
-    /// Evaluates, unless somebody did it for the same state. `waited`: others may have, too.
-    fn evaluate(&self, waited: bool) -> Result<Arc<Evaluated>, Failure> {
+    /// Evaluates; a long read elsewhere. `waited`: others may have, too.
+    async fn evaluate(&self, waited: bool) -> Result<Arc<Evaluated>, Failure> {
+        if !api::is_long(self.endpoint, self.request, &self.catalogue.read()) {
+            return self.evaluate_now(waited);
+        }
+        // Rare, and more than a connection's own place has room for.
+        let (catalogue, agent) = (self.catalogue.clone(), self.agent.clone());
+        let (endpoint, request) = (self.endpoint, self.request.clone());
+        let (fresh, read) = (self.fresh, self.read);
+        let evaluate = move || {
+            let (catalogue, agent, request) = (&catalogue, &agent, &request);
+            Asked { catalogue, agent, endpoint, fresh, read, request }.evaluate_now(waited)
+        };
+        Box::pin(self.catalogue.answers().aside(evaluate)).await
+    }
+
+    /// Evaluates, unless somebody did it for the same state.
+    fn evaluate_now(&self, waited: bool) -> Result<Arc<Evaluated>, Failure> {
         let state = self.catalogue.read();
         let make = || {
             let fresh = self.fresh.unwrap_or_default();
@@ -90,7 +106,7 @@ impl Asked<'_> {
             // What was written before this one watched woke nobody.
             let in_time = self.catalogue.read().index().0 != seen
                 || timeout_at(wait.until, watching.woken()).await.is_ok();
-            let now = self.evaluate(true)?;
+            let now = self.evaluate(true).await?;
             // Another state has indexes of its own: who waited for one of the old is answered.
             if self.catalogue.replaced() != replaced {
                 return Ok(now.into_answer());

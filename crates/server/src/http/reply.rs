@@ -24,6 +24,9 @@ pub(crate) type Streamed = UnsyncBoxBody<Bytes, io::Error>;
 /// Shorter bodies are not worth compressing.
 const GZIP_MIN: usize = 1400;
 
+/// Bodies that take milliseconds to be compressed.
+const LONG_BYTES: usize = 256 << 10;
+
 /// Headers that almost no answer of an endpoint has more of.
 const USUAL_HEADERS: usize = 9;
 
@@ -96,6 +99,15 @@ impl Reply {
             self.headers.reserve(USUAL_HEADERS);
         }
         self.headers.insert(name, value);
+    }
+
+    /// Whether to spread or compress it takes milliseconds.
+    pub(super) fn is_long(&self) -> bool {
+        match &self.body {
+            api::Body::Empty => false,
+            api::Body::Text(text) => text.len() >= LONG_BYTES,
+            api::Body::Bytes(_, bytes) | api::Body::Json(bytes) => bytes.len() >= LONG_BYTES,
+        }
     }
 
     /// Makes the response. `pretty` spreads JSON over lines, `gzip` compresses what is long.

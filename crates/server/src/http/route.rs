@@ -112,7 +112,13 @@ impl Site {
                 reply
             }
         };
-        let mut response = reply.respond(pretty, gzip);
+        let mut response = if (pretty || gzip) && reply.is_long() {
+            // Rare, and more than a connection's own place has room for.
+            let respond = move || reply.respond(pretty, gzip);
+            Box::pin(self.catalogue().answers().aside(respond)).await
+        } else {
+            reply.respond(pretty, gzip)
+        };
         for (name, value) in &self.manners.response_headers {
             let name = HeaderName::from_bytes(name.as_bytes());
             if let (Ok(name), Ok(value)) = (name, value.parse()) {
@@ -346,7 +352,7 @@ impl Site {
 
     async fn read(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &'static Endpoint,
         read: block::Read,
         request: &Request,
         parameters: Parameters,
@@ -441,7 +447,7 @@ impl Site {
 
     async fn evaluate(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &'static Endpoint,
         read: block::Read,
         request: &Request,
         parameters: Parameters,
@@ -459,7 +465,8 @@ impl Site {
             let wait = parameters.wait.unwrap_or(self.manners.wait).min(self.manners.wait_max);
             Wait::new(parameters.index, wait)
         });
-        block::read(self.catalogue(), &self.agent, fresh, read, request, wait).await
+        let site = (self.catalogue(), &self.agent);
+        block::read(site, fresh, (endpoint, read), request, wait).await
     }
 
     /// There is one datacenter.
@@ -495,9 +502,17 @@ impl Site {
         request: &Request,
     ) -> Result<api::Answer, Failure> {
         let started = Instant::now();
-        let proposal = {
+        let fresh = random::uuid();
+        let proposal = if api::is_long(endpoint, request, &self.catalogue().read()) {
+            let (catalogue, agent) = (self.catalogue().clone(), self.agent.clone());
+            let request = request.clone();
+            let propose = move || {
+                let snapshot = catalogue.read();
+                write(&request, &Reader { snapshot: &snapshot, agent: &agent, fresh })
+            };
+            self.catalogue().answers().aside(propose).await?
+        } else {
             let snapshot = self.catalogue().read();
-            let fresh = random::uuid();
             write(request, &Reader { snapshot: &snapshot, agent: &self.agent, fresh })?
         };
         self.own_datacenter(endpoint, &request.query)?;

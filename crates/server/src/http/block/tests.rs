@@ -50,6 +50,11 @@ fn request(path: &str) -> (Read, Request) {
     (read, request)
 }
 
+/// The endpoint of the keys.
+fn any() -> &'static Endpoint {
+    api::find("/v1/kv/").unwrap().endpoint
+}
+
 /// Waits until a reader waits.
 async fn until_waiting(store: &Store) {
     let waits = async {
@@ -65,7 +70,7 @@ fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer
     let catalogue = store.catalogue().clone();
     let task = tokio::spawn(async move {
         let wait = Some(Wait { index, until: Instant::now() + PATIENCE });
-        read(&catalogue, &agent(), None, evaluate, &request, wait).await.unwrap()
+        read((&catalogue, &agent()), None, (any(), evaluate), &request, wait).await.unwrap()
     });
     async move { task.await.unwrap() }
 }
@@ -129,7 +134,8 @@ fn at_the_end_the_index_is_the_one_that_was_seen() {
         store.write(&set("b", "1")).await.unwrap();
         let wait = Some(Wait { index: seen.0 + 1, ..wait });
         let catalogue = store.catalogue();
-        let answer = read(catalogue, &agent(), None, evaluate, &request, wait).await.unwrap();
+        let answer =
+            read((catalogue, &agent()), None, (any(), evaluate), &request, wait).await.unwrap();
         assert_eq!((answer.status, answer.index.0), (404, seen.0 + 1));
     });
 }
@@ -141,7 +147,7 @@ fn who_hangs_up_waits_no_more() {
         let catalogue = store.catalogue().clone();
         let task = tokio::spawn(async move {
             let wait = Some(Wait { index: 9, until: Instant::now() + PATIENCE });
-            read(&catalogue, &agent(), None, evaluate, &request, wait).await
+            read((&catalogue, &agent()), None, (any(), evaluate), &request, wait).await
         });
         until_waiting(&store).await;
         task.abort();
@@ -161,7 +167,8 @@ fn what_has_an_order_by_chance_is_made_for_each_who_asks() {
         let (_, request) = request("/v1/kv/a");
         let catalogue = store.catalogue();
         let ask = async |fresh| {
-            let answer = read(catalogue, &agent(), fresh, whose, &request, None).await.unwrap();
+            let answer =
+                read((catalogue, &agent()), fresh, (any(), whose), &request, None).await.unwrap();
             answer.body
         };
         let [one, other] = [1, 2].map(|byte| Some(Uuid::from_bytes([byte; 16])));
@@ -171,5 +178,26 @@ fn what_has_an_order_by_chance_is_made_for_each_who_asks() {
         assert_ne!(first, shared);
         assert_ne!(ask(other).await, first);
         assert_eq!(ask(None).await, shared);
+    });
+}
+
+#[test]
+fn long_reads_are_made_by_another_thread() {
+    fn thread() -> String {
+        format!("{:?}", std::thread::current().id())
+    }
+    fn whose(_: &Request, _: &Reader<'_>) -> Result<Answer, Failure> {
+        Ok(Answer::new(Body::Text(thread())))
+    }
+    with_store(async |store| {
+        store.write(&set("a/long", &"x".repeat(1 << 20))).await.unwrap();
+        store.write(&set("b/short", "x")).await.unwrap();
+        let paths = ["/v1/kv/?recurse", "/v1/kv/b/?recurse", "/v1/kv/?keys", "/v1/kv/a/long"];
+        for path in paths {
+            let (_, request) = request(path);
+            let site = (store.catalogue(), &agent());
+            let answer = read(site, None, (any(), whose), &request, None).await.unwrap();
+            assert_eq!(answer.body != Body::Text(thread()), path == paths[0], "{path}");
+        }
     });
 }
