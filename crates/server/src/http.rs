@@ -22,6 +22,7 @@ mod tls;
 
 pub(crate) use answers::Answers;
 pub(crate) use block::Wait;
+pub(crate) use body::Bodies;
 pub(crate) use body::Pieces;
 pub(crate) use listen::{Listener, Places, Service, serve};
 pub(crate) use parameters::Parameters;

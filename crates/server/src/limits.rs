@@ -7,6 +7,20 @@ pub(crate) const BODY_BYTES: usize = 8 << 20;
 /// How long a client may be silent within a body that it sends.
 pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How long a body may take from its first piece to its last: as long as the longest takes at
+/// 64 KiB a second, and a silence.
+pub(crate) const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(188);
+
+/// Bytes of all bodies at a time that are longer than a short one: over a hundred values of the
+/// longest kind.
+pub(crate) const BODIES_BYTES: usize = 64 << 20;
+
+/// Bytes of a body that takes no room from others: a registration, most values.
+pub(crate) const SHORT_BODY_BYTES: usize = 16 << 10;
+
+/// How long a body waits for room.
+pub(crate) const BODIES_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Longest archive of the state that is taken, packed or unpacked. It goes through buffers; what it
 /// unpacks to is the state that somebody wants to have in memory.
 pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;

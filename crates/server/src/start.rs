@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::ask::Ask;
 use crate::dns::Dns;
 use crate::events::{Events, UserEvent};
-use crate::http::{Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
+use crate::http::{Bodies, Listener, Manners, Places, Service, Site, Tls, TlsError, serve};
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper};
 use crate::options::{
@@ -317,8 +317,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         configuration: options.configuration,
     };
     let manners = manners(&options.http);
-    let asked = Mutex::default();
-    let site = Arc::new(Site { agent, store, timers, shell, manners, asked, telemetry });
+    let (asked, bodies) = (Mutex::default(), Bodies::default());
+    let site = Arc::new(Site { agent, store, timers, shell, manners, asked, telemetry, bodies });
     if sinks.any() {
         tasks.push(tokio::spawn(send_metrics(site.clone(), log, sinks)));
     }

@@ -1,13 +1,39 @@
-//! The body of a request, as it comes and within its limit.
+//! The body of a request, as it comes and within its limit; and the bodies of all requests, which
+//! share another one.
+
+use std::sync::Arc;
 
 use api::Endpoint;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::reply::Reply;
-use crate::limits::{BODY_BYTES, BODY_SILENCE, KV_LIMIT_PAGE, SNAPSHOT_BYTES, TXN_LIMIT_PAGE};
+use crate::limits::{
+    BODIES_BYTES, BODIES_WAIT, BODY_BYTES, BODY_SILENCE, BODY_TIME, KV_LIMIT_PAGE,
+    SHORT_BODY_BYTES, SNAPSHOT_BYTES, TXN_LIMIT_PAGE,
+};
+
+/// What room is given out in, in bytes.
+const UNIT: usize = 1 << 10;
+
+/// The room for all bodies that are longer than a short one. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Bodies(Arc<Semaphore>);
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(BODIES_BYTES / UNIT)))
+    }
+}
+
+/// A body, and the room that it takes as long as this is here.
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
 
 /// What is left of a body.
 pub(crate) struct Pieces {
@@ -68,17 +94,51 @@ impl Pieces {
         }
     }
 
-    /// All that is left.
+    /// All that is left. A long body takes room from `bodies` as it comes: who only says that it
+    /// will be long takes none from others.
     ///
     /// # Errors
     ///
-    /// As [`Pieces::next`].
-    pub(super) async fn whole(mut self) -> Result<Bytes, Reply> {
+    /// As [`Pieces::next`], and the answer to who finds no room or takes too long.
+    pub(super) async fn whole(mut self, bodies: &Bodies) -> Result<Whole, Reply> {
+        let until = Instant::now() + BODY_TIME;
         let mut bytes = BytesMut::new();
-        while let Some(piece) = self.next().await? {
+        let mut room: Option<OwnedSemaphorePermit> = None;
+        loop {
+            let piece = tokio::select! {
+                piece = self.next() => piece?,
+                () = sleep_until(until) => return Err(closing(408, "408 Request Timeout")),
+            };
+            let Some(piece) = piece else { break };
+            let wanted =
+                (bytes.len() + piece.len()).saturating_sub(SHORT_BODY_BYTES).div_ceil(UNIT);
+            let missing = wanted - room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            if missing > 0 {
+                let more = bodies.take(missing).await?;
+                match &mut room {
+                    Some(room) => room.merge(more),
+                    None => room = Some(more),
+                }
+            }
             bytes.extend_from_slice(&piece);
         }
-        Ok(bytes.freeze())
+        Ok(Whole { bytes: bytes.freeze(), _room: room })
+    }
+}
+
+impl Bodies {
+    /// So many units, as soon as others have given them back.
+    async fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, Reply> {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let taken = timeout(BODIES_WAIT, self.0.clone().acquire_many_owned(units)).await;
+        taken.ok().and_then(Result::ok).ok_or_else(|| {
+            let (most, wait) = (BODIES_BYTES >> 20, BODIES_WAIT.as_secs());
+            let text = format!(
+                "The bodies of other requests have taken all {most} MiB of memory for bodies, and \
+                 still had after {wait} seconds; try again"
+            );
+            closing(503, text)
+        })
     }
 }
 
@@ -86,4 +146,22 @@ fn closing(status: u16, text: impl Into<String>) -> Reply {
     let mut reply = Reply::text(status, text);
     reply.close = true;
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_room_is_told_so_and_finds_it_when_others_are_done() {
+        let bodies = Bodies::default();
+        let all = bodies.take(BODIES_BYTES / UNIT).await.ok();
+        let refused = bodies.take(1).await.err().unwrap();
+        assert!(refused.status == 503 && refused.close);
+        assert!(all.is_some());
+        drop(all);
+        assert!(bodies.take(1).await.is_ok());
+    }
 }

@@ -20,7 +20,7 @@ use hyper::header::{
 use ipnet::IpNet;
 
 use super::block::{self, Wait};
-use super::body::Pieces;
+use super::body::{Bodies, Pieces};
 use super::finished::Finished;
 use super::parameters::{Parameters, check_cache_control, refuse_enterprise};
 use super::path::{self, Path};
@@ -76,6 +76,8 @@ pub(crate) struct Site {
     /// What was read with `?cached`, as hashes, and when.
     pub(crate) asked: Mutex<HashMap<u64, Instant>>,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// The room for the bodies of requests.
+    pub(crate) bodies: Bodies,
 }
 
 /// Who asks.
@@ -300,6 +302,8 @@ impl Site {
         body: Incoming,
     ) -> Reply {
         let Asked { handler, parameters, cache, accept, mut request } = asked;
+        // Its room is taken until the request is carried out.
+        let whole;
         if request.method != Method::Get {
             let body = match Pieces::new(endpoint, &self.agent, body) {
                 Ok(body) => body,
@@ -314,10 +318,11 @@ impl Site {
                 };
                 return Box::pin(taken).await.unwrap_or_else(|refused: Reply| refused);
             }
-            match Box::pin(body.whole()).await {
-                Ok(body) => request.body = body,
+            match Box::pin(body.whole(&self.bodies)).await {
+                Ok(body) => whole = body,
                 Err(reply) => return reply,
             }
+            request.body = whole.bytes.clone();
         }
         match handler {
             Handler::Read(read) => self.read(endpoint, read, &request, parameters, &cache).await,
