@@ -60,7 +60,36 @@ pub(crate) type Instances = OrdMap<ServiceName, Sorted<Instance>>;
 
 /// What is not well, by folded names: nodes by the checks of the node alone, under an empty ID,
 /// and instances by their own.
-pub(crate) type Ailing = OrdMap<(NodeName, ServiceId), Health>;
+pub(crate) type Ailing = OrdMap<(NodeName, ServiceId), Ailments>;
+
+/// How many checks do not pass, by what they say. Counted, so that one that passes again need not
+/// be held against all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ailments {
+    other: u32,
+    warning: u32,
+    critical: u32,
+}
+
+impl Ailments {
+    fn of(&mut self, health: Health) -> Option<&mut u32> {
+        match health {
+            Health::Passing => None,
+            Health::Other => Some(&mut self.other),
+            Health::Warning => Some(&mut self.warning),
+            Health::Critical => Some(&mut self.critical),
+        }
+    }
+
+    fn worst(self) -> Health {
+        let worse = [
+            (Health::Critical, self.critical),
+            (Health::Warning, self.warning),
+            (Health::Other, self.other),
+        ];
+        worse.iter().find(|(_, count)| *count > 0).map_or(Health::Passing, |(health, _)| *health)
+    }
+}
 
 /// See [`Instance::address`].
 fn only_address(node: Option<&Node>, service: &Service) -> Option<[u8; 4]> {
@@ -128,7 +157,9 @@ impl Snapshot {
     /// Enters an instance by its names, as its node and its checks are now.
     pub(crate) fn link_instance(&mut self, service: &Arc<Service>) {
         let key = service.key();
-        let ailing = |id| self.ailing.get(&(key.node.clone(), id)).copied().unwrap_or_default();
+        let ailing = |id| {
+            self.ailing.get(&(key.node.clone(), id)).map_or(Health::Passing, |all| all.worst())
+        };
         let health = if self.ailing.is_empty() {
             Health::Passing
         } else {
@@ -179,23 +210,25 @@ impl Snapshot {
         old: Option<Health>,
         new: Option<Health>,
     ) {
-        let before = self.ailing.get(&place).copied().unwrap_or_default();
-        // Only when the worst gets better are the others looked at.
-        let better = |old| old == before && new.is_none_or(|new| new < old);
-        let now = if before > Health::Passing && old.is_some_and(better) {
-            let (node, id) = &place;
-            let same = |check: &&Check| check.service_id.fold() == *id;
-            self.node_checks(node).filter(same).map(Health::of).max().unwrap_or_default()
-        } else {
-            before.max(new.unwrap_or_default())
-        };
-        if now == before {
+        if old == new {
             return;
         }
-        match now {
-            Health::Passing => self.ailing.remove(&place),
-            _ => self.ailing.insert(place.clone(), now),
-        };
+        let mut all = self.ailing.get(&place).copied().unwrap_or_default();
+        let before = all.worst();
+        if let Some(count) = old.and_then(|old| all.of(old)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = new.and_then(|new| all.of(new)) {
+            *count += 1;
+        }
+        if all == Ailments::default() {
+            self.ailing.remove(&place);
+        } else {
+            self.ailing.insert(place.clone(), all);
+        }
+        if all.worst() == before {
+            return;
+        }
         let (node, id) = place;
         if id.is_empty() {
             self.link_instances_of(&node);

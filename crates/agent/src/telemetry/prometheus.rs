@@ -61,12 +61,13 @@ pub(super) fn text(inner: &mut Inner, gauges: &[Gauge]) -> String {
             && (entered.kind == Kind::Counter || entered.is_announced || entered.total.count > 0)
     };
     let entered = inner.entered.iter().filter(tells);
+    // What is told from the start is told to the end, or `absent()` and `rate()` would misfire.
+    let stays = |entered: &Entered| entered.kind == Kind::Counter || entered.is_announced;
+    let entered =
+        entered.filter(|entered| stays(entered) || entered.total.is_fresh(now, retention));
     let entered = entered.map(|entered| (entered.kind, &entered.key, entered.total));
     let named = inner.totals.iter().map(|((kind, key), total)| (*kind, key, *total));
     for (kind, key, total) in entered.chain(named) {
-        if !total.is_fresh(now, retention) {
-            continue;
-        }
         let whole = format!("{}.{}", inner.naming.prefix, key.name);
         let shown = name(&whole);
         match kind {

@@ -257,3 +257,20 @@ fn prometheus_is_told_counters_summaries_and_gauges() {
     assert!((value - 90.0).abs() / 90.0 < 0.07, "{value}");
     assert_eq!(Metrics::new().prometheus(&[Gauge::new("raft.peers", 3.0)]), "");
 }
+
+#[test]
+fn prometheus_is_told_to_the_end_what_it_was_told_from_the_start() {
+    let retention = Duration::from_millis(1);
+    let naming = Naming { prefix: "consul".to_owned(), retention, ..Naming::default() };
+    let metrics = Metrics::named(naming);
+    let apply = metrics.enter(Kind::Counter, "kvs.apply", &[]);
+    let took = metrics.announce("txn.apply", &[]);
+    let commit = metrics.enter(Kind::Sample, "raft.commitTime", &[]);
+    metrics.record([(apply, 2.0), (took, 1.0), (commit, 1.0)]);
+    metrics.count("catalog.register", 1);
+    std::thread::sleep(Duration::from_millis(20));
+    let text = metrics.prometheus(&[]);
+    let told = |line: &str| text.lines().any(|known| known == line);
+    assert!(told("consul_kvs_apply 2") && told("consul_txn_apply_count 1"), "{text}");
+    assert!(!text.contains("commitTime") && !text.contains("register"), "{text}");
+}
