@@ -101,6 +101,12 @@ pub enum Refused {
     /// A check of the operating system's services where those cannot be asked.
     #[error("not implemented")]
     OsService,
+    /// A service with more checks than one can have; how many.
+    #[error(
+        "Invalid checks: {0} are given, a service can have {most}; register it in parts",
+        most = crate::services::SERVICE_CHECKS
+    )]
+    TooManyChecks(usize),
     /// A sidecar without a port, and no port may be chosen for it.
     #[error("no port provided for sidecar_service and auto-assignment disabled in config")]
     SidecarPortsOff,

@@ -18,6 +18,9 @@ use crate::sidecar;
 use crate::time::Time;
 use crate::timers::Timer;
 
+/// Most checks of one service: each is a timer and a file, and all come with one entry of the log.
+pub(crate) const SERVICE_CHECKS: usize = 512;
+
 impl Local {
     /// Registers a service with its checks, and its sidecar with it. Known checks keep their
     /// status; those that are not mentioned stay, unless they are to be replaced.
@@ -55,6 +58,9 @@ impl Local {
         let all = std::iter::once(&definition).chain(sidecar.as_deref());
         for part in all.clone() {
             part.addresses_valid()?;
+            if part.checks.len() > SERVICE_CHECKS {
+                return Err(Refused::TooManyChecks(part.checks.len()));
+            }
             part.checks.iter().try_for_each(|check| self.check_allowed(check, source))?;
         }
         for part in all {

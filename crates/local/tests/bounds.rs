@@ -232,3 +232,18 @@ proptest! {
         local.handle(NOW, Input::Remote(Ok(view)));
     }
 }
+
+#[test]
+fn a_service_has_a_bounded_number_of_checks() {
+    let register = |count: usize| {
+        let checks: Vec<_> =
+            (0..count).map(|n| format!(r#"{{"TTL":"1m","CheckID":"{n}"}}"#)).collect();
+        let body = format!(r#"{{"Name":"web","Checks":[{}]}}"#, checks.join(","));
+        let definition = ServiceDefinition::parse(body.as_bytes()).unwrap();
+        agent().register_service(NOW, definition, Source::Request, "", false).map(drop)
+    };
+    assert_eq!(register(512), Ok(()));
+    let refused = register(513).unwrap_err();
+    assert_eq!(refused.status(), 400);
+    assert!(refused.to_string().contains("513"), "{refused}");
+}

@@ -1,8 +1,8 @@
 //! What the server takes at most, and why.
 
 /// Longest body of a request that has no limit of its own: a registration with hundreds of checks
-/// is far below.
-pub(crate) const BODY_BYTES: usize = 8 << 20;
+/// is far below, and what comes of it fits one entry of the log.
+pub(crate) const BODY_BYTES: usize = 4 << 20;
 
 /// How long a client may be silent within a body that it sends.
 pub(crate) const BODY_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -21,9 +21,12 @@ pub(crate) const SHORT_BODY_BYTES: usize = 16 << 10;
 /// How long a body waits for room.
 pub(crate) const BODIES_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Longest archive of the state that is taken, packed or unpacked. It goes through buffers; what it
-/// unpacks to is the state that somebody wants to have in memory.
-pub(crate) const SNAPSHOT_BYTES: usize = 1 << 30;
+/// Longest archive of the state that is taken. It goes to a file.
+pub(crate) const SNAPSHOT_BYTES: usize = 2 << 30;
+
+/// Longest state in an archive. It goes through buffers and is then in memory, which is where
+/// whoever saved it had it; values that repeat themselves are packed to a hundredth.
+pub(crate) const UNPACKED_BYTES: u64 = 64 << 30;
 
 /// Archives that are made at a time, and that are taken. Each has a thread, a buffer, and keeps a
 /// state alive, or a file of its length.

@@ -1,7 +1,10 @@
 //! What the leader says about the members of its pool: that they live, and which are servers
 //! (consul-agent, "Server self-registration").
 
+use std::collections::BTreeSet;
+
 use agent::log::{Level, Log};
+use agent::node::NodeHandle;
 use catalog::{
     Autopilot, AutopilotWrite, Check, CheckId, Command, ModifyIndex, Node, NodeId, NodeName,
     Register, Response, SERF_HEALTH, Service, ServiceId, ServiceName, Weights,
@@ -136,11 +139,41 @@ fn stands(identity: &Identity, store: &Store) -> bool {
         && service.is_some_and(|service| service.port == i64::from(identity.server.port()))
 }
 
+/// Removes nodes that were members of a pool, which `serfHealth` shows, and are none of this one's:
+/// they were forgotten here, or belong to the datacenter that an archive was taken from. Nobody
+/// would ever say of them that they do not live.
+async fn remove_strangers(members: &BTreeSet<NodeName>, store: &Store, log: &Log) {
+    let snapshot = store.catalogue().read();
+    let lives = CheckId::from(SERF_HEALTH);
+    let strangers = snapshot.node_list().filter(|node| {
+        !members.contains(&node.name.fold()) && snapshot.check(&node.name, &lives).is_some()
+    });
+    let strangers: Vec<_> = strangers.map(|node| node.name.clone()).collect();
+    drop(snapshot);
+    for node in strangers {
+        let fields = [("member", node.as_str().into()), ("reason", "reaped".into())];
+        log.entry(Level::Info, "agent.server", "deregistering member", fields);
+        let (service, check) = (ServiceId::default(), CheckId::default());
+        let command = Command::Deregister { node, service, check };
+        if let Err(why) = store.write(&command).await {
+            let fields = [("error", why.to_string().into())];
+            log.entry(Level::Err, "agent.leader", "failed to deregister member", fields);
+        }
+    }
+}
+
 /// Looks every now and then whether somebody has removed what the leader says of itself, and says
-/// it again, for ever.
-pub(crate) async fn run(identity: Identity, store: Store, log: Log) {
+/// it again, for ever; and whether there are nodes that are members no more.
+pub(crate) async fn run(identity: Identity, lan: NodeHandle, store: Store, log: Log) {
     loop {
         tokio::time::sleep(RECONCILE_EVERY).await;
+        let members = lan.members().await.into_iter();
+        let members: BTreeSet<_> =
+            members.map(|member| NodeName::from(member.name.as_str()).fold()).collect();
+        // A pool that has ended has no members.
+        if members.contains(&NodeName::from(&*identity.node).fold()) {
+            remove_strangers(&members, &store, &log).await;
+        }
         if stands(&identity, &store) {
             continue;
         }

@@ -143,6 +143,11 @@ fn run_prepared(prepared: Prepared, flags: &[FlagSetting], output: &Output) -> i
     if settings.acl.enabled {
         log.line(Level::Warn, "agent", NO_ACL);
     }
+    let to_come = settings.keys_to_come();
+    if !to_come.is_empty() {
+        let text = "keys of the configuration have no effect yet";
+        log.entry(Level::Warn, "agent", text, [("keys", to_come.join(", ").into())]);
+    }
     let code = runtime.block_on(async {
         match process::start(settings, definitions, node_id, flags, &log).await {
             Ok(process) => process.run().await,

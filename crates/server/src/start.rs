@@ -70,7 +70,7 @@ pub enum StartError {
         why: String,
     },
     /// A definition of a file.
-    #[error("Failed to register {what}: {why}")]
+    #[error("Failed to register {what}: {why}{}", more(.why))]
     Definition {
         /// Which service or check.
         what: String,
@@ -92,6 +92,16 @@ pub enum StartError {
     /// A directory cannot be made.
     #[error("{0}")]
     Directory(String),
+}
+
+/// What a text that clients know leaves open.
+fn more(why: &local::Refused) -> &'static str {
+    match why {
+        local::Refused::OsService => {
+            ": an 'os_service' check needs systemd, which does not run here"
+        }
+        _ => "",
+    }
 }
 
 /// A server that runs.
@@ -265,6 +275,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (plain, http) = listen(&options.http.endpoints, sockets, "http", &log).await?;
     let (secure, https, tls) = match options.http.tls.clone() {
         None => (Vec::new(), Vec::new(), None),
+        Some(TlsOptions { listener, .. }) if !listener.has_certificate() => {
+            let text = "HTTPS is not served: it needs tls.https.cert_file and tls.https.key_file";
+            log.line(Level::Warn, "agent", text);
+            (Vec::new(), Vec::new(), None)
+        }
         Some(TlsOptions { endpoints, listener, handshake_time }) => {
             let tls = Arc::new(Tls::new(listener, handshake_time)?);
             let (listeners, addresses) = listen(&endpoints, sockets, "https", &log).await?;
@@ -293,7 +308,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let mut tasks = vec![
         tokio::spawn(timers.clone().run(store.clone())),
         tokio::spawn(reap(store.clone())),
-        tokio::spawn(reconcile::run(identity.clone(), store.clone(), log.clone())),
+        tokio::spawn(reconcile::run(identity.clone(), lan.clone(), store.clone(), log.clone())),
         tokio::spawn(follow_events(lan.clone(), events.clone(), identity.clone(), keeper.clone())),
         keeping,
     ];

@@ -1,8 +1,11 @@
 //! What `validate` lets pass and a start refuses.
 
+use gotext::decode::Value;
+
 use crate::Failure;
 use crate::network::ListenAddress;
 use crate::settings::Settings;
+use crate::table::{self, Effect};
 
 /// Lengths of a gossip key, in bytes.
 const KEY_BYTES: [usize; 3] = [16, 24, 32];
@@ -24,6 +27,15 @@ impl Settings {
             })?;
         }
         self.check_supported()
+    }
+
+    /// The keys that were given and are checked, while what they are for is yet to come. A switch
+    /// that is off changes nothing.
+    #[must_use]
+    pub fn keys_to_come(&self) -> Vec<&'static str> {
+        let keys = table::rows().filter(|row| row.effect == Effect::Kept).filter_map(|row| row.key);
+        let is_on = |value: &Value| !matches!(value, Value::Bool(false));
+        keys.filter(|key| self.given.given(key).is_some_and(is_on)).collect()
     }
 
     fn check_tls(&self) -> Result<(), Failure> {

@@ -76,6 +76,14 @@ pub struct TlsListener {
     pub verify_outgoing: bool,
 }
 
+impl TlsListener {
+    /// Whether there is something to show to clients, or a part of it.
+    #[must_use]
+    pub fn has_certificate(&self) -> bool {
+        self.cert_file.is_some() || self.key_file.is_some()
+    }
+}
+
 /// TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -18,6 +19,9 @@ use tokio_rustls::TlsConnector;
 use super::sniffed::Sniffed;
 use super::tls;
 use crate::connect::{CONNECT_LIMIT, dial};
+
+/// After so long without a word the agent's machine is asked whether it is there, and again.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
 
 /// What requests go over.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
@@ -54,6 +58,13 @@ pub(crate) async fn connect(target: &Target) -> Result<Sender, String> {
     }
 }
 
+/// Finds out, while an answer is waited for, that the agent's machine is gone.
+fn keep_alive(stream: &TcpStream) {
+    let probes = socket2::TcpKeepalive::new().with_time(PROBE_EVERY).with_interval(PROBE_EVERY);
+    // A socket that cannot be told works without it.
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
+}
+
 async fn tcp(address: &str) -> Result<TcpStream, String> {
     if let Ok(target) = address.parse::<SocketAddr>() {
         // No look-up, and so no thread for it.
@@ -63,6 +74,7 @@ async fn tcp(address: &str) -> Result<TcpStream, String> {
         };
         let stream = connected.map_err(|error| gotext::dial_error(target, &error))?;
         let _ = stream.set_nodelay(true);
+        keep_alive(&stream);
         return Ok(stream);
     }
     let address = address.to_owned();
@@ -73,7 +85,9 @@ async fn tcp(address: &str) -> Result<TcpStream, String> {
         .map_err(|error| error.to_string())?;
     let prepare = || {
         stream.set_nonblocking(true)?;
-        TcpStream::from_std(stream)
+        let stream = TcpStream::from_std(stream)?;
+        keep_alive(&stream);
+        Ok(stream)
     };
     prepare().map_err(|error: io::Error| gotext::errno_text(&error))
 }

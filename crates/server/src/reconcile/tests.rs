@@ -4,6 +4,12 @@ use super::*;
 use crate::identity::Meta;
 use crate::store::with_store;
 
+struct Nowhere;
+
+impl agent::log::Sink for Nowhere {
+    fn write(&mut self, _: &agent::log::Line) {}
+}
+
 fn identity() -> Identity {
     Identity {
         node: "n1".into(),
@@ -54,5 +60,30 @@ fn a_name_that_a_living_node_has_is_not_taken() {
         assert!(why.contains("n1"), "{why}");
         assert!(!stands(&identity(), &store));
         assert!(stands(&other, &store));
+    });
+}
+
+#[test]
+fn members_of_another_pool_are_removed_and_other_nodes_stay() {
+    with_store(async |store| {
+        let own = identity();
+        let other = Identity {
+            node: "n2".into(),
+            node_id: catalog::Uuid::from_bytes([2; 16]),
+            ..own.clone()
+        };
+        for identity in [&own, &other] {
+            register(identity, &store).await.unwrap();
+        }
+        let node = Node { name: "external".into(), ..Node::default() };
+        let checks = [].into();
+        let external = Register { node, service: None, checks, skip_node_update: false };
+        store.write(&Command::Register(external.into())).await.unwrap();
+        let members = BTreeSet::from([NodeName::from("N1").fold()]);
+        remove_strangers(&members, &store, &Log::consul(Level::Warn, Box::new(Nowhere), None))
+            .await;
+        let snapshot = store.catalogue().read();
+        let names: Vec<_> = snapshot.node_list().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["external", "n1"]);
     });
 }

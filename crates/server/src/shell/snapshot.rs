@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use self::pieces::Sender;
 use super::{Outcome, empty};
 use crate::http::{ARCHIVE, Parameters, Reply, Site};
-use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_BYTES, SNAPSHOT_WAIT, SNAPSHOTS};
+use crate::limits::{RESTORE_PART_BYTES, SNAPSHOT_WAIT, SNAPSHOTS, UNPACKED_BYTES};
 use crate::records::{self, Part};
 use crate::{random, reconcile};
 
@@ -198,9 +198,8 @@ fn read(
     take: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
 ) -> Result<LeftOut, Failure> {
     let archive = spool.reader().map_err(|error| refused(&error))?;
-    let read = archive::read(archive, SNAPSHOT_BYTES as u64, |state| {
-        records::read(state, now, &mut *take)
-    });
+    let read =
+        archive::read(archive, UNPACKED_BYTES, |state| records::read(state, now, &mut *take));
     let (_, records) = read.map_err(|error| refused(&error))?;
     records.map_err(|error| refused(&error))
 }

@@ -14,8 +14,8 @@ use crate::command::Command;
 use crate::flags::Parsed;
 use crate::output::say;
 
-/// Largest snapshot, packed and unpacked.
-pub(super) const LARGEST: u64 = 4 << 30;
+/// Largest snapshot, packed and unpacked: as large as the one that a server takes may unpack to.
+pub(super) const LARGEST: u64 = 64 << 30;
 
 /// The only argument: a file.
 pub(super) fn file(parsed: &Parsed) -> Result<String, Failure> {
