@@ -69,6 +69,15 @@ pub enum StartError {
     Raft(String),
 }
 
+impl StartError {
+    /// Whether another process has the directory.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        // `raft-log` wraps what the system says of the lock.
+        matches!(self, Self::Storage { source, .. } if source.to_string().contains("already locked"))
+    }
+}
+
 /// A look at the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

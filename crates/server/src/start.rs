@@ -94,6 +94,24 @@ pub enum StartError {
     Directory(String),
 }
 
+impl StartError {
+    /// What to do about it, where the text does not say so.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Rpc(_) | Self::Listen(_) | Self::Dns(_) | Self::Pool { .. } => Some(
+                "where the address is another program's, or none of this machine's: 'bind_addr', \
+                 'client_addr', 'addresses' and 'ports' say which ones are taken",
+            ),
+            Self::Log(error) if error.is_locked() => Some(
+                "another process has this data directory: stop it, or give this agent another \
+                 'data_dir'",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// What a text that clients know leaves open.
 fn more(why: &local::Refused) -> &'static str {
     match why {

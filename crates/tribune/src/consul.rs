@@ -80,6 +80,22 @@ impl Request<'_> {
     }
 }
 
+/// Commands of Consul's that are not there yet: who calls one has not mistyped it.
+const YET_TO_COME: [&str; 12] = [
+    "acl",
+    "config",
+    "connect",
+    "debug",
+    "exec",
+    "intention",
+    "keyring",
+    "login",
+    "logout",
+    "peering",
+    "tls",
+    "troubleshoot",
+];
+
 /// Runs `consul` with these arguments; the result is the exit code.
 pub(crate) fn run(arguments: &[OsString]) -> i32 {
     run_within(arguments, &overview())
@@ -96,6 +112,10 @@ pub(crate) fn run_within(arguments: &[OsString], overview: &str) -> i32 {
         return 0;
     }
     let Some((command, rest)) = find(request.words) else {
+        let first = request.words.first().map(|word| word.to_string_lossy());
+        if let Some(name) = first.filter(|first| YET_TO_COME.contains(&&**first)) {
+            complain(format!("consul {name} is yet to come. What is there:\n"));
+        }
         complain(overview);
         return NO_COMMAND;
     };

@@ -19,6 +19,7 @@ pub struct Response {
     status: u16,
     index: Option<u64>,
     content_hash: Option<String>,
+    warning: Option<String>,
     body: Incoming,
 }
 
@@ -28,8 +29,10 @@ impl Response {
         let index = index.and_then(|index| index.to_str().ok()?.parse().ok());
         let content_hash = answer.headers().get("x-consul-contenthash");
         let content_hash = content_hash.and_then(|hash| Some(hash.to_str().ok()?.to_owned()));
+        let warning = answer.headers().get("warning").and_then(|text| text.to_str().ok());
+        let warning = warning.map(|text| warn_text(text).to_owned());
         let status = answer.status().as_u16();
-        Response { status, index, content_hash, body: answer.into_body() }
+        Response { status, index, content_hash, warning, body: answer.into_body() }
     }
 
     /// The status code.
@@ -45,6 +48,11 @@ impl Response {
     /// The hash of what was read, for a read of the agent's own that waits for another one.
     pub fn content_hash(&self) -> Option<&str> {
         self.content_hash.as_deref()
+    }
+
+    /// What is worth knowing about a request that was carried out (RFC 7234, `Warning`).
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// This answer if it is a success, else the refusal that it is.
@@ -96,5 +104,22 @@ impl Response {
             }
         }
         Ok(None)
+    }
+}
+
+/// The text of a warning, without its code and agent.
+fn warn_text(warning: &str) -> &str {
+    let text = warning.splitn(3, ' ').nth(2).unwrap_or(warning);
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_shown_without_its_code() {
+        assert_eq!(warn_text("299 - \"left out: 3 ACLPolicy\""), "left out: 3 ACLPolicy");
+        assert_eq!(warn_text("odd"), "odd");
     }
 }

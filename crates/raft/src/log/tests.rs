@@ -98,7 +98,7 @@ fn one_process_has_the_log() {
     let directory = Directory::new();
     let log = DiskLog::open(directory.path()).unwrap();
     let error = DiskLog::open(directory.path()).err().unwrap();
-    assert!(error.to_string().contains("lock"), "{error}");
+    assert!(error.to_string().contains("already locked"), "{error}");
     drop(log);
     assert!(DiskLog::open(directory.path()).is_ok());
 }

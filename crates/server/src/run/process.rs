@@ -75,7 +75,10 @@ pub(super) async fn start(
     let watched = watches::read(&settings, &settings, log)?;
     let options = options::options(&settings, definitions.clone(), node_id, log.clone());
     let options = options.map_err(failure)?;
-    let running = start::start(options).await.map_err(|error| failure(error.to_string()))?;
+    let running = start::start(options).await.map_err(|error| Failure {
+        message: error.to_string(),
+        hint: error.hint().map(str::to_owned),
+    })?;
     let mut watches = Watches::default();
     watches.replace(watched, log);
     tokio::spawn(agent::runtime::forget_idle_pages());

@@ -180,13 +180,19 @@ async fn swap(site: Arc<Site>, mut spool: Spool, now: Time, left_out: LeftOut) -
     written.and(made)?;
     let left_out = left_out.iter().map(|(name, count)| format!("{count} {name}"));
     let left_out = left_out.collect::<Vec<_>>().join(", ");
-    let left_out = if left_out.is_empty() { "nothing".to_owned() } else { left_out };
-    let log = &site.shell.log;
-    log.entry(Level::Info, "agent.server", "snapshot restored", [("left_out", left_out.into())]);
+    let (log, text) = (&site.shell.log, "snapshot restored");
+    let mut reply = empty();
+    if left_out.is_empty() {
+        log.line(Level::Info, "agent.server", text);
+    } else {
+        reply = reply
+            .with("Warning", format!("299 - \"left out, as it is not there yet: {left_out}\""));
+        log.entry(Level::Warn, "agent.server", text, [("left_out", left_out.into())]);
+    }
     // What this server and its agent say about themselves was not in the archive, or was another's.
     reconcile::own(&site.shell.identity, &site.store, log).await;
     site.shell.keeper.tell(Input::ServerJoined).await;
-    Ok(empty())
+    Ok(reply)
 }
 
 type LeftOut = std::collections::BTreeMap<String, usize>;

@@ -78,10 +78,14 @@ pub(super) const LIMITS: &[Row] = &[
 ];
 
 pub(super) const UI: &[Row] = &[
-    key("ui_config.enabled", Kind::Bool, "Serve the user interface that is built in.")
-        .flag("ui", "")
-        .is("false")
-        .dev("true"),
+    key(
+        "ui_config.enabled",
+        Kind::Bool,
+        "Serve pages for people at /ui/; so far there is one, in plain text.",
+    )
+    .flag("ui", "")
+    .is("false")
+    .dev("true"),
     key("ui_config.dir", Kind::Text, "Serve the user interface in this directory instead.")
         .flag("ui-dir", "PATH")
         .kept(),

@@ -12,7 +12,7 @@ use super::connection::Agent;
 use super::failure::too_many;
 use crate::command::Command;
 use crate::flags::Parsed;
-use crate::output::say;
+use crate::output::{complain, say};
 
 /// Largest snapshot, packed and unpacked: as large as the one that a server takes may unpack to.
 pub(super) const LARGEST: u64 = 64 << 30;
@@ -148,10 +148,13 @@ pub(super) fn restore(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
     let mut archive = Vec::new();
     open(&path)?.read_to_end(&mut archive).map_err(|error| failed(&path, &error))?;
     let agent = Agent::connect(parsed)?;
-    agent
-        .read(Request::put("/v1/snapshot").body(archive))
+    let answer = agent
+        .open(Request::put("/v1/snapshot").body(archive))
         .map_err(|error| Failure::of("Error restoring snapshot", error))?;
     say("Restored snapshot");
+    if let Some(warning) = answer.warning() {
+        complain(format!("Warning: {warning}"));
+    }
     Ok(())
 }
 
