@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
     key("pid_file", Kind::Text, "File that holds the number of the process.")
         .flag("pid-file", "PATH"),
     key("version", Kind::Text, "Accepted and without effect: the version is this program's.")
-        .kept(),
+        .without(),
     key("auto_reload_config", Kind::Bool, "Reload when a file of the configuration changes.")
         .flag("auto-reload-config", "")
         .is("false")
