@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     for first in (0..rows).step_by(BATCH) {
         let batch: Vec<_> = (first..rows.min(first + BATCH)).map(make).collect();
-        state.apply(ModifyIndex(first as u64 + 1), Time(0), &batch);
+        state.apply(ModifyIndex(first as u64 + 1), Time(0), batch);
         state.take_touched();
         published = state.snapshot();
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::mark::Mark;
 use crate::name::{CheckId, ModifyIndex, NodeName, ServiceId, ServiceName};
 use crate::service::{Service, Tags};
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// The check that the leader keeps for every member of the cluster.
@@ -140,8 +141,7 @@ impl Snapshot {
 impl Write<'_> {
     /// Writes a check, unless it says already what it is to say. Service name and tags are the
     /// catalogue's; a critical check ends its sessions.
-    pub(crate) fn check_set(&mut self, check: &Check) -> Result<(), Error> {
-        let mut row = check.clone();
+    pub(crate) fn check_set(&mut self, mut row: Check) -> Result<(), Error> {
         if row.id.is_empty() {
             row.id = CheckId::from(&*row.name);
         }
@@ -151,16 +151,21 @@ impl Write<'_> {
         if row.status.is_empty() {
             row.status = CRITICAL.into();
         }
-        let key = row.key();
+        let mut key = row.key();
         let node = self.root.nodes.get(&key.node).ok_or(Error::MissingNode)?;
+        // Rows and tables share what is said more than once.
         row.node = node.name.clone();
+        key.node = node.name.fold();
+        let mut service = None;
         if !row.service_id.is_empty() {
-            let service = self.root.service(&key.node, &row.service_id);
-            let service = service.ok_or(Error::MissingService)?;
+            let known = self.root.service_row(key.node.clone(), &row.service_id);
+            let service = service.insert(known.ok_or(Error::MissingService)?.clone());
             row.service_name = service.name.clone();
             row.service_tags = service.tags.clone();
+            if row.service_id == service.id {
+                row.service_id = service.id.clone();
+            }
         }
-        self.root.share_check(&mut row);
         let old = self.root.checks.get(&key).cloned();
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
@@ -168,15 +173,14 @@ impl Write<'_> {
             return Ok(());
         }
         row.modify = self.index;
-        let (key, critical) = (row.key(), row.is_critical());
-        if let Some(old) = old.filter(|old| old.service_id != row.service_id) {
-            self.check_changed(&old);
+        if let Some(old) = old.as_ref().filter(|old| old.service_id != row.service_id) {
+            self.check_changed(old);
         }
-        self.check_changed(&row);
+        self.check_touched(&row, service.as_deref());
         let row = Arc::new(row);
-        let old = self.root.checks.insert(key.clone(), row.clone());
+        self.root.checks.insert(key.clone(), row.clone());
         self.root.check_moved(old.as_deref(), Some(&row));
-        if critical {
+        if row.is_critical() {
             self.sessions_of_check(&key);
         }
         Ok(())
@@ -197,15 +201,21 @@ impl Write<'_> {
 
     /// Marks what shows a check.
     fn check_changed(&mut self, check: &Check) {
+        let service = self.root.service_row(check.node.fold(), &check.service_id).cloned();
+        self.check_touched(check, service.as_deref());
+    }
+
+    /// The same for a check whose service is known.
+    fn check_touched(&mut self, check: &Check, service: Option<&Service>) {
         let node = check.node.fold();
         self.bump(Mark::Checks);
         self.touched.push(Key::Check(check.key()));
         self.touched.push(Key::NodeChecks(node.clone()));
         if check.service_id.is_empty() {
             self.touch_services_of(&node, false);
-        } else if let Some(service) = self.root.service(&node, &check.service_id).cloned() {
+        } else if let Some(service) = service {
             self.touched.push(Key::ServiceChecks(service.name.fold()));
-            self.touch_service(&service, false);
+            self.touch_service(service, false);
         }
     }
 }

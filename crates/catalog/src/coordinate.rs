@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mark::Mark;
 use crate::name::{ModifyIndex, NodeName};
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// Where a node is in the space of round-trip times, in seconds.

@@ -1,8 +1,9 @@
 //! The indexes under the names that Consul's snapshots have for them (consul-agent, "Snapshot
 //! archive").
 
+use crate::mark::Mark;
 use crate::name::{ModifyIndex, NodeName, ServiceName};
-use crate::state::{Mark, Snapshot};
+use crate::state::Snapshot;
 
 /// What stands before the name of what is this cluster's own.
 const OWN: &str = "peer.~:";
@@ -35,20 +36,20 @@ impl Snapshot {
     #[must_use]
     pub fn index_table(&self) -> Vec<(String, ModifyIndex)> {
         let mut rows = Vec::new();
-        for (mark, index) in &self.marks {
-            match mark {
+        for (mark, index) in self.marks.iter() {
+            match &mark {
                 // Shown as they were given; what is gone has no index any more.
                 Mark::Node(name) => {
                     let name = self.node(name).map_or(name, |node| &node.name);
-                    rows.push((format!("{OWN}{NODE}{name}"), *index));
+                    rows.push((format!("{OWN}{NODE}{name}"), index));
                 }
                 Mark::Service(name) => {
                     let given = self.instances(name).next().map(|(_, service)| &service.name);
-                    rows.push((format!("{OWN}{SERVICE}{}", given.unwrap_or(name)), *index));
+                    rows.push((format!("{OWN}{SERVICE}{}", given.unwrap_or(name)), index));
                 }
                 _ => {
-                    let known = NAMES.iter().filter(|(_, known)| known == mark);
-                    rows.extend(known.map(|(name, _)| ((*name).to_owned(), *index)));
+                    let known = NAMES.iter().filter(|(_, known)| *known == mark);
+                    rows.extend(known.map(|(name, _)| ((*name).to_owned(), index)));
                 }
             }
         }
@@ -73,7 +74,7 @@ impl Snapshot {
         } else {
             return;
         };
-        let stands_at = self.marks.entry(mark).or_insert(ModifyIndex::ZERO);
-        *stands_at = index.max(*stands_at);
+        let index = index.max(self.mark(&mark));
+        self.marks.set(mark, index);
     }
 }

@@ -126,7 +126,7 @@ fn by_key(one: &Service, other: &Service) -> Ordering {
 
 fn put(index: &mut Instances, name: &ServiceName, instance: Instance) {
     let order = |other: &Instance| by_key(&other.service, &instance.service);
-    let Some(list) = index.get(name) else {
+    let Some(list) = index.get_mut(name) else {
         let mut list = Sorted::default();
         list.put(instance, |_| Ordering::Less);
         index.insert(name.clone(), list);
@@ -138,9 +138,7 @@ fn put(index: &mut Instances, name: &ServiceName, instance: Instance) {
             && old.node.as_ref().map(Arc::as_ptr) == instance.node.as_ref().map(Arc::as_ptr)
             && old.health == instance.health
     };
-    if !old.is_some_and(is_same)
-        && let Some(list) = index.get_mut(name)
-    {
+    if !old.is_some_and(is_same) {
         list.put(instance.clone(), order);
     }
 }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Fields};
 use crate::error::Error;
+use crate::mark::Mark;
 use crate::name::{ModifyIndex, SessionId, Time, Uuid};
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// What was deleted: a key, or everything under a prefix.

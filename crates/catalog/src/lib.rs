@@ -30,7 +30,7 @@
 //!     index: ModifyIndex::ZERO,
 //!     session: "".into(),
 //! });
-//! let answers = state.apply(ModifyIndex(7), Time(0), &[set]);
+//! let answers = state.apply(ModifyIndex(7), Time(0), [set]);
 //! assert_eq!(answers, [Response::Written(true)]);
 //! let snapshot = state.snapshot();
 //! assert_eq!(snapshot.kv_get(b"greeting").unwrap().fields().value, b"hello");
@@ -47,6 +47,7 @@ mod index_table;
 mod instances;
 mod kv;
 mod lookup;
+mod mark;
 mod name;
 mod node;
 mod query;

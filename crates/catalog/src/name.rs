@@ -29,10 +29,24 @@ pub struct Time(pub u64);
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(
-            Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $name(Arc<str>);
+
+        // Names are mostly compared with their like, and rows share them.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                if Arc::ptr_eq(&self.0, &other.0) {
+                    return Ordering::Equal;
+                }
+                self.0.cmp(&other.0)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The text as it was given.
@@ -73,7 +87,9 @@ macro_rules! names {
 
 /// A name as tables are keyed by it. Mostly it is so already, and names are folded often.
 pub(crate) fn folded(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+    // Without an early end: that is faster for what is short.
+    let differs = |byte: u8| !byte.is_ascii() | byte.is_ascii_uppercase();
+    if !text.bytes().fold(false, |found, byte| found | differs(byte)) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.to_lowercase())
@@ -81,9 +97,15 @@ pub(crate) fn folded(text: &str) -> Cow<'_, str> {
 
 /// The order of two names as it is when they are folded.
 pub(crate) fn folded_cmp(one: &str, other: &str) -> Ordering {
-    if one.is_ascii() && other.is_ascii() {
-        let bytes = one.bytes().map(|byte| byte.to_ascii_lowercase());
-        bytes.cmp(other.bytes().map(|byte| byte.to_ascii_lowercase()))
+    let (left, right) = (one.as_bytes(), other.as_bytes());
+    let mut pairs = left.iter().zip(right);
+    // Mostly the first bytes that differ are those that decide.
+    let same = pairs.position(|(left, right)| !left.eq_ignore_ascii_case(right));
+    let same = same.unwrap_or(left.len().min(right.len()));
+    let of_ascii = |text: &[u8]| text[..text.len().min(same + 1)].is_ascii();
+    if of_ascii(left) && of_ascii(right) {
+        let next = |text: &[u8]| text.get(same).map(u8::to_ascii_lowercase);
+        next(left).cmp(&next(right))
     } else {
         one.to_lowercase().cmp(&other.to_lowercase())
     }
@@ -185,6 +207,35 @@ mod tests {
             "aaaaaaaa-0000-0000-000000000000-000f",
         ] {
             assert_eq!(Uuid::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_stand_in_the_order_of_their_folded_forms() {
+        let names = [
+            "",
+            "a",
+            "A",
+            "ab",
+            "aB",
+            "B",
+            "Z",
+            "[",
+            "_",
+            "a-1",
+            "A-10",
+            "a\u{3a3}",
+            "a\u{3a3}b",
+            "\u{212a}",
+            "k",
+            "\u{e9}",
+            "\u{c9}",
+            "e\u{301}",
+            "\u{10400}",
+        ];
+        for (one, other) in names.iter().flat_map(|one| names.map(|other| (one, other))) {
+            let wanted = one.to_lowercase().cmp(&other.to_lowercase());
+            assert_eq!(folded_cmp(one, other), wanted, "{one} and {other}");
         }
     }
 

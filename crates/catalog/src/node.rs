@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::addresses;
 use crate::check::{CheckKey, SERF_HEALTH};
 use crate::error::Error;
+use crate::mark::Mark;
 use crate::name::{CheckId, ModifyIndex, NodeId, NodeName, Pairs, folded_cmp};
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// One node.
@@ -31,6 +32,19 @@ pub struct Node {
     pub create: ModifyIndex,
     /// The write that changed it last.
     pub modify: ModifyIndex,
+}
+
+impl Node {
+    /// Whether another row says the same, but for how the name is written and the indexes.
+    fn says_of_itself(&self, other: &Self) -> bool {
+        let Self { id, name: _, address, tagged_addresses, meta, locality, create: _, modify: _ } =
+            self;
+        *id == other.id
+            && *address == other.address
+            && *tagged_addresses == other.tagged_addresses
+            && *meta == other.meta
+            && *locality == other.locality
+    }
 }
 
 impl Snapshot {
@@ -100,14 +114,14 @@ fn by_id(one: &Node, other: &Node) -> Ordering {
 impl Write<'_> {
     /// Writes a node, unless it says already what it is to say. A known identity under a new name
     /// is a renaming: the old name goes, with everything on it.
-    pub(crate) fn node_set(&mut self, node: &Node) -> Result<(), Error> {
-        let key = node.name.fold();
+    pub(crate) fn node_set(&mut self, mut row: Node) -> Result<(), Error> {
+        let key = row.name.fold();
         let mut old = self.root.nodes.get(&key).cloned();
-        let id = node.id.fold();
+        let id = row.id.fold();
         if !id.is_empty() {
             let known = self.root.node_by_id(&id).map(|node| node.name.fold());
             if known.as_ref() != Some(&key) {
-                self.node_name_free(node, known.is_none())?;
+                self.node_name_free(&row, known.is_none())?;
             }
             if let Some(former) = known.filter(|former| *former != key) {
                 let renamed = self.root.nodes.get(&former).cloned();
@@ -115,15 +129,11 @@ impl Write<'_> {
                 old = renamed.or(old);
             }
         }
-        let mut row = node.clone();
+        if old.as_ref().is_some_and(|old| old.says_of_itself(&row) && old.name.fold() == key) {
+            return Ok(());
+        }
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = self.index;
-        if let Some(old) = &old {
-            let same = Node { name: old.name.clone(), modify: old.modify, ..row.clone() } == **old;
-            if same && old.name.fold() == key {
-                return Ok(());
-            }
-        }
         self.root.unlink_node(&key);
         self.root.link_node(key.clone(), row);
         self.bump(Mark::Nodes);

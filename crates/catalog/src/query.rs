@@ -20,9 +20,10 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::mark::Mark;
 use crate::name::{ModifyIndex, Pairs, ServiceName, SessionId, Uuid, folded};
 use crate::service::Tags;
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::table::Table;
 use crate::watch::Key;
 

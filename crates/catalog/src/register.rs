@@ -95,21 +95,19 @@ impl Snapshot {
 }
 
 impl Write<'_> {
-    pub(crate) fn register(&mut self, request: &Register) -> Result<(), Error> {
-        let known = self.root.node(&request.node.name).is_some();
-        if !(known && request.skip_node_update) {
-            self.node_set(&request.node)?;
+    pub(crate) fn register(&mut self, request: Register) -> Result<(), Error> {
+        let Register { node, skip_node_update, service, checks } = request;
+        if !(skip_node_update && self.root.node(&node.name).is_some()) {
+            self.node_set(node)?;
         }
-        if let Some(service) = &request.service {
-            meta_valid(service)?;
-            self.service_set(service)?;
+        if let Some(service) = service {
+            meta_valid(&service)?;
+            self.service_set(*service)?;
         }
-        for check in &request.checks {
+        for check in checks {
+            let (service, id) = (check.service_id.clone(), check.id.clone());
             self.check_set(check).map_err(|error| match error {
-                Error::MissingService => Error::UnknownService {
-                    service: check.service_id.clone(),
-                    check: check.id.clone(),
-                },
+                Error::MissingService => Error::UnknownService { service, check: id },
                 other => other,
             })?;
         }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::addresses;
 use crate::error::Error;
 use crate::instances::Instances;
+use crate::mark::Mark;
 use crate::name::{ModifyIndex, NodeName, Pairs, ServiceId, ServiceName};
 use crate::node::Node;
 use crate::sorted::Sorted;
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// Where an instance is: folded names.
@@ -104,8 +105,12 @@ impl Snapshot {
     /// One instance.
     #[must_use]
     pub fn service(&self, node: &NodeName, id: &ServiceId) -> Option<&Service> {
-        let key = ServiceKey { node: node.fold(), id: id.fold() };
-        self.services.get(&key).map(|service| &**service)
+        self.service_row(node.fold(), id).map(|service| &**service)
+    }
+
+    /// The same on a node of a folded name.
+    pub(crate) fn service_row(&self, node: NodeName, id: &ServiceId) -> Option<&Arc<Service>> {
+        self.services.get(&ServiceKey { node, id: id.fold() })
     }
 
     /// The instances on a node by ID.
@@ -171,7 +176,7 @@ impl Snapshot {
 
     fn service_mark(&self, name: &ServiceName) -> Option<ModifyIndex> {
         let own = self.marks.get(&Mark::Service(name.fold()));
-        own.or_else(|| self.marks.get(&Mark::ServiceExtinction)).copied()
+        own.or_else(|| self.marks.get(&Mark::ServiceExtinction))
     }
 
     fn has_instance(&self, name: &ServiceName) -> bool {
@@ -183,6 +188,11 @@ impl Snapshot {
         if let Some(node) = self.nodes.key(&row.node) {
             row.node = node.clone();
         }
+        self.share_names(row);
+    }
+
+    /// The same for its own name and its tags.
+    fn share_names(&self, row: &mut Service) {
         let own = (row.name.clone(), row.tags.clone());
         if let Some(((name, tags), _)) = self.service_tags.get_key_value(&own) {
             (row.name, row.tags) = (name.clone(), tags.clone());
@@ -199,9 +209,12 @@ impl Snapshot {
         self.link_instance(service);
         addresses::put(&mut self.service_addresses, service);
         let tags = (service.name.clone(), service.tags.clone());
-        let count = self.service_tags.get(&tags).copied().unwrap_or(0);
-        self.service_tags.insert(tags, count + 1);
-        count == 0
+        if let Some(count) = self.service_tags.get_mut(&tags) {
+            *count += 1;
+            return false;
+        }
+        self.service_tags.insert(tags, 1);
+        true
     }
 
     /// The reverse; true if nobody else has its tags.
@@ -231,22 +244,21 @@ fn named<'a>(
 impl Write<'_> {
     /// Writes an instance, unless it says already what it is to say. Under another name than
     /// before it moves.
-    pub(crate) fn service_set(&mut self, service: &Service) -> Result<(), Error> {
-        let key = service.key();
-        if self.root.nodes.get(&key.node).is_none() {
-            return Err(Error::MissingNode);
-        }
-        let old = self.root.services.get(&key).cloned();
-        let mut row = Service { node: key.node.clone(), ..service.clone() };
-        self.root.share_service(&mut row);
+    pub(crate) fn service_set(&mut self, mut row: Service) -> Result<(), Error> {
+        let mut key = row.key();
+        // Rows and tables share what is said more than once.
+        key.node = self.root.nodes.key(&key.node).ok_or(Error::MissingNode)?.clone();
+        row.node = key.node.clone();
         self.virtual_address(&mut row);
+        let old = self.root.services.get(&key).cloned();
         row.create = old.as_ref().map_or(self.index, |old| old.create);
         row.modify = old.as_ref().map_or(self.index, |old| old.modify);
         if old.as_deref() == Some(&row) {
             return Ok(());
         }
         row.modify = self.index;
-        let (key, row) = (row.key(), Arc::new(row));
+        self.root.share_names(&mut row);
+        let row = Arc::new(row);
         let mut list_changed = false;
         if let Some(old) = &old {
             list_changed = self.root.unlink_service(old);

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckKey;
 use crate::error::Error;
+use crate::mark::Mark;
 use crate::name::{CheckId, ModifyIndex, NodeName, SessionId, Time};
-use crate::state::{Mark, Snapshot, Write};
+use crate::state::{Snapshot, Write};
 use crate::watch::Key;
 
 /// No lock delay is longer in effect, whatever the session says (consul-http, "Create").

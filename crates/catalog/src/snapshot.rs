@@ -177,7 +177,7 @@ impl Snapshot {
     }
 
     fn put_rows(&self, writer: &mut Writer<'_>) -> io::Result<()> {
-        for mark in &self.marks {
+        for mark in self.marks.iter() {
             writer.put(Tag::Mark, &mark)?;
         }
         for entry in &self.kv.entries {
@@ -310,7 +310,7 @@ impl Snapshot {
         match tag.ok_or_else(|| invalid("unknown kind of row in the snapshot"))? {
             Tag::Mark => {
                 let (mark, index) = take(rest)?;
-                self.marks.insert(mark, index);
+                self.marks.set(mark, index);
             }
             Tag::Entry if version <= VERSION_WIDE => {
                 let entry = Entry::unpack_wide(take(rest)?);

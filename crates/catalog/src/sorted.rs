@@ -90,13 +90,26 @@ impl<T> Sorted<T> {
 impl<T: Clone> Sorted<T> {
     /// Enters a row, in the place of one that stands where it does.
     pub(crate) fn put(&mut self, row: T, order: impl Fn(&T) -> Ordering) {
-        let (chunk, place) = self.find_in_chunk(order);
-        let mut rows = self.chunk(chunk).to_vec();
-        match place {
-            Ok(place) => rows[place] = row,
-            Err(place) => rows.insert(place, row),
-        }
+        let (chunk, place) = self.end(&order).unwrap_or_else(|| self.find_in_chunk(order));
+        let old = self.chunk(chunk);
+        let (before, behind) = match place {
+            Ok(place) => (&old[..place], &old[place + 1..]),
+            Err(place) => old.split_at(place),
+        };
+        let mut rows = Vec::with_capacity(old.len() + 1);
+        rows.extend_from_slice(before);
+        rows.push(row);
+        rows.extend_from_slice(behind);
         self.change(chunk, rows);
+    }
+
+    /// The place behind all rows, if that is where one stands: rows often come in their order.
+    fn end(&self, order: impl Fn(&T) -> Ordering) -> Option<(usize, Result<usize, usize>)> {
+        let (chunk, rows) = match self {
+            Self::Few(rows) => (0, rows),
+            Self::Many(chunks) => (chunks.len() - 1, &chunks.last()?.rows),
+        };
+        rows.last().is_some_and(|row| order(row).is_lt()).then_some((chunk, Err(rows.len())))
     }
 
     /// Takes a row out; false if it is not there.

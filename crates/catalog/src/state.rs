@@ -12,6 +12,7 @@ use crate::coordinate::{CoordinateKey, NodeCoordinate};
 use crate::error::Error;
 use crate::instances::{Ailing, Instances};
 use crate::kv::{Kv, KvWrite};
+use crate::mark::{Mark, Marks};
 use crate::name::{CheckId, ModifyIndex, NodeName, ServiceId, ServiceName, SessionId, Time};
 use crate::node::Node;
 use crate::query::{Queries, QueryWrite};
@@ -24,38 +25,11 @@ use crate::table::Table;
 use crate::txn::{TxnError, TxnOp, TxnResult};
 use crate::watch::Key;
 
-/// What has an index of its own: the last write that concerned it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Mark {
-    /// All keys.
-    Kv,
-    /// The nodes, and as recorded every write of a service.
-    Nodes,
-    /// The services.
-    Services,
-    /// The checks.
-    Checks,
-    /// The sessions.
-    Sessions,
-    /// The coordinates.
-    Coordinates,
-    /// One node and its services.
-    Node(NodeName),
-    /// One service: its instances, their nodes, and the checks of both.
-    Service(ServiceName),
-    /// When a node was removed last.
-    NodeExtinction,
-    /// When a service lost its last instance.
-    ServiceExtinction,
-    /// The prepared queries.
-    Queries,
-}
-
 /// The state at one moment. Cloning is a handful of reference counts; a clone never changes.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub(crate) index: ModifyIndex,
-    pub(crate) marks: OrdMap<Mark, ModifyIndex>,
+    pub(crate) marks: Marks,
     pub(crate) kv: Kv,
     pub(crate) sessions: Table<SessionId, Session>,
     pub(crate) session_nodes: OrdSet<(NodeName, SessionId)>,
@@ -96,7 +70,7 @@ impl Snapshot {
     }
 
     pub(crate) fn mark(&self, mark: &Mark) -> ModifyIndex {
-        self.marks.get(mark).copied().unwrap_or_default()
+        self.marks.get(mark).unwrap_or_default()
     }
 }
 
@@ -190,9 +164,10 @@ impl State {
         &mut self,
         first_index: ModifyIndex,
         now: Time,
-        commands: &[Command],
+        commands: impl IntoIterator<Item = Command>,
     ) -> Vec<Response> {
-        let mut answers = Vec::with_capacity(commands.len());
+        let commands = commands.into_iter();
+        let mut answers = Vec::with_capacity(commands.size_hint().0);
         for (at, command) in (0..).zip(commands) {
             let next = self.root.index.0.saturating_add(1);
             let index = ModifyIndex(next.max(first_index.0.saturating_add(at)));
@@ -202,10 +177,10 @@ impl State {
         answers
     }
 
-    fn apply_one(&mut self, index: ModifyIndex, now: Time, command: &Command) -> Response {
+    fn apply_one(&mut self, index: ModifyIndex, now: Time, command: Command) -> Response {
         // Only these can fail after a part of them was applied. While there is a second root, every
         // change copies what it changes.
-        let may_be_undone = match command {
+        let may_be_undone = match &command {
             Command::Register(request) => !self.root.takes(request),
             Command::Txn(_) => true,
             _ => false,
@@ -221,7 +196,7 @@ impl State {
                     self.root = root;
                     self.touched.truncate(touched_before);
                 }
-                None => debug_assert_eq!(self.touched.len(), touched_before, "{command:?}"),
+                None => debug_assert_eq!(self.touched.len(), touched_before, "at {index:?}"),
             }
         }
         answer
@@ -238,40 +213,40 @@ pub(crate) struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn command(&mut self, command: &Command) -> Response {
+    fn command(&mut self, command: Command) -> Response {
         let done = match command {
             Command::Kv(op) => {
-                return match self.kv(op) {
+                return match self.kv(&op) {
                     Ok(outcome) => Response::Written(outcome.is_ok()),
                     Err(error) => Response::Refused(error),
                 };
             }
             Command::Txn(ops) => {
-                return match self.txn(ops) {
+                return match self.txn(&ops) {
                     Ok(results) => Response::Txn(results),
                     Err(errors) => Response::TxnFailed(errors),
                 };
             }
-            Command::Autopilot(write) => return Response::Written(self.autopilot_set(write)),
-            Command::Restore(part) => self.restore(part),
-            Command::Query(write) => self.query_write(write),
-            Command::SessionCreate(session) => self.session_create(session),
+            Command::Autopilot(write) => return Response::Written(self.autopilot_set(&write)),
+            Command::Restore(part) => self.restore(&part),
+            Command::Query(write) => self.query_write(&write),
+            Command::SessionCreate(session) => self.session_create(&session),
             Command::SessionDestroy(id) => {
-                self.session_destroy(*id);
+                self.session_destroy(id);
                 Ok(())
             }
-            Command::Register(request) => self.register(request),
+            Command::Register(request) => self.register(*request),
             Command::Deregister { node, service, check } => {
-                self.deregister(node, service, check);
+                self.deregister(&node, &service, &check);
                 Ok(())
             }
             Command::Coordinates(batch) => {
-                self.coordinates_set(batch);
+                self.coordinates_set(&batch);
                 Ok(())
             }
             Command::Reap(before) => {
-                self.kv_reap(*before);
-                self.restore_reap(*before);
+                self.kv_reap(before);
+                self.restore_reap(before);
                 Ok(())
             }
         };
@@ -279,6 +254,6 @@ impl Write<'_> {
     }
 
     pub(crate) fn bump(&mut self, mark: Mark) {
-        self.root.marks.insert(mark, self.index);
+        self.root.marks.set(mark, self.index);
     }
 }

@@ -231,7 +231,7 @@ impl Write<'_> {
         };
         let old = find(self.root);
         match row_action(verb, "Node", &what, old.as_ref().map(|old| old.modify), node.modify)? {
-            Action::Write => self.node_set(node)?,
+            Action::Write => self.node_set(node.clone())?,
             Action::Remove => {
                 if let Some(old) = &old {
                     self.node_delete(&old.name);
@@ -256,7 +256,7 @@ impl Write<'_> {
         match row_action(verb, "Service", &what, old, service.modify)? {
             Action::Write => {
                 meta_valid(service)?;
-                self.service_set(service)?;
+                self.service_set(service.clone())?;
             }
             Action::Remove => {
                 self.service_delete(node, id);
@@ -280,7 +280,7 @@ impl Write<'_> {
         let what = format!("check \"{id}\" on node \"{node}\"");
         let old = self.root.check(node, &id).map(|old| old.modify);
         match row_action(verb, "Check", &what, old, check.modify)? {
-            Action::Write => self.check_set(check)?,
+            Action::Write => self.check_set(check.clone())?,
             Action::Remove => {
                 self.check_delete(node, &id);
                 return Ok(());

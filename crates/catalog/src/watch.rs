@@ -149,6 +149,9 @@ impl Watches {
     #[must_use]
     pub fn wake(&self, touched: &[Key]) -> BTreeSet<WatchId> {
         let mut woken = BTreeSet::new();
+        if self.readers.is_empty() {
+            return woken;
+        }
         let mut wake = |watch: &Watch| {
             woken.extend(self.watched.get(watch).into_iter().flatten());
         };

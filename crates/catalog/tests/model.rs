@@ -337,7 +337,7 @@ proptest! {
             let (asked, bytes_before) = (questions(&before), saved(&before));
             let sessions: BTreeSet<_> = before.session_list().map(|session| session.id).collect();
 
-            let one = std::slice::from_ref(&command);
+            let one = [command.clone()];
             let answer = state.apply(ModifyIndex(index), Time(now), one).remove(0);
             let after = state.snapshot();
             match &command {
@@ -401,8 +401,8 @@ proptest! {
         for n in 0..20u8 {
             let command = command([n, n / 2, n / 3, n / 5], 3);
             let (index, now) = (ModifyIndex(100 + u64::from(n)), Time(50));
-            let ours = state.apply(index, now, std::slice::from_ref(&command));
-            prop_assert_eq!(ours, other.apply(index, now, &[command]));
+            let ours = state.apply(index, now, [command.clone()]);
+            prop_assert_eq!(ours, other.apply(index, now, [command]));
         }
         prop_assert_eq!(saved(&state.snapshot()), saved(&other.snapshot()));
     }
@@ -413,7 +413,7 @@ proptest! {
         let mut state = State::default();
         for n in 0..keys {
             let index = ModifyIndex(u64::from(n) + 1);
-            state.apply(index, Time(0), &[command([n, n, n / 2, n / 3], 1)]);
+            state.apply(index, Time(0), [command([n, n, n / 2, n / 3], 1)]);
         }
         let mut bytes = saved(&state.snapshot());
         let at = at % bytes.len();
@@ -442,7 +442,7 @@ fn the_largest_row_is_saved_and_restored() {
         let value = vec![n as u8; if n == 2 { 8 << 20 } else { 60_000 }].into();
         let write = KvWrite { value, ..kv(0, n as u8, 0, 0) };
         assert_eq!(write.key[..], *key.as_bytes());
-        state.apply(ModifyIndex(n as u64 + 1), Time(0), &[Command::Kv(write)]);
+        state.apply(ModifyIndex(n as u64 + 1), Time(0), [Command::Kv(write)]);
     }
     let bytes = saved(&state.snapshot());
     let restored = Snapshot::restore(&mut &bytes[..]).unwrap();

@@ -164,7 +164,7 @@ impl Model {
 }
 
 fn apply(state: &mut State, index: u64, command: &Command) -> Response {
-    state.apply(ModifyIndex(index), Time(0), std::slice::from_ref(command)).remove(0)
+    state.apply(ModifyIndex(index), Time(0), [command.clone()]).remove(0)
 }
 
 fn looked_up(snapshot: &Snapshot, text: &str) -> Result<Option<(Uuid, String)>, Error> {

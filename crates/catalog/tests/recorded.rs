@@ -25,7 +25,7 @@ impl Log {
     fn write(&mut self, command: Command) -> Response {
         self.index += 1;
         let (index, now) = (ModifyIndex(self.index), Time(self.now));
-        self.state.apply(index, now, &[command]).remove(0)
+        self.state.apply(index, now, [command]).remove(0)
     }
 
     fn done(&mut self, command: Command) {

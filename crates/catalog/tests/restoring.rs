@@ -45,7 +45,7 @@ fn parts(id: u8, index: u64) -> Vec<Command> {
 }
 
 fn apply(state: &mut State, index: u64, command: &Command) -> Response {
-    state.apply(ModifyIndex(index), Time(index), std::slice::from_ref(command)).remove(0)
+    state.apply(ModifyIndex(index), Time(index), [command.clone()]).remove(0)
 }
 
 #[test]

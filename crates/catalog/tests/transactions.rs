@@ -25,7 +25,7 @@ struct Replay {
 impl Replay {
     fn write(&mut self, command: Command) -> Response {
         self.index += 1;
-        self.state.apply(ModifyIndex(self.index), Time(0), &[command]).remove(0)
+        self.state.apply(ModifyIndex(self.index), Time(0), [command]).remove(0)
     }
 
     /// Fills captured variables in.
@@ -248,7 +248,7 @@ fn the_trees_of_a_transaction_are_bounded() {
         session: "".into(),
     };
     let set = Command::Kv(write(KvVerb::Set, 7 << 20));
-    state.apply(ModifyIndex(1), Time(0), &[set]);
+    state.apply(ModifyIndex(1), Time(0), [set]);
     let tree = || TxnOp::Kv(TxnVerb::GetTree, write(KvVerb::Set, 0).into());
     let trees = |count| (0..count).map(|_| tree()).collect::<Vec<_>>();
     assert_eq!(state.snapshot().txn(&trees(9)).unwrap().len(), 9);

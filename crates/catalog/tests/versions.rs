@@ -95,7 +95,7 @@ fn a_restoring_of_before_goes_on_in_the_log() {
         Command::Restore(RestorePart { id, number, last, bytes: bytes.into() })
     };
     let apply = |state: &mut State, index, command| {
-        state.apply(ModifyIndex(index), Time(index), &[command]).remove(0)
+        state.apply(ModifyIndex(index), Time(index), [command]).remove(0)
     };
     // From its first part in the log, and from a snapshot that was made in between: theirs, ours.
     let mut begun = State::default();

@@ -63,7 +63,7 @@ fn key(number: u64) -> Command {
 
 fn apply(state: &mut State, command: &Command) {
     let index = ModifyIndex(state.snapshot().index().0 + 1);
-    let response = state.apply(index, Time(index.0), std::slice::from_ref(command)).remove(0);
+    let response = state.apply(index, Time(index.0), [command.clone()]).remove(0);
     state.take_touched();
     assert!(matches!(response, Response::Done | Response::Written(true)), "{response:?}");
 }

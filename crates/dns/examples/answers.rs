@@ -57,7 +57,7 @@ fn state() -> State {
         };
         request.prepare().unwrap();
         let index = ModifyIndex(number as u64 + 1);
-        state.apply(index, Time(0), &[Command::Register(Box::new(request))]);
+        state.apply(index, Time(0), [Command::Register(Box::new(request))]);
     }
     state
 }

@@ -110,7 +110,7 @@ pub(crate) fn put(
     match write.expect("it writes")(&request, &reader)? {
         Proposal::Answer(answer) => Ok(answer),
         Proposal::Command(command, then) => {
-            let mut responses = state.apply(ModifyIndex(index), Time(1_000), &[command]);
+            let mut responses = state.apply(ModifyIndex(index), Time(1_000), [command]);
             then(responses.pop().expect("a response for each command"))
         }
     }

@@ -284,6 +284,10 @@ impl Reader<'_> {
             let rest = &self.text[self.position..];
             let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
             let plain = rest.iter().position(ends).unwrap_or(rest.len());
+            if bytes.is_empty() {
+                // Mostly that is all, and it is kept in a place of its length.
+                bytes.reserve_exact(plain);
+            }
             bytes.extend_from_slice(&rest[..plain]);
             self.position += plain;
             match self.next()? {
@@ -414,11 +418,22 @@ const NULL: &[(u8, &str)] = &[
     (b'l', "in literal null (expecting 'l')"),
 ];
 
-/// Of equal keys only the last; the others keep their order.
-fn last_of_each(fields: Vec<(String, Value)>) -> Vec<(String, Value)> {
+/// Fewer keys are compared with each other where they are.
+const MANY_KEYS: usize = 16;
+
+fn are_different(fields: &[(String, Value)]) -> bool {
+    if fields.len() < MANY_KEYS {
+        let before = |at: usize| fields[..at].iter().map(|(key, _)| key);
+        return (1..fields.len()).all(|at| before(at).all(|key| *key != fields[at].0));
+    }
     let mut keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
-    if keys.windows(2).all(|pair| pair[0] != pair[1]) {
+    keys.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+/// Of equal keys only the last; the others keep their order.
+fn last_of_each(fields: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    if are_different(&fields) {
         return fields;
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -134,7 +134,7 @@ impl World {
     fn write(&mut self, command: Command) -> Outcome {
         self.index += 1;
         let index = ModifyIndex(self.index);
-        match self.state.apply(index, catalog::Time(self.index), &[command]).remove(0) {
+        match self.state.apply(index, catalog::Time(self.index), [command]).remove(0) {
             Response::Done | Response::Written(true) => Outcome::Done,
             other => Outcome::Failed(format!("{other:?}")),
         }

@@ -1,12 +1,13 @@
 //! The catalogue behind the log: what applies commands, what readers see, and who waits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
 use catalog::{
     Command, Key, ModifyIndex, Response, SessionId, Snapshot, State, Time, Watch, WatchId, Watches,
 };
@@ -29,6 +30,7 @@ struct Shared {
     /// How often the whole state was replaced.
     replaced: AtomicU64,
     answers: Answers,
+    proposed: Mutex<VecDeque<(Bytes, Command)>>,
 }
 
 #[derive(Default)]
@@ -107,6 +109,40 @@ impl Catalogue {
     /// Answers that several want.
     pub(crate) fn answers(&self) -> &Answers {
         &self.shared.answers
+    }
+
+    /// Encodes a command for the log, and keeps it: when it comes back from there it need not be
+    /// read again. What is long, and mostly one piece, is not worth it.
+    pub(crate) fn propose(&self, command: Command) -> Bytes {
+        let bytes = Bytes::from(encode(&command));
+        if bytes.len() <= PROPOSED_BYTES {
+            self.proposed().push_back((bytes.clone(), command));
+        }
+        bytes
+    }
+
+    /// A command of the log, if it was kept. They come in the order in which they were proposed;
+    /// those that were refused do not come.
+    fn take_proposed(&self, bytes: &[u8]) -> Option<Command> {
+        if bytes.len() > PROPOSED_BYTES {
+            return None;
+        }
+        let mut proposed = self.proposed();
+        while let Some((own, command)) = proposed.pop_front() {
+            if own == bytes {
+                return Some(command);
+            }
+        }
+        None
+    }
+
+    /// Keeps no commands any more: some may have been refused.
+    pub(crate) fn forget_proposed(&self) {
+        self.proposed().clear();
+    }
+
+    fn proposed(&self) -> MutexGuard<'_, VecDeque<(Bytes, Command)>> {
+        self.shared.proposed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often the whole state was replaced by another one, so far.
@@ -205,11 +241,19 @@ impl Replica {
 
 /// Bytes that most commands have room in.
 const USUAL_BYTES: usize = 512;
+/// Longer commands are not kept while the log has them.
+const PROPOSED_BYTES: usize = 4 << 10;
 
 /// A command as it stands in the log.
 pub(crate) fn encode(command: &Command) -> Vec<u8> {
     postcard::to_extend(command, Vec::with_capacity(USUAL_BYTES))
         .expect("commands are plain data, and memory takes every byte")
+}
+
+/// Only what this program wrote is in the log, and its checksum held.
+fn decode(bytes: &[u8]) -> Command {
+    postcard::from_bytes(bytes)
+        .expect("a command of the log is one of those that this version knows")
 }
 
 impl raft::Machine for Replica {
@@ -220,11 +264,10 @@ impl raft::Machine for Replica {
         let mut replies = Vec::new();
         let mut applied = Vec::new();
         for (index, bytes) in (first_index..).zip(batch.commands()) {
-            // Only what this program wrote is in the log, and its checksum held.
-            let command = postcard::from_bytes(bytes)
-                .expect("a command of the log is one of those that this version knows");
+            let command = self.catalogue.take_proposed(bytes).unwrap_or_else(|| decode(bytes));
+            debug_assert_eq!(command, decode(bytes));
             let (kind, started) = (Applied::kind(&command), Instant::now());
-            let answer = self.state.apply(ModifyIndex(index), Time(clock_ms), &[command]);
+            let answer = self.state.apply(ModifyIndex(index), Time(clock_ms), [command]);
             applied.push(Applied::new(kind, started.elapsed()));
             replies.extend(answer);
         }

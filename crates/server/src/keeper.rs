@@ -299,7 +299,7 @@ impl Task {
     fn call(&self, call: local::CallId, command: Command) {
         let (store, messages) = (self.store.clone(), self.messages.clone());
         tokio::spawn(async move {
-            let outcome = match store.write(&command).await {
+            let outcome = match store.write(command).await {
                 Ok(Response::Refused(error)) => Outcome::of_error(&error.to_string()),
                 Ok(_) => Outcome::Done,
                 Err(error) => Outcome::of_error(&error.to_string()),

@@ -116,7 +116,7 @@ async fn register(identity: &Identity, store: &Store) -> Result<(), String> {
     // In a cluster that has been there before, there is one.
     let autopilot = AutopilotWrite { row: Autopilot::default(), index: Some(ModifyIndex::ZERO) };
     for command in [Command::Autopilot(autopilot.into()), Command::Register(register.into())] {
-        match store.write(&command).await {
+        match store.write(command).await {
             // Another node may have the name.
             Ok(Response::Refused(error)) => return Err(error.to_string()),
             Ok(_) => {}

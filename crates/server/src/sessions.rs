@@ -121,7 +121,7 @@ impl SessionTimers {
             }
             let over = self.ends().first().filter(|(end, _)| *end <= Instant::now());
             let Some((_, id)) = over else { continue };
-            if store.write(&Command::SessionDestroy(id)).await.is_ok() {
+            if store.write(Command::SessionDestroy(id)).await.is_ok() {
                 self.ends().forget(id);
             } else {
                 self.ends().set(id, Instant::now() + AGAIN);

@@ -615,7 +615,7 @@ async fn reap(store: Store) {
         let before = catalog::Time(before);
         if store.catalogue().read().kv_reapable(before) {
             // Nothing is lost if it is not done now.
-            let _ = store.write(&catalog::Command::Reap(before)).await;
+            let _ = store.write(catalog::Command::Reap(before)).await;
         }
     }
 }

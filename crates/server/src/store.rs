@@ -6,8 +6,8 @@ use std::time::Instant;
 use catalog::{Command, Response};
 use raft::{Refused, Server, Status};
 
-use crate::catalogue::{Catalogue, Replica, encode};
-use crate::telemetry::Telemetry;
+use crate::catalogue::{Catalogue, Replica};
+use crate::telemetry::{Telemetry, Written};
 
 /// The replicated catalogue. Cloning shares it.
 #[derive(Clone)]
@@ -54,10 +54,11 @@ impl Store {
     }
 
     /// Writes. When this returns, readers see it.
-    pub(crate) async fn write(&self, command: &Command) -> Result<Response, WriteError> {
-        let started = Instant::now();
-        let reply = self.server.propose(encode(command)).await?.reply;
-        self.telemetry.written(command, started.elapsed());
+    pub(crate) async fn write(&self, command: Command) -> Result<Response, WriteError> {
+        let (started, kind) = (Instant::now(), Written::of(&command));
+        let outcome = self.server.propose(self.catalogue.propose(command)).await;
+        let reply = outcome.inspect_err(|_| self.catalogue.forget_proposed())?.reply;
+        self.telemetry.written(kind, started.elapsed());
         Ok(reply)
     }
 

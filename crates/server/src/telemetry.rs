@@ -23,8 +23,8 @@ use dns::Questions;
 pub(crate) use dns::Tally;
 pub(crate) use gauges::gauges;
 use requests::Requests;
-pub(crate) use writes::Applied;
 use writes::Writes;
+pub(crate) use writes::{Applied, Written};
 
 /// Whether and how things are counted.
 #[derive(Clone, Debug, Default)]

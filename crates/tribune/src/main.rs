@@ -20,13 +20,9 @@ mod tribune;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// musl's own allocator gives every freed page back to the system and asks for it again: an agent
-/// that joins two hundred others spends most of its time on that.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-#[cfg(target_env = "musl")]
-use memory as _;
+static HEAP: memory::Heap = memory::Heap::new();
 
 const _: () = assert!(!wire::planted::COMPILED_IN, "known mistakes are for the simulator alone");
 

@@ -54,7 +54,7 @@ fn who_waits_for_the_checks_of_a_service_sees_its_instances_go() {
     let mut index = 0;
     let mut write = |state: &mut State, command| {
         index += 1;
-        let done = state.apply(ModifyIndex(index), Time(0), &[command]);
+        let done = state.apply(ModifyIndex(index), Time(0), [command]);
         assert_eq!(done, [Response::Done]);
         state.take_touched()
     };

@@ -63,7 +63,7 @@ impl World {
             Proposal::Answer(_) => {}
             Proposal::Command(command, then) => {
                 let index = ModifyIndex(self.index);
-                let mut responses = self.state.apply(index, Time(1_000), &[command]);
+                let mut responses = self.state.apply(index, Time(1_000), [command]);
                 then(responses.pop().expect("a response")).expect("it is done");
             }
         }

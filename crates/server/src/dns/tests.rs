@@ -393,7 +393,7 @@ async fn register_elsewhere(dns: &Dns) {
             service: Some(Box::new(service)),
             checks: [].into(),
         };
-        dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+        dns.store.write(Command::Register(Box::new(register))).await.unwrap();
     }
 }
 
@@ -445,7 +445,7 @@ async fn register(dns: &Dns, instances: u32) {
             service: Some(Box::new(service)),
             checks: [].into(),
         };
-        dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+        dns.store.write(Command::Register(Box::new(register))).await.unwrap();
     }
 }
 
@@ -854,7 +854,7 @@ fn an_explanation_holds_nobody_up_and_has_an_end() {
                 service: None,
                 checks: [check].into(),
             };
-            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+            dns.store.write(Command::Register(Box::new(register))).await.unwrap();
         }
         for number in 0..40 {
             let service = Service {
@@ -871,7 +871,7 @@ fn an_explanation_holds_nobody_up_and_has_an_end() {
                 service: Some(Box::new(service)),
                 checks: [].into(),
             };
-            dns.store.write(&Command::Register(Box::new(register))).await.unwrap();
+            dns.store.write(Command::Register(Box::new(register))).await.unwrap();
         }
         let asked = for_srv(query(1, "a.service.consul"));
         let explaining = tokio::spawn({

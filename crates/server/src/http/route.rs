@@ -530,7 +530,7 @@ impl Site {
             }
             api::Proposal::Command(command, then) => {
                 let owned = crate::shell::owned(self, &command).await;
-                let response = self.store.write(&command).await;
+                let response = self.store.write(command).await;
                 let response = response.map_err(|error| Failure::internal(error.to_string()))?;
                 let done = !matches!(response, Response::Refused(_) | Response::TxnFailed(_));
                 let mut answer = then(response)?;

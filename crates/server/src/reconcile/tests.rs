@@ -43,7 +43,7 @@ fn what_was_removed_does_not_stand_until_it_is_said_again() {
             deregister("", SERF_HEALTH),
             Command::Register(thief.into()),
         ] {
-            store.write(&removal).await.unwrap();
+            store.write(removal.clone()).await.unwrap();
             assert!(!stands(&identity, &store), "{removal:?}");
             register(&identity, &store).await.unwrap();
             assert!(stands(&identity, &store), "{removal:?}");

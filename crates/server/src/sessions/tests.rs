@@ -25,7 +25,7 @@ fn the_first_end_is_known_whatever_is_renewed() {
 }
 
 async fn apply(store: &Store, command: Command) {
-    assert_eq!(store.write(&command).await.unwrap(), Response::Done);
+    assert_eq!(store.write(command).await.unwrap(), Response::Done);
 }
 
 fn session(number: u8, ttl: &str) -> Command {

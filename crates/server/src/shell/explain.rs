@@ -120,7 +120,7 @@ mod tests {
         let commands =
             [Command::Register(Box::new(register)), query("web", 1), query("db.near", 2)];
         for (number, command) in (1..).zip(commands) {
-            state.apply(ModifyIndex(number), Time(1), &[command]);
+            state.apply(ModifyIndex(number), Time(1), [command]);
         }
         let snapshot = state.snapshot();
         let meant = ["web", "tag.web", "db.near", "DB.Near", "absent"];

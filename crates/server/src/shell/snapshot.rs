@@ -167,7 +167,7 @@ async fn swap(site: Arc<Site>, mut spool: Spool, now: Time, left_out: LeftOut) -
     let store = &site.store;
     let writing = async move {
         while let Some(part) = incoming.recv().await {
-            let done = store.write(&Command::Restore(part)).await;
+            let done = store.write(Command::Restore(part)).await;
             let response = done.map_err(|error| refused(&error))?;
             if let Response::Refused(error) = response {
                 return Err(refused(&error));

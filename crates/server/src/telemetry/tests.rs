@@ -98,7 +98,7 @@ fn commands_are_counted_by_kind() {
     }));
     let took = Duration::from_millis(1);
     for (command, line) in &commands {
-        telemetry.written(command, took);
+        telemetry.written(Written::of(command), took);
         telemetry.applied(&[Applied::new(Applied::kind(command), took)]);
         assert!(counted(&telemetry, &format!("consul_fsm_{line} 1")), "{line}");
     }

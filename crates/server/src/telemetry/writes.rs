@@ -67,6 +67,27 @@ impl Writes {
     }
 }
 
+/// What a write is counted as, besides as one: its place in [`WRITTEN`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written(Option<usize>);
+
+impl Written {
+    pub(crate) fn of(command: &Command) -> Self {
+        Self(match command {
+            Command::Kv(_) => Some(0),
+            Command::SessionCreate(_) | Command::SessionDestroy(_) => Some(1),
+            Command::Register(_) => Some(2),
+            Command::Deregister { .. } => Some(3),
+            Command::Txn(_) => Some(4),
+            Command::Query(_) => Some(5),
+            Command::Coordinates(_)
+            | Command::Reap(_)
+            | Command::Autopilot(_)
+            | Command::Restore(_) => None,
+        })
+    }
+}
+
 /// How long a command took to apply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Applied {
@@ -118,20 +139,9 @@ fn operation(verb: KvVerb) -> &'static str {
 
 impl Telemetry {
     /// Counts a command that was committed and applied.
-    pub(crate) fn written(&self, command: &Command, took: Duration) {
+    pub(crate) fn written(&self, kind: Written, took: Duration) {
         let writes = &self.writes;
-        let own = match command {
-            Command::Kv(_) => Some(writes.written[0]),
-            Command::SessionCreate(_) | Command::SessionDestroy(_) => Some(writes.written[1]),
-            Command::Register(_) => Some(writes.written[2]),
-            Command::Deregister { .. } => Some(writes.written[3]),
-            Command::Txn(_) => Some(writes.written[4]),
-            Command::Query(_) => Some(writes.written[5]),
-            Command::Coordinates(_)
-            | Command::Reap(_)
-            | Command::Autopilot(_)
-            | Command::Restore(_) => None,
-        };
+        let own = kind.0.map(|kind| writes.written[kind]);
         let took = milliseconds(took);
         let commit = [(writes.apply, 1.0), (writes.commit_time, took)];
         self.metrics.record(commit.into_iter().chain(own.map(|series| (series, took))));

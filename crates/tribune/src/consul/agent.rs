@@ -37,6 +37,9 @@ pub(crate) fn run(_: &Command, parsed: &Parsed) -> Result<(), Failure> {
         value: value.clone(),
     };
     let settings: Vec<FlagSetting> = parsed.given.iter().map(setting).collect();
+    // The server runs on this thread, which ends with the program.
+    #[cfg(target_env = "musl")]
+    memory::keep_freed();
     match server::run(&settings) {
         0 => Ok(()),
         code => Err(Failure::Silent(code)),

@@ -78,15 +78,15 @@ fn waiting(store: &Store, path: &str, index: u64) -> impl Future<Output = Answer
 #[test]
 fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
     with_store(async |store| {
-        store.write(&set("a", "1")).await.unwrap();
+        store.write(set("a", "1")).await.unwrap();
         let index = store.catalogue().read().kv_index().0;
         let answer = waiting(&store, "/v1/kv/a", index);
         until_waiting(&store).await;
         // Another key, the same value again: nothing to tell.
-        store.write(&set("b", "1")).await.unwrap();
-        store.write(&set("a", "1")).await.unwrap();
+        store.write(set("b", "1")).await.unwrap();
+        store.write(set("a", "1")).await.unwrap();
         assert_eq!(store.catalogue().watchers(), 1);
-        store.write(&set("a", "2")).await.unwrap();
+        store.write(set("a", "2")).await.unwrap();
         let answer = answer.await;
         assert!(answer.index.0 > index);
         assert_eq!(store.catalogue().watchers(), 0);
@@ -96,14 +96,14 @@ fn who_waits_is_answered_when_the_answer_is_another_one_and_nobody_is_left() {
 #[test]
 fn who_leaves_takes_nobody_along_that_waits_for_the_same() {
     with_store(async |store| {
-        store.write(&set("a", "1")).await.unwrap();
+        store.write(set("a", "1")).await.unwrap();
         let watches = [catalog::Watch::Key(catalog::Key::Kv(b"a".as_slice().into()))];
         let catalogue = store.catalogue();
         let (first, mut second) = (catalogue.watch(&watches), catalogue.watch(&watches));
         assert_eq!(catalogue.watchers(), 2);
         drop(first);
         assert_eq!(catalogue.watchers(), 1);
-        store.write(&set("a", "2")).await.unwrap();
+        store.write(set("a", "2")).await.unwrap();
         tokio::time::timeout(PATIENCE, second.woken()).await.unwrap();
         // That was one change, and it is told once.
         let again = tokio::time::timeout(Duration::ZERO, second.woken()).await;
@@ -116,8 +116,8 @@ fn who_leaves_takes_nobody_along_that_waits_for_the_same() {
 #[test]
 fn an_older_index_is_answered_at_once() {
     with_store(async |store| {
-        store.write(&set("a", "1")).await.unwrap();
-        store.write(&set("a", "2")).await.unwrap();
+        store.write(set("a", "1")).await.unwrap();
+        store.write(set("a", "2")).await.unwrap();
         let newest = store.catalogue().read().kv_index().0;
         assert_eq!(waiting(&store, "/v1/kv/a", newest - 1).await.index.0, newest);
         assert_eq!(store.catalogue().watchers(), 0);
@@ -127,11 +127,11 @@ fn an_older_index_is_answered_at_once() {
 #[test]
 fn at_the_end_the_index_is_the_one_that_was_seen() {
     with_store(async |store| {
-        store.write(&set("a", "1")).await.unwrap();
+        store.write(set("a", "1")).await.unwrap();
         let (evaluate, request) = request("/v1/kv/none");
         let seen = store.catalogue().read().kv_index();
         let wait = Wait { index: seen.0, until: Instant::now() };
-        store.write(&set("b", "1")).await.unwrap();
+        store.write(set("b", "1")).await.unwrap();
         let wait = Some(Wait { index: seen.0 + 1, ..wait });
         let catalogue = store.catalogue();
         let answer =

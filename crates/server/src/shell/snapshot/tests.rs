@@ -40,7 +40,7 @@ fn every_part_of_a_restoring_fits_an_entry_of_the_log() {
         let Some(part) = incoming.blocking_recv() else { break };
         let command = Command::Restore(part);
         assert!(encode(&command).len() <= raft::COMMAND_BYTES);
-        assert_eq!(state.apply(ModifyIndex(index), Time(1), &[command]), [Response::Done]);
+        assert_eq!(state.apply(ModifyIndex(index), Time(1), [command]), [Response::Done]);
     }
     let restored = state.snapshot();
     let restored = restored.kv_list(b"").map(|entry| entry.fields().value.len());
