@@ -8,6 +8,7 @@ use wire::message::gossip::{NodeState, Ping, StreamMessage};
 use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
 
 use crate::Time;
+use crate::frozen::{FrozenState, FrozenTable, UserState};
 
 /// Names a waiting caller; the machine answers with [`Output::Done`] exactly once per token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +49,23 @@ pub enum Input<'a> {
         dial: DialId,
         /// The answer.
         message: StreamMessage,
+    },
+    /// As `Request`, in a world of members that freeze their states: see
+    /// [`Membership::freeze_states`](crate::Membership::freeze_states).
+    FrozenRequest {
+        /// The stream.
+        connection: ConnectionId,
+        /// Its source.
+        from: SocketAddr,
+        /// The state of who asks.
+        state: FrozenState,
+    },
+    /// As `Response`, in such a world.
+    FrozenResponse {
+        /// The dial it answers.
+        dial: DialId,
+        /// The state of who answers.
+        state: FrozenState,
     },
     /// A dialled stream has failed, was closed without an answer, or has passed its deadline.
     /// A dial whose request has no answer (a user message) ends without any input.
@@ -179,6 +197,8 @@ pub enum StreamRequest {
     },
     /// A probe.
     Ping(Ping),
+    /// An exchange of whole states, where states are frozen.
+    Frozen(FrozenTable),
     /// The answer to a probe.
     Ack(wire::message::gossip::Ack),
 }
@@ -205,8 +225,8 @@ pub enum Event {
         from: SocketAddr,
         /// As the sender marked it.
         join: bool,
-        /// The state, from its type byte.
-        state: Bytes,
+        /// The state.
+        state: UserState,
         /// The caller's token where this answers our own `Command::PushPull`.
         token: Option<Token>,
     },
