@@ -9,6 +9,7 @@ use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
 
 use crate::Time;
 use crate::frozen::{FrozenState, FrozenTable, UserState};
+use crate::push_pull::RemoteNodes;
 
 /// Names a waiting caller; the machine answers with [`Output::Done`] exactly once per token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,6 +226,8 @@ pub enum Event {
         from: SocketAddr,
         /// As the sender marked it.
         join: bool,
+        /// The sender's table, which is merged by now.
+        nodes: RemoteNodes,
         /// The state.
         state: UserState,
         /// The caller's token where this answers our own `Command::PushPull`.

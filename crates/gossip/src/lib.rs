@@ -93,6 +93,7 @@ pub use interface::{
 pub use member_table::KnownNode;
 pub use membership::{ConfigError, Membership, validate};
 pub use node::Node;
+pub use push_pull::RemoteNodes;
 pub use seed::Seed;
 pub use shared_bytes::SharedBytes;
 pub use time::Time;

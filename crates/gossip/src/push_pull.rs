@@ -8,7 +8,7 @@ use rand::Rng;
 use wire::message::gossip::{Ack, BorrowedNodeState, NodeTable, PushPull, State, StreamMessage};
 use wire::msgpack::Writer;
 use wire::planted::{Fault, planted};
-use wire::{NodeName, SequenceNumber};
+use wire::{Incarnation, NodeName, SequenceNumber};
 
 use crate::frozen::{FrozenState, FrozenTable, UserState};
 use crate::interface::Token;
@@ -83,6 +83,10 @@ pub(crate) struct RemoteState {
     entries: Entries,
     user_state: UserState,
 }
+
+/// The sender's table as an exchange has brought it.
+#[derive(Clone, Debug)]
+pub struct RemoteNodes(Entries);
 
 /// Entries of another table, in its order.
 #[derive(Clone, Debug)]
@@ -397,8 +401,9 @@ impl Membership {
             _ => None,
         };
         if merge.user_state.len() > 0 {
-            let PendingMerge { from, join, user_state: state, .. } = merge;
-            self.event(Event::RemoteState { from, join, state, token });
+            let PendingMerge { from, join, user_state: state, entries, .. } = merge;
+            let nodes = RemoteNodes(entries);
+            self.event(Event::RemoteState { from, join, nodes, state, token });
         }
         if let Some(token) = token {
             self.done(token, Ok(()));
@@ -500,6 +505,26 @@ impl RemoteState {
                 versions::check_frozen(own.nodes(), spoken, table)
             }
         }
+    }
+}
+
+impl RemoteNodes {
+    /// Who is in it, in any state, and the newest incarnation that the sender knows.
+    pub fn incarnations(&self) -> impl Iterator<Item = (&str, Incarnation)> {
+        let (read, frozen) = match &self.0 {
+            Entries::Read(table) => (Some(table), None),
+            Entries::Frozen(table) => (None, Some(table)),
+        };
+        let read = read.into_iter().flat_map(NodeTable::iter);
+        let frozen = frozen.into_iter().flat_map(FrozenTable::nodes);
+        read.map(|entry| (entry.name, entry.incarnation))
+            .chain(frozen.map(|node| (node.name.as_str(), node.incarnation)))
+    }
+}
+
+impl From<NodeTable> for RemoteNodes {
+    fn from(table: NodeTable) -> Self {
+        RemoteNodes(Entries::Read(table))
     }
 }
 

@@ -488,11 +488,13 @@ impl Serf {
                 self.on_user_message(now, message);
                 self.source = Source::default();
             }
-            gossip::Event::RemoteState { from, join, state, token } => {
+            gossip::Event::RemoteState { from, join, nodes, state, token } => {
                 self.source = Source { from: Some(from), ..Source::default() };
                 match state {
-                    UserState::Encoded(state) => self.on_remote_state(now, join, &state, token),
-                    UserState::Frozen(state) => self.on_frozen_state(now, &state, token),
+                    UserState::Encoded(state) => {
+                        self.on_remote_state(now, join, &nodes, &state, token);
+                    }
+                    UserState::Frozen(state) => self.on_frozen_state(now, &nodes, &state, token),
                 }
                 self.source = Source::default();
             }

@@ -344,7 +344,7 @@ impl World {
         let host = &mut self.hosts[id.0];
         if host.process.is_some() {
             host.paused_until = host.paused_until.max(until);
-            host.disturbed_at = until;
+            host.disturbed_at = host.paused_until;
             self.note(id, || format!("is paused for {duration:?}"));
             self.reschedule(id);
         }

@@ -1,15 +1,15 @@
 //! The Serf half of a push/pull. Specification "Gossip wire protocol and behaviour", B7.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gossip::{FrozenState, FrozenUserState, SharedBytes, StreamRequest, Time, Token};
+use gossip::{FrozenState, FrozenUserState, RemoteNodes, SharedBytes, StreamRequest, Time, Token};
 use wire::message::gossip::{PushPullHeader, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull, StatusTimes, UserEvent, UserEvents, kind};
 use wire::msgpack::Writer;
 use wire::planted::{Fault, planted};
-use wire::{LamportTime, NodeName};
+use wire::{Incarnation, LamportTime, NodeName};
 
 use super::join::JoinTask;
 use super::{Phase, Serf, Waiting};
@@ -116,6 +116,7 @@ impl Serf {
         &mut self,
         now: Time,
         join: bool,
+        nodes: &RemoteNodes,
         state: &[u8],
         token: Option<Token>,
     ) {
@@ -129,7 +130,7 @@ impl Serf {
         self.witness_clocks(clocks_of(&state));
         let own_time = state.status_lamport_times.get(self.name.as_str());
         self.answer_hidden_leave(now, token, own_time, &state.left_members);
-        self.merge_members(now, &state);
+        self.merge_members(now, nodes, &state);
         // Before the events: they are what is not wanted. Only for our own joins.
         if join && self.ignores_old_events(token) && !planted(Fault::OldEventsTaken) {
             let minimum = state.event_lamport_time.min(self.clocks.event.time());
@@ -142,6 +143,7 @@ impl Serf {
     pub(super) fn on_frozen_state(
         &mut self,
         now: Time,
+        nodes: &RemoteNodes,
         frozen: &FrozenUserState,
         token: Option<Token>,
     ) {
@@ -154,7 +156,7 @@ impl Serf {
             Some(entries[place].status_time)
         };
         self.answer_hidden_leave(now, token, time_of(&self.name), left);
-        for node in left {
+        for node in self.not_back(left, nodes) {
             self.on_listed_leave(now, node, time_of(node));
         }
         let mut place = 0;
@@ -228,12 +230,12 @@ impl Serf {
 
     /// Leaves first: a name that is on the left list has a status time too, and must not be taken
     /// for a joiner. None of it is passed on.
-    fn merge_members(&mut self, now: Time, state: &SerfPushPull) {
+    fn merge_members(&mut self, now: Time, nodes: &RemoteNodes, state: &SerfPushPull) {
         let times = &state.status_lamport_times;
         if planted(Fault::StatusTimesFirst) {
             times.iter().for_each(|(node, time)| self.on_listed_time(now, node, time, &mut 0));
         }
-        for node in &state.left_members {
+        for node in self.not_back(&state.left_members, nodes) {
             self.on_listed_leave(now, node, times.get(node.as_str()));
         }
         let left: BTreeSet<&str> = state.left_members.iter().map(NodeName::as_str).collect();
@@ -241,6 +243,25 @@ impl Serf {
         for (node, time) in times.iter().filter(|(node, _)| !left.contains(node)) {
             self.on_listed_time(now, node, time, &mut place);
         }
+    }
+
+    /// Those of the left who have not come back in an incarnation that the sender has not heard of
+    /// yet, or has forgotten with the member: a leave is of the run that it ended. We ourselves know
+    /// best, and refute it.
+    fn not_back<'a>(&self, left: &'a [NodeName], nodes: &RemoteNodes) -> Vec<&'a NodeName> {
+        let here = |name: &'a NodeName| {
+            let node = self.gossip.node(name.as_str()).filter(|node| node.is_live())?;
+            (*name != self.name).then_some((name.as_str(), node.incarnation))
+        };
+        let mut back: BTreeMap<&str, Incarnation> = left.iter().filter_map(here).collect();
+        if !back.is_empty() {
+            for (name, known) in nodes.incarnations() {
+                if back.get(name).is_some_and(|incarnation| known >= *incarnation) {
+                    back.remove(name);
+                }
+            }
+        }
+        left.iter().filter(|name| !back.contains_key(name.as_str())).collect()
     }
 
     fn ignores_old_events(&self, token: Option<Token>) -> bool {
