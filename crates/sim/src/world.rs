@@ -1,6 +1,7 @@
 //! The world: hosts, the network between them, and the order in which things happen.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
@@ -74,6 +75,22 @@ pub struct Traffic {
     pub inputs: u64,
 }
 
+/// Asked twice for every datagram; nobody chooses addresses to make it slow.
+#[derive(Debug, Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8 | self.0 >> 56) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
+    }
+}
+
 /// A world.
 #[derive(Debug)]
 pub struct World {
@@ -83,7 +100,7 @@ pub struct World {
     /// When each host has something to do next. Close together: most times that a host was to be
     /// woken at are outdated when they come, and the host itself need not be looked at.
     wakes: Vec<Option<Time>>,
-    pub(crate) by_address: HashMap<SocketAddrV4, HostId>,
+    pub(crate) by_address: HashMap<SocketAddrV4, HostId, BuildHasherDefault<AddressHasher>>,
     /// The links.
     pub network: Network,
     pub(crate) chance: Chance,
@@ -110,7 +127,7 @@ impl World {
             agenda: Agenda::new(),
             hosts: Vec::new(),
             wakes: Vec::new(),
-            by_address: HashMap::new(),
+            by_address: HashMap::default(),
             network,
             chance: Chance::new(options.seed, 1),
             streams: Streams::default(),
@@ -670,16 +687,14 @@ impl World {
             let name = name.map_or(address.to_string(), |name| name.to_string());
             self.note(id, || format!("→ {name}: {}", trace::describe(&body)));
         }
-        let bytes = self.sealed(id, &body, crc);
-        self.traffic.datagrams += 1;
-        self.traffic.datagram_bytes += bytes.len() as u64;
         if self.watches_everything() {
             self.observe(id, What::Sent { to: target, address, body: body.clone(), crc });
         }
-        let Some(target) = target else { return };
-        if !self.could_read(target, &body, crc) {
-            return;
-        }
+        let reader = target.filter(|target| self.could_read(*target, &body, crc));
+        let mut bytes = self.sealed(id, body, crc);
+        self.traffic.datagrams += 1;
+        self.traffic.datagram_bytes += bytes.len() as u64;
+        let Some(target) = reader else { return };
         let arrivals = self.network.datagram(self.now, id, target, bytes.len(), &mut self.chance);
         let keyring = self.hosts[id.0].serf().and_then(|serf| serf.security().keyring.as_ref());
         let key = keyring.map(|keyring| keyring.primary().clone());
@@ -690,8 +705,10 @@ impl World {
                     Some(bytes) => (bytes, true),
                     None => continue,
                 }
-            } else {
+            } else if arrivals.second.is_some() {
                 (bytes.clone(), false)
+            } else {
+                (std::mem::take(&mut bytes), false)
             };
             let from = self.hosts[id.0].address;
             let packet = Packet { from, sender: id, bytes, damaged, key: key.clone() };
@@ -721,20 +738,20 @@ impl World {
         }
     }
 
-    fn sealed(&mut self, id: HostId, body: &Bytes, crc: bool) -> Bytes {
+    fn sealed(&mut self, id: HostId, body: Bytes, crc: bool) -> Bytes {
         let Some(serf) = self.hosts[id.0].process.as_ref().map(|process| &process.serf) else {
-            return body.clone();
+            return body;
         };
         let options = serf.security().packet_options(crc, self.options.compress);
         if !crc && !options.compress && options.key.is_none() && options.label.is_empty() {
-            return body.clone();
+            return body;
         }
         let mut nonce = [0; 12];
         if options.key.is_some() {
             self.chance.fill(&mut nonce);
         }
         let mut out = Vec::with_capacity(body.len() + 64);
-        packet::seal(body, &options, nonce, &mut out);
+        packet::seal(&body, &options, nonce, &mut out);
         out.into()
     }
 
