@@ -1,7 +1,7 @@
 //! The world: hosts, the network between them, and the order in which things happen.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use wire::{Address, Key, NodeName, packet};
 use crate::agenda::Agenda;
 use crate::chance::Chance;
 use crate::host::{Delivery, Habits, Host, HostId, HostPlan, Packet, Process, Purpose};
-use crate::network::Network;
+use crate::network::{AddressHasher, Network};
 use crate::observation::{Observation, What};
 use crate::old_agent::{self, OldAgent};
 use crate::role::{self, Errand};
@@ -73,22 +73,6 @@ pub struct Traffic {
     pub stream_bytes: u64,
     /// Inputs handled.
     pub inputs: u64,
-}
-
-/// Asked twice for every datagram; nobody chooses addresses to make it slow.
-#[derive(Debug, Default)]
-pub(crate) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 << 8 | self.0 >> 56) ^ u64::from(*byte);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
-    }
 }
 
 /// A world.

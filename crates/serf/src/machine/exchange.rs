@@ -245,9 +245,9 @@ impl Serf {
         }
     }
 
-    /// Those of the left who have not come back in an incarnation that the sender has not heard of
-    /// yet, or has forgotten with the member: a leave is of the run that it ended. We ourselves know
-    /// best, and refute it.
+    /// Those of the left who have not come back since: in an incarnation that the sender has not
+    /// heard of, or of which it has forgotten all. A leave is of the run that it ended. What is said
+    /// of ourselves is not for others to know: we refute it.
     fn not_back<'a>(&self, left: &'a [NodeName], nodes: &RemoteNodes) -> Vec<&'a NodeName> {
         let here = |name: &'a NodeName| {
             let node = self.gossip.node(name.as_str()).filter(|node| node.is_live())?;
