@@ -8,6 +8,8 @@ use wire::message::gossip::{NodeState, Ping, StreamMessage};
 use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
 
 use crate::Time;
+use crate::frozen::{FrozenState, FrozenTable, UserState};
+use crate::push_pull::RemoteNodes;
 
 /// Names a waiting caller; the machine answers with [`Output::Done`] exactly once per token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +50,23 @@ pub enum Input<'a> {
         dial: DialId,
         /// The answer.
         message: StreamMessage,
+    },
+    /// As `Request`, in a world of members that freeze their states: see
+    /// [`Membership::freeze_states`](crate::Membership::freeze_states).
+    FrozenRequest {
+        /// The stream.
+        connection: ConnectionId,
+        /// Its source.
+        from: SocketAddr,
+        /// The state of who asks.
+        state: FrozenState,
+    },
+    /// As `Response`, in such a world.
+    FrozenResponse {
+        /// The dial it answers.
+        dial: DialId,
+        /// The state of who answers.
+        state: FrozenState,
     },
     /// A dialled stream has failed, was closed without an answer, or has passed its deadline.
     /// A dial whose request has no answer (a user message) ends without any input.
@@ -179,6 +198,8 @@ pub enum StreamRequest {
     },
     /// A probe.
     Ping(Ping),
+    /// An exchange of whole states, where states are frozen.
+    Frozen(FrozenTable),
     /// The answer to a probe.
     Ack(wire::message::gossip::Ack),
 }
@@ -205,8 +226,10 @@ pub enum Event {
         from: SocketAddr,
         /// As the sender marked it.
         join: bool,
-        /// The state, from its type byte.
-        state: Bytes,
+        /// The sender's table, which is merged by now.
+        nodes: RemoteNodes,
+        /// The state.
+        state: UserState,
         /// The caller's token where this answers our own `Command::PushPull`.
         token: Option<Token>,
     },

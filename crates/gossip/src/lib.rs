@@ -61,6 +61,7 @@ mod broadcast_queue;
 mod broadcasts;
 mod config;
 mod death_certificates;
+mod frozen;
 mod gossip;
 mod interface;
 pub mod limits;
@@ -84,12 +85,15 @@ mod versions;
 mod waiters;
 
 pub use config::{Config, Profile};
+pub use frozen::{FrozenState, FrozenTable, FrozenUserState, UserState};
 pub use interface::{
     Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, IntentKind, Outcome,
     Output, Priority, StreamRequest, Subject, Token, UserBroadcast,
 };
+pub use member_table::KnownNode;
 pub use membership::{ConfigError, Membership, validate};
 pub use node::Node;
+pub use push_pull::RemoteNodes;
 pub use seed::Seed;
 pub use shared_bytes::SharedBytes;
 pub use time::Time;

@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 use wire::message::gossip::State;
 use wire::msgpack::Writer;
 
+use crate::frozen::{FrozenTable, Summary};
 use crate::node::Node;
 use crate::shared_bytes::SharedBytes;
 use crate::suspicion::Suspicion;
@@ -22,6 +23,12 @@ use crate::{Time, limits};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(u32);
 
+impl Slot {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Bytes of an encoded entry with a short name and few tags: what the encoder begins with.
 const ENTRY_BYTES: usize = 128;
 
@@ -29,7 +36,7 @@ const ENTRY_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
     /// Rows may be those of other tables, too (see [`Self::adopt`]): a change copies a row first.
-    rows: Vec<Option<Arc<Node>>>,
+    rows: Arc<Vec<Option<Arc<Node>>>>,
     vacant: Vec<Slot>,
     /// By name. Others choose the names, so that the key of the hashes is ours.
     index: HashTable<Slot>,
@@ -37,7 +44,7 @@ pub(crate) struct MemberTable {
     /// In the order of the names.
     sorted: Vec<Slot>,
     /// The order in which members are probed and listed.
-    order: Vec<Slot>,
+    order: Arc<Vec<Slot>>,
     suspicions: BTreeMap<Slot, Suspicion>,
     /// Running suspicions by their end.
     expiries: BTreeSet<(Time, Slot)>,
@@ -46,6 +53,8 @@ pub(crate) struct MemberTable {
     named_by_address: usize,
     /// The table as it travels, until the next change and only while an exchange holds it.
     encoded: SharedBytes,
+    /// What a frozen table says of itself, where tables are frozen.
+    summary: Option<Summary>,
 }
 
 impl MemberTable {
@@ -79,7 +88,7 @@ impl MemberTable {
     }
 
     pub(crate) fn node(&self, slot: Slot) -> &Node {
-        self.rows[slot.0 as usize].as_ref().expect("a slot is only held while its member is in")
+        self.rows[slot.index()].as_ref().expect("a slot is only held while its member is in")
     }
 
     /// In the order of the list.
@@ -100,7 +109,12 @@ impl MemberTable {
         }
         debug_assert!(self.find(node.name.as_str()).is_none(), "{} is in the table", node.name);
         let (Ok(place) | Err(place)) = self.place(node.name.as_str());
-        let slot = self.add(Arc::new(node), rng);
+        let (is_live, is_address) = (node.is_live(), is_address(&node));
+        if let Some(summary) = &mut self.summary {
+            summary.add(&node);
+        }
+        self.count(is_live, is_address);
+        let slot = self.places().add(Arc::new(node), rng);
         self.sorted.insert(place, slot);
         Some(slot)
     }
@@ -109,60 +123,63 @@ impl MemberTable {
     /// bear different names, none of which is in the table.
     pub(crate) fn adopt<'a>(
         &mut self,
-        nodes: impl ExactSizeIterator<Item = &'a Arc<Node>>,
+        nodes: impl ExactSizeIterator<Item = &'a KnownNode> + Clone,
         rng: &mut SmallRng,
     ) {
         let room = limits::MEMBERS.saturating_sub(self.order.len());
         let nodes = nodes.take(room);
         let more = nodes.len();
-        self.rows.reserve_exact(more);
-        self.order.reserve_exact(more);
+        Arc::make_mut(&mut self.rows).reserve_exact(more);
+        Arc::make_mut(&mut self.order).reserve_exact(more);
         self.sorted.reserve_exact(more);
         let (rows, key) = (&self.rows, self.hash_key);
         self.index.reserve(more, |slot| hash_in(rows, key, *slot));
-        for node in nodes {
-            let slot = self.add(Arc::clone(node), rng);
-            self.sorted.push(slot);
+        for known in nodes.clone() {
+            if let Some(summary) = &mut self.summary {
+                summary.add_encoded(&known.node, known.encoded_len);
+            }
+            self.count(known.node.is_live(), known.is_address);
         }
+        let mut places = self.places();
+        let slots: Vec<Slot> =
+            nodes.map(|known| places.add(Arc::clone(&known.node), rng)).collect();
+        self.sorted.extend(slots);
         let rows = &self.rows;
-        let name = |slot: &Slot| rows[slot.0 as usize].as_ref().map(|node| node.name.as_str());
+        let name = |slot: &Slot| rows[slot.index()].as_ref().map(|node| node.name.as_str());
         self.sorted.sort_by(|one, other| name(one).cmp(&name(other)));
     }
 
-    /// Adds a row everywhere but to the sorted ones.
-    fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
-        let hash = self.hash(node.name.as_str());
-        self.live += usize::from(node.is_live());
-        self.named_by_address += usize::from(is_address(&node));
-        let slot = match self.vacant.pop() {
-            Some(slot) => {
-                self.rows[slot.0 as usize] = Some(node);
-                slot
-            }
-            None => {
-                self.rows.push(Some(node));
-                Slot((self.rows.len() - 1) as u32)
-            }
-        };
-        let (rows, key) = (&self.rows, self.hash_key);
-        self.index.insert_unique(hash, slot, |slot| hash_in(rows, key, *slot));
-        self.order.push(slot);
-        let last = self.order.len() - 1;
-        if last > 0 {
-            self.order.swap(last, rng.random_range(0..last));
-        }
+    /// A row is to be added.
+    fn count(&mut self, is_live: bool, is_address: bool) {
         self.encoded.clear();
-        slot
+        self.live += usize::from(is_live);
+        self.named_by_address += usize::from(is_address);
+    }
+
+    fn places(&mut self) -> Places<'_> {
+        Places {
+            rows: Arc::make_mut(&mut self.rows),
+            vacant: &mut self.vacant,
+            index: &mut self.index,
+            hash_key: self.hash_key,
+            order: Arc::make_mut(&mut self.order),
+        }
     }
 
     /// Changes what is believed of a member. Ends nothing: see [`Self::clear_suspicion`].
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Node)) {
         self.encoded.clear();
-        let row = self.rows[slot.0 as usize].as_mut();
+        let row = Arc::make_mut(&mut self.rows)[slot.index()].as_mut();
         let row = row.expect("a slot is only held while its member is in");
         let node = Arc::make_mut(row);
         let before = node.is_live();
+        if let Some(summary) = &mut self.summary {
+            summary.remove(node);
+        }
         change(node);
+        if let Some(summary) = &mut self.summary {
+            summary.add(node);
+        }
         match (before, node.is_live()) {
             (false, true) => self.live += 1,
             (true, false) => self.live -= 1,
@@ -173,17 +190,21 @@ impl MemberTable {
     /// Starts the next round of probes: forgets those that have been dead or left since before
     /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
-        let (rows, vacant) = (&mut self.rows, &mut self.vacant);
+        let (rows, vacant) = (Arc::make_mut(&mut self.rows), &mut self.vacant);
+        let order = Arc::make_mut(&mut self.order);
         let (index, key) = (&mut self.index, self.hash_key);
-        let named_by_address = &mut self.named_by_address;
-        let before = self.order.len();
-        self.order.retain(|slot| {
-            let row = &mut rows[slot.0 as usize];
+        let (named_by_address, summary) = (&mut self.named_by_address, &mut self.summary);
+        let before = order.len();
+        order.retain(|slot| {
+            let row = &mut rows[slot.index()];
             let stale = row.as_ref().is_some_and(|node| !node.is_live() && node.changed < cutoff);
             if *slot == own || !stale {
                 return true;
             }
             *named_by_address -= usize::from(row.as_deref().is_some_and(is_address));
+            if let (Some(summary), Some(node)) = (summary.as_mut(), row.as_deref()) {
+                summary.remove(node);
+            }
             if let Some(node) = row.take()
                 && let Ok(entry) =
                     index.find_entry(hash_of(key, node.name.as_str()), |other| other == slot)
@@ -193,10 +214,10 @@ impl MemberTable {
             vacant.push(*slot);
             false
         });
-        if self.order.len() != before {
-            self.sorted.retain(|slot| rows[slot.0 as usize].is_some());
+        if order.len() != before {
+            self.sorted.retain(|slot| rows[slot.index()].is_some());
         }
-        self.order.shuffle(rng);
+        order.shuffle(rng);
         self.encoded.clear();
     }
 
@@ -290,6 +311,26 @@ impl MemberTable {
         self.encoded.share(out)
     }
 
+    /// What [`Self::encoded`] says, for members of the same process.
+    pub(crate) fn freeze(&mut self) -> FrozenTable {
+        let summary = self.summary();
+        FrozenTable { rows: Arc::clone(&self.rows), order: Arc::clone(&self.order), summary }
+    }
+
+    /// It is kept from the first time on.
+    pub(crate) fn summary(&mut self) -> Summary {
+        let summary = self.summary.unwrap_or_else(|| Summary::of(self.nodes()));
+        *self.summary.insert(summary)
+    }
+
+    /// Whether it has adopted the very row that another table has in that slot, so that both say
+    /// of a member that it is alive, and the same otherwise.
+    pub(crate) fn shares(&self, slot: Slot, row: &Arc<Node>) -> bool {
+        // Of those who adopt the same members each has them in the same slots, or in the next.
+        let rows = self.rows.get(slot.index().saturating_sub(1)..).unwrap_or_default();
+        rows.iter().take(3).flatten().any(|own| Arc::ptr_eq(own, row))
+    }
+
     fn hash(&self, name: &str) -> u64 {
         hash_of(self.hash_key, name)
     }
@@ -300,12 +341,65 @@ impl MemberTable {
     }
 }
 
+/// A member that many tables adopt, and what they would otherwise all have to find out of it.
+#[derive(Clone, Debug)]
+pub struct KnownNode {
+    node: Arc<Node>,
+    encoded_len: usize,
+    is_address: bool,
+}
+
+impl KnownNode {
+    pub(crate) fn new(node: Node) -> Self {
+        let (encoded_len, is_address) = (node.encoded_len(), is_address(&node));
+        KnownNode { node: Arc::new(node), encoded_len, is_address }
+    }
+
+    /// What is known of it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
+/// Where a row has its place, save among the sorted.
+struct Places<'a> {
+    rows: &'a mut Vec<Option<Arc<Node>>>,
+    vacant: &'a mut Vec<Slot>,
+    index: &'a mut HashTable<Slot>,
+    hash_key: u64,
+    order: &'a mut Vec<Slot>,
+}
+
+impl Places<'_> {
+    fn add(&mut self, node: Arc<Node>, rng: &mut SmallRng) -> Slot {
+        let hash = hash_of(self.hash_key, node.name.as_str());
+        let slot = match self.vacant.pop() {
+            Some(slot) => {
+                self.rows[slot.index()] = Some(node);
+                slot
+            }
+            None => {
+                self.rows.push(Some(node));
+                Slot((self.rows.len() - 1) as u32)
+            }
+        };
+        let (rows, key) = (&*self.rows, self.hash_key);
+        self.index.insert_unique(hash, slot, |slot| hash_in(rows, key, *slot));
+        self.order.push(slot);
+        let last = self.order.len() - 1;
+        if last > 0 {
+            self.order.swap(last, rng.random_range(0..last));
+        }
+        slot
+    }
+}
+
 fn is_address(node: &Node) -> bool {
     node.name.as_str().parse::<IpAddr>().is_ok()
 }
 
 fn hash_in(rows: &[Option<Arc<Node>>], key: u64, slot: Slot) -> u64 {
-    rows[slot.0 as usize].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
+    rows[slot.index()].as_ref().map_or(0, |node| hash_of(key, node.name.as_str()))
 }
 
 fn hash_of(key: u64, name: &str) -> u64 {

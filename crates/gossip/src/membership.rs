@@ -1,7 +1,6 @@
 //! The machine: its state, what the layer above may call, and how inputs find their way.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use crate::broadcasts::{Broadcasts, Urgency};
 use crate::death_certificates::DeathCertificates;
 use crate::interface::{Command, CommandError, Input, Outcome, Output, Priority, Token};
 use crate::interface::{Event, Fact, IntentKind, Subject, UserBroadcast};
-use crate::member_table::{MemberTable, Slot};
+use crate::member_table::{KnownNode, MemberTable, Slot};
 use crate::probe::Prober;
 use crate::push_pull::{Exchanges, Purpose};
 use crate::relay::Relays;
@@ -166,9 +165,9 @@ impl Membership {
     /// where a real cluster is after a while: what it believes of them is stored once for all who
     /// adopt them, until something else is believed. They are alive and bear different names; own
     /// and known names are passed over.
-    pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a Arc<Node>>) {
-        let unknown = members.filter(|node| self.table.find(node.name.as_str()).is_none());
-        let unknown: Vec<&Arc<Node>> = unknown.collect();
+    pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a KnownNode>) {
+        let is_unknown = |node: &Node| self.table.find(node.name.as_str()).is_none();
+        let unknown: Vec<&KnownNode> = members.filter(|known| is_unknown(known.node())).collect();
         self.table.adopt(unknown.into_iter(), &mut self.rng);
         if self.timers.push_pull.is_some() {
             self.timers.push_pull = self.random_phase(now, self.scaled_push_pull_interval());
@@ -186,11 +185,22 @@ impl Membership {
                 self.request(now, connection, from, message);
             }
             Input::Response { dial, message } => self.response(now, dial, message),
+            Input::FrozenRequest { connection, from, state } => {
+                self.asked(now, connection, from, state.into());
+            }
+            Input::FrozenResponse { dial, state } => self.frozen_response(now, dial, state),
             Input::DialFailed { dial, why } => self.dial_failed(dial, why),
             Input::SendFailed { to } => self.send_failed(now, to),
             Input::Command { token, command } => self.command(now, token, command),
         }
         self.arm(now);
+    }
+
+    /// From now on exchanges that are no joins come and go as they are, without being encoded: for
+    /// worlds of members in one process, all of which do so.
+    pub fn freeze_states(&mut self) {
+        self.exchanges.frozen = true;
+        self.table.summary();
     }
 
     /// The next output, in the order in which they must be carried out.
@@ -347,9 +357,9 @@ impl Membership {
 
     /// This member's own entry, for others that [adopt](Self::adopt) it. A copy, so that those of
     /// many members lie side by side in memory, where every one of their exchanges goes over them.
-    pub fn known(&self) -> Arc<Node> {
+    pub fn known(&self) -> KnownNode {
         let own = self.local();
-        Arc::new(Node {
+        KnownNode::new(Node {
             name: own.name.as_str().into(),
             meta: Bytes::copy_from_slice(&own.meta),
             ..own.clone()

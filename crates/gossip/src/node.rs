@@ -73,15 +73,26 @@ impl Node {
 
     /// Writes what [`Self::to_state`] gives.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
-        let entry = BorrowedNodeState {
+        self.borrowed(&self.versions.to_bytes()).write(writer);
+    }
+
+    /// How many bytes [`Self::write`] writes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mut bytes = Vec::new();
+        self.write(&mut Writer::new(&mut bytes));
+        bytes.len()
+    }
+
+    /// What [`Self::to_state`] gives, left where it is; with its own versions.
+    pub(crate) fn borrowed<'a>(&'a self, versions: &'a [u8]) -> BorrowedNodeState<'a> {
+        BorrowedNodeState {
             name: self.name.as_str(),
             address: self.address,
             port: self.port,
             meta: &self.meta,
             incarnation: self.incarnation,
             state: self.state,
-            versions: &self.versions.to_bytes(),
-        };
-        entry.write(writer);
+            versions,
+        }
     }
 }

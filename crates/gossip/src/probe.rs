@@ -208,8 +208,10 @@ impl Membership {
     }
 
     fn start_probe(&mut self, now: Time, slot: Slot) {
-        let node = self.table.node(slot).clone();
+        let node = self.table.node(slot);
         let Some(address) = node.socket_address() else { return };
+        let (target, incarnation, state) = (node.name.clone(), node.incarnation, node.state);
+        let crc = takes_checksums(node);
         let sequence_number = self.prober.next_sequence_number();
         let mut first_wait = self.config.probe_timeout;
         if planted(Fault::FirstWaitScaled) {
@@ -217,9 +219,9 @@ impl Membership {
         }
         self.prober.current = Some(Probe {
             sequence_number,
-            target: node.name.clone(),
+            target: target.clone(),
             address,
-            incarnation: node.incarnation,
+            incarnation,
             started: now,
             answer_by: now + first_wait,
             deadline: now + self.awareness.scale(self.config.probe_interval),
@@ -232,14 +234,14 @@ impl Membership {
             put_off: false,
             degraded: self.awareness.score() > 0,
         });
-        let ping = Message::Ping(self.ping(sequence_number, node.name.as_str().to_owned()));
-        if node.state == State::Alive || !self.config.tell_suspects {
+        let ping = Message::Ping(self.ping(sequence_number, target.as_str().to_owned()));
+        if state == State::Alive || !self.config.tell_suspects {
             return self.send_filled(address, &ping);
         }
         // A suspect is told so, that it may refute.
-        let suspect = self.accusation(node.name.clone(), node.incarnation);
+        let suspect = self.accusation(target, incarnation);
         let messages = [ping.encode().into(), Bytes::from(Message::Suspect(suspect).encode())];
-        self.send_all(address, &messages, takes_checksums(&node));
+        self.send_all(address, &messages, crc);
     }
 
     /// The direct answer did not come: others are asked, and a stream is tried.

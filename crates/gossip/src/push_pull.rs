@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::Rng;
 use wire::message::gossip::{Ack, BorrowedNodeState, NodeTable, PushPull, State, StreamMessage};
 use wire::msgpack::Writer;
 use wire::planted::{Fault, planted};
-use wire::{NodeName, SequenceNumber};
+use wire::{Incarnation, NodeName, SequenceNumber};
 
+use crate::frozen::{FrozenState, FrozenTable, UserState};
 use crate::interface::Token;
 use crate::interface::{CommandError, ConnectionId, DialId, Event, Fact, Output, StreamRequest};
+use crate::member_table::MemberTable;
 use crate::membership::next_tick;
 use crate::state_rules::Origin;
+use crate::versions::Incompatible;
 use crate::{Membership, Time, limits, versions};
 
 /// Above this many members the interval between exchanges grows.
@@ -27,6 +29,8 @@ pub(crate) struct Exchanges {
     last_dial: u64,
     pending: VecDeque<PendingMerge>,
     settling: Option<Settling>,
+    /// See [`Membership::freeze_states`].
+    pub(crate) frozen: bool,
 }
 
 /// We have joined not long ago, perhaps together with others.
@@ -72,14 +76,33 @@ pub(crate) enum Purpose {
     Settle,
 }
 
+/// What an exchange has brought.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteState {
+    join: bool,
+    entries: Entries,
+    user_state: UserState,
+}
+
+/// The sender's table as an exchange has brought it.
+#[derive(Clone, Debug)]
+pub struct RemoteNodes(Entries);
+
+/// Entries of another table, in its order.
+#[derive(Clone, Debug)]
+enum Entries {
+    Read(NodeTable),
+    Frozen(FrozenTable),
+}
+
 /// A state of which some entries are still to be merged.
 #[derive(Debug)]
 struct PendingMerge {
     from: SocketAddr,
-    entries: NodeTable,
+    entries: Entries,
     /// How many of them are merged.
     done: usize,
-    user_state: Bytes,
+    user_state: UserState,
     join: bool,
     /// None: we were asked.
     purpose: Option<Purpose>,
@@ -100,10 +123,10 @@ impl Exchanges {
     }
 
     /// Whether another state would be more than may wait.
-    fn is_full(&self, state: &PushPull) -> bool {
+    fn is_full(&self, state: &RemoteState) -> bool {
         let waiting =
             |size: fn(&PendingMerge) -> usize| self.pending.iter().map(size).sum::<usize>();
-        let entries = waiting(PendingMerge::left) + state.nodes.len();
+        let entries = waiting(PendingMerge::left) + state.entries.len();
         let bytes = waiting(|merge| merge.user_state.len()) + state.user_state.len();
         let too_much = entries > limits::PENDING_ENTRIES || bytes > limits::PENDING_STATE_BYTES;
         self.pending.len() >= limits::PENDING_MERGES || (too_much && !self.pending.is_empty())
@@ -133,7 +156,7 @@ impl Membership {
                 let reply = StreamRequest::Ack(ack);
                 self.outputs.push_back(Output::Reply { connection, reply });
             }
-            StreamMessage::PushPull(state) => self.asked(now, connection, from, state),
+            StreamMessage::PushPull(state) => self.asked(now, connection, from, state.into()),
             StreamMessage::User(message) => {
                 self.outputs.push_back(Output::Close { connection });
                 if !message.is_empty() {
@@ -162,18 +185,36 @@ impl Membership {
             }
         };
         match message {
-            StreamMessage::PushPull(state) => {
-                if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
-                    return self.exchange_failed(to, purpose, error.to_string());
-                }
-                let known = self.is_known(purpose, alone);
-                self.merge_later(now, to, state, Some(purpose), known);
-            }
+            StreamMessage::PushPull(state) => self.answered(now, to, purpose, alone, state.into()),
             StreamMessage::Error(text) => {
                 self.exchange_failed(to, purpose, format!("remote error: {text}"));
             }
             _ => self.exchange_failed(to, purpose, "unexpected answer to push/pull".to_owned()),
         }
+    }
+
+    /// As [`Self::response`], where states are frozen.
+    pub(crate) fn frozen_response(&mut self, now: Time, dial: DialId, state: FrozenState) {
+        let dialled = self.exchanges.dialled.remove(&dial);
+        if let Some(Dialled::Exchange { node, to, purpose, alone }) = dialled {
+            self.fact(Fact::PushPullReached { node, to });
+            self.answered(now, to, purpose, alone, state.into());
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        purpose: Purpose,
+        alone: bool,
+        state: RemoteState,
+    ) {
+        if let Err(error) = state.check_versions(&mut self.table) {
+            return self.exchange_failed(to, purpose, error.to_string());
+        }
+        let known = self.is_known(purpose, alone);
+        self.merge_later(now, to, state, Some(purpose), known);
     }
 
     pub(crate) fn dial_failed(&mut self, dial: DialId, why: String) {
@@ -202,13 +243,24 @@ impl Membership {
     pub(crate) fn merge_slice(&mut self, now: Time) {
         let mut budget = limits::MERGE_SLICE;
         while let Some(mut merge) = self.exchanges.pending.pop_front() {
-            while budget > 0
-                && let Some(entry) = merge.entries.get(merge.done)
-            {
+            while budget > 0 && merge.left() > 0 {
+                let place = merge.done;
                 budget -= 1;
                 merge.done += 1;
-                let origin = merge.origin(&entry);
-                self.merge_entry(now, entry, origin);
+                match &merge.entries {
+                    Entries::Read(table) => {
+                        let Some(entry) = table.get(place) else { continue };
+                        self.merge_entry(now, entry, merge.origin(&entry));
+                    }
+                    Entries::Frozen(table) => {
+                        let Some((slot, row)) = table.row(place) else { continue };
+                        if !self.table.shares(slot, row) {
+                            let versions = row.versions.to_bytes();
+                            let entry = row.borrowed(&versions);
+                            self.merge_entry(now, entry, merge.origin(&entry));
+                        }
+                    }
+                }
             }
             if merge.left() > 0 {
                 self.exchanges.pending.push_front(merge);
@@ -237,10 +289,11 @@ impl Membership {
         let alone = self.is_alone();
         let dial = self.exchanges.open(Dialled::Exchange { node, to, purpose, alone });
         let join = matches!(purpose, Purpose::Command { join: true, .. });
-        let request = StreamRequest::PushPull {
-            join,
-            node_count: self.table.len(),
-            nodes: self.table.encoded(),
+        let request = if self.exchanges.frozen && !join {
+            StreamRequest::Frozen(self.table.freeze())
+        } else {
+            let node_count = self.table.len();
+            StreamRequest::PushPull { join, node_count, nodes: self.table.encoded() }
         };
         let deadline = now + self.config.tcp_timeout;
         self.outputs.push_back(Output::Dial { dial, to, deadline, request });
@@ -264,13 +317,19 @@ impl Membership {
         }
     }
 
-    fn asked(&mut self, now: Time, connection: ConnectionId, from: SocketAddr, state: PushPull) {
+    pub(crate) fn asked(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        from: SocketAddr,
+        state: RemoteState,
+    ) {
         if planted(Fault::ReplyAfterMerge) {
             self.merge_later(now, from, state.clone(), None, false);
         }
         let reply = self.reply(now, &state);
         self.outputs.push_back(Output::Reply { connection, reply });
-        if let Err(error) = versions::check(self.table.nodes(), &state.nodes) {
+        if let Err(error) = state.check_versions(&mut self.table) {
             return self.fact(Fact::MergeRefused { from, why: error.to_string() });
         }
         if self.exchanges.is_full(&state) {
@@ -282,10 +341,13 @@ impl Membership {
 
     /// Our state as the answer. A joiner whose death is certified finds itself in it, as left:
     /// it refutes that with a higher incarnation, which the certificates of all members let pass.
-    fn reply(&mut self, now: Time, asked: &PushPull) -> StreamRequest {
+    fn reply(&mut self, now: Time, asked: &RemoteState) -> StreamRequest {
+        let Entries::Read(entries) = &asked.entries else {
+            return StreamRequest::Frozen(self.table.freeze());
+        };
         let mut node_count = self.table.len();
         let mut nodes = self.table.encoded();
-        let living = || asked.nodes.iter().filter(|entry| entry.state == State::Alive);
+        let living = || entries.iter().filter(|entry| entry.state == State::Alive);
         if asked.join
             && let (Some(joiner), 1) = (living().next(), living().count())
             && self.table.find(joiner.name).is_none()
@@ -305,14 +367,13 @@ impl Membership {
         &mut self,
         now: Time,
         from: SocketAddr,
-        state: PushPull,
+        state: RemoteState,
         purpose: Option<Purpose>,
         known: bool,
     ) {
         let idle = self.exchanges.pending.is_empty();
-        let PushPull { join, nodes: entries, user_state } = state;
-        let alive = entries.iter().filter(|entry| entry.state == State::Alive).count();
-        let live = alive + entries.iter().filter(|entry| entry.state == State::Suspect).count();
+        let RemoteState { join, entries, user_state } = state;
+        let (alive, live) = entries.alive_and_live();
         let (done, alone) = (0, alive == 1);
         let merge =
             PendingMerge { from, entries, done, user_state, join, purpose, live, alone, known };
@@ -339,9 +400,10 @@ impl Membership {
             Some(Purpose::Command { token, .. }) => Some(token),
             _ => None,
         };
-        if !merge.user_state.is_empty() {
-            let PendingMerge { from, join, user_state: state, .. } = merge;
-            self.event(Event::RemoteState { from, join, state, token });
+        if merge.user_state.len() > 0 {
+            let PendingMerge { from, join, user_state: state, entries, .. } = merge;
+            let nodes = RemoteNodes(entries);
+            self.event(Event::RemoteState { from, join, nodes, state, token });
         }
         if let Some(token) = token {
             self.done(token, Ok(()));
@@ -416,6 +478,72 @@ impl Membership {
             settling.latest = due + limits::SETTLE_PUT_OFF;
             self.timers.settle = Some(due);
             settling.rounds += 1;
+        }
+    }
+}
+
+impl From<PushPull> for RemoteState {
+    fn from(PushPull { join, nodes, user_state }: PushPull) -> Self {
+        let user_state = UserState::Encoded(user_state);
+        RemoteState { join, entries: Entries::Read(nodes), user_state }
+    }
+}
+
+impl From<FrozenState> for RemoteState {
+    fn from(FrozenState { table, user_state }: FrozenState) -> Self {
+        let user_state = UserState::Frozen(user_state);
+        RemoteState { join: false, entries: Entries::Frozen(table), user_state }
+    }
+}
+
+impl RemoteState {
+    fn check_versions(&self, own: &mut MemberTable) -> Result<(), Incompatible> {
+        match &self.entries {
+            Entries::Read(table) => versions::check(own.nodes(), table),
+            Entries::Frozen(table) => {
+                let spoken = own.summary().spoken;
+                versions::check_frozen(own.nodes(), spoken, table)
+            }
+        }
+    }
+}
+
+impl RemoteNodes {
+    /// Who is in it, in any state, and the newest incarnation that the sender knows.
+    pub fn incarnations(&self) -> impl Iterator<Item = (&str, Incarnation)> {
+        let (read, frozen) = match &self.0 {
+            Entries::Read(table) => (Some(table), None),
+            Entries::Frozen(table) => (None, Some(table)),
+        };
+        let read = read.into_iter().flat_map(NodeTable::iter);
+        let frozen = frozen.into_iter().flat_map(FrozenTable::nodes);
+        read.map(|entry| (entry.name, entry.incarnation))
+            .chain(frozen.map(|node| (node.name.as_str(), node.incarnation)))
+    }
+}
+
+impl From<NodeTable> for RemoteNodes {
+    fn from(table: NodeTable) -> Self {
+        RemoteNodes(Entries::Read(table))
+    }
+}
+
+impl Entries {
+    fn len(&self) -> usize {
+        match self {
+            Entries::Read(table) => table.len(),
+            Entries::Frozen(table) => table.len(),
+        }
+    }
+
+    fn alive_and_live(&self) -> (usize, usize) {
+        match self {
+            Entries::Read(table) => {
+                let count = |state| table.iter().filter(|entry| entry.state == state).count();
+                let alive = count(State::Alive);
+                (alive, alive + count(State::Suspect))
+            }
+            Entries::Frozen(table) => (table.summary.alive, table.summary.live),
         }
     }
 }

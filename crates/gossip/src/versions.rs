@@ -4,6 +4,7 @@ use wire::message::gossip::{NodeTable, State};
 use wire::{NodeName, Versions};
 
 use crate::Node;
+use crate::frozen::FrozenTable;
 
 /// A member that cannot understand all the others, or that they cannot understand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,26 +32,44 @@ pub(crate) fn is_nonsense(raw: &[u8]) -> bool {
 /// Every member of both tables must speak what all living members understand.
 pub(crate) fn check<'a>(
     local: impl Iterator<Item = &'a Node> + Clone,
-    remote: &NodeTable,
+    remote: &'a NodeTable,
 ) -> Result<(), Incompatible> {
-    let local = local
-        .filter(|node| node.versions.protocol_max != 0)
-        .map(|node| (node.name.as_str(), node.state, node.versions));
     let remote = remote
         .iter()
         .filter_map(|entry| Some((entry.name, entry.state, announced(entry.versions)?)));
-    let (mut protocol, mut delegate) = (Range::ALL, Range::ALL);
-    remote.clone().chain(local.clone()).for_each(|(_, state, versions)| {
-        if state == State::Alive {
-            protocol.narrow(versions.protocol_min, versions.protocol_max);
-            delegate.narrow(versions.delegate_min, versions.delegate_max);
-        }
-        protocol.is_spoken(versions.protocol_cur);
-        delegate.is_spoken(versions.delegate_cur);
-    });
-    if protocol.holds() && delegate.holds() {
+    check_each(remote, local.filter_map(told))
+}
+
+/// As [`check`], where it is known what both tables speak, or perhaps more than that.
+pub(crate) fn check_frozen<'a>(
+    local: impl Iterator<Item = &'a Node> + Clone,
+    spoken: Spoken,
+    remote: &'a FrozenTable,
+) -> Result<(), Incompatible> {
+    if spoken.and(remote.summary.spoken).holds() {
         return Ok(());
     }
+    check_each(remote.nodes().filter_map(told), local.filter_map(told))
+}
+
+/// What is said of a member that has told its versions.
+type Told<'a> = (&'a str, State, Versions);
+
+fn told(node: &Node) -> Option<Told<'_>> {
+    let told = node.versions.protocol_max != 0;
+    told.then(|| (node.name.as_str(), node.state, node.versions))
+}
+
+fn check_each<'a>(
+    remote: impl Iterator<Item = Told<'a>> + Clone,
+    local: impl Iterator<Item = Told<'a>> + Clone,
+) -> Result<(), Incompatible> {
+    let mut spoken = Spoken::NOTHING;
+    remote.clone().chain(local.clone()).for_each(|told| spoken.add(told));
+    if spoken.holds() {
+        return Ok(());
+    }
+    let Spoken { protocol, delegate } = spoken;
     for (name, _, versions) in remote.chain(local) {
         understood(name, "protocol", versions.protocol_cur, protocol.understood)?;
         understood(name, "delegate protocol", versions.delegate_cur, delegate.understood)?;
@@ -58,7 +77,43 @@ pub(crate) fn check<'a>(
     Ok(())
 }
 
+/// What some members speak and understand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spoken {
+    protocol: Range,
+    delegate: Range,
+}
+
+impl Spoken {
+    pub(crate) const NOTHING: Spoken = Spoken { protocol: Range::ALL, delegate: Range::ALL };
+
+    pub(crate) fn add_node(&mut self, node: &Node) {
+        told(node).into_iter().for_each(|told| self.add(told));
+    }
+
+    fn add(&mut self, (_, state, versions): Told<'_>) {
+        if state == State::Alive {
+            self.protocol.narrow(versions.protocol_min, versions.protocol_max);
+            self.delegate.narrow(versions.delegate_min, versions.delegate_max);
+        }
+        self.protocol.is_spoken(versions.protocol_cur);
+        self.delegate.is_spoken(versions.delegate_cur);
+    }
+
+    fn and(self, other: Spoken) -> Spoken {
+        Spoken {
+            protocol: self.protocol.and(other.protocol),
+            delegate: self.delegate.and(other.delegate),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.protocol.holds() && self.delegate.holds()
+    }
+}
+
 /// Versions of one protocol, from the oldest to the newest.
+#[derive(Clone, Copy, Debug)]
 struct Range {
     /// What all living members understand.
     understood: (u8, u8),
@@ -72,6 +127,17 @@ impl Range {
 
     fn narrow(&mut self, min: u8, max: u8) {
         self.understood = (self.understood.0.max(min), self.understood.1.min(max));
+    }
+
+    fn and(self, other: Range) -> Range {
+        let (understood, spoken) = (self.understood, self.spoken);
+        Range {
+            understood: (
+                understood.0.max(other.understood.0),
+                understood.1.min(other.understood.1),
+            ),
+            spoken: (spoken.0.min(other.spoken.0), spoken.1.max(other.spoken.1)),
+        }
     }
 
     fn is_spoken(&mut self, version: u8) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip::{ConnectionId, DialId, Time, Token};
+use gossip::{ConnectionId, DialId, FrozenState, Time, Token};
 use wire::message::gossip::{State, StreamMessage};
 use wire::message::serf::{Filter, KeyResponse};
 use wire::{Address, Incarnation, LamportTime, NodeName, Versions};
@@ -40,6 +40,22 @@ pub enum Input<'a> {
         dial: DialId,
         /// The answer.
         message: StreamMessage,
+    },
+    /// See [`gossip::Input::FrozenRequest`].
+    FrozenRequest {
+        /// The stream.
+        connection: ConnectionId,
+        /// Its source.
+        from: SocketAddr,
+        /// The state of who asks.
+        state: FrozenState,
+    },
+    /// See [`gossip::Input::FrozenResponse`].
+    FrozenResponse {
+        /// The dial it answers.
+        dial: DialId,
+        /// The state of who answers.
+        state: FrozenState,
     },
     /// See [`gossip::Input::DialFailed`].
     DialFailed {

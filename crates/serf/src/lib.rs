@@ -63,7 +63,9 @@ mod timers;
 mod vivaldi;
 
 pub use config::Config;
-pub use gossip::{ConnectionId, DialId, Keyring, Profile, Security, Seed, Time, Token};
+pub use gossip::{
+    ConnectionId, DialId, FrozenState, Keyring, Profile, Security, Seed, Time, Token,
+};
 pub use interface::{
     Command, Error, Event, Fact, Input, JoinTarget, KeyOperation, KeyReport, KeyStep, Member,
     MemberEventKind, MemberStatus, MessageKind, Outcome, Output, Persist, PersistId, QueryId,

@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gossip::{
-    IntentKind, Keyring, Membership, Priority, Security, Seed, Subject, Time, Token, UserBroadcast,
+    FrozenState, IntentKind, Keyring, Membership, Priority, Security, Seed, Subject, Time, Token,
+    UserBroadcast, UserState,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -185,6 +186,8 @@ pub struct Serf {
     /// Whether a broadcast of our own leave was not through in time.
     leave_is_late: bool,
     last_id: u64,
+    /// See [`Self::take_frozen`].
+    frozen: VecDeque<(FrozenState, usize)>,
 }
 
 impl Serf {
@@ -253,6 +256,7 @@ impl Serf {
             leave_waiter: None,
             leave_is_late: false,
             last_id: 0,
+            frozen: VecDeque::new(),
             config,
         };
         serf.begin(now, snapshot.unwrap_or_default());
@@ -288,6 +292,12 @@ impl Serf {
             Input::Response { dial, message } => {
                 self.gossip.handle(now, gossip::Input::Response { dial, message });
             }
+            Input::FrozenRequest { connection, from, state } => {
+                self.gossip.handle(now, gossip::Input::FrozenRequest { connection, from, state });
+            }
+            Input::FrozenResponse { dial, state } => {
+                self.gossip.handle(now, gossip::Input::FrozenResponse { dial, state });
+            }
             Input::DialFailed { dial, why } => {
                 self.gossip.handle(now, gossip::Input::DialFailed { dial, why });
             }
@@ -303,6 +313,20 @@ impl Serf {
     /// The next output, in the order in which they must be carried out.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// From now on exchanges that are no joins come and go as they are, without being encoded: for
+    /// worlds of members in one process, all of which do so. What [`Output::Dial`] and
+    /// [`Output::Reply`] would have to write is empty then.
+    pub fn freeze_states(&mut self) {
+        self.gossip.freeze_states();
+        self.table.times_len();
+    }
+
+    /// What the next output that writes nothing to a stream has instead, and how many bytes it
+    /// would be.
+    pub fn take_frozen(&mut self) -> Option<(FrozenState, usize)> {
+        self.frozen.pop_front()
     }
 
     /// When [`Input::Timeout`] is wanted next; a time that has passed means at once.
@@ -464,9 +488,14 @@ impl Serf {
                 self.on_user_message(now, message);
                 self.source = Source::default();
             }
-            gossip::Event::RemoteState { from, join, state, token } => {
+            gossip::Event::RemoteState { from, join, nodes, state, token } => {
                 self.source = Source { from: Some(from), ..Source::default() };
-                self.on_remote_state(now, join, &state, token);
+                match state {
+                    UserState::Encoded(state) => {
+                        self.on_remote_state(now, join, &nodes, &state, token);
+                    }
+                    UserState::Frozen(state) => self.on_frozen_state(now, &nodes, &state, token),
+                }
                 self.source = Source::default();
             }
             gossip::Event::Conflict { existing, other } => self.on_conflict(now, &existing, &other),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip::Time;
+use wire::msgpack::Writer;
 use wire::{Incarnation, LamportTime, NodeName};
 
 use crate::interface::{Member, MemberStatus};
@@ -29,6 +30,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Bytes of its status time as it travels.
+    pub(crate) fn time_len(&self) -> usize {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes);
+        writer.write_text(self.member.name.as_str());
+        writer.write_u64(self.status_time.0);
+        bytes.len()
+    }
+
     /// The last time that is not a guess.
     pub(crate) fn certain_time(&self) -> LamportTime {
         match self.intent {
@@ -38,15 +48,21 @@ impl Entry {
     }
 }
 
+/// Members in the order of their names. A copy is made when they change while somebody else holds
+/// them.
+pub(crate) type Entries = Arc<Vec<Arc<Entry>>>;
+
 /// All members, and which of them have failed or left.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     /// In the order of their names. They may be those of other tables, too (see [`Self::adopt`]): a
     /// change copies an entry first.
-    entries: Vec<Arc<Entry>>,
+    entries: Entries,
     failed: BTreeSet<NodeName>,
     left: BTreeSet<NodeName>,
     version: u64,
+    /// Bytes of all status times as they travel, where states are frozen.
+    times_len: Option<usize>,
 }
 
 impl Table {
@@ -68,7 +84,8 @@ impl Table {
 
     /// For everything but name, status and status time; the latter have their own verbs.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.place(name).ok().map(|place| Arc::make_mut(&mut self.entries[place]))
+        let place = self.place(name).ok()?;
+        Some(Arc::make_mut(&mut Arc::make_mut(&mut self.entries)[place]))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -77,6 +94,22 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// What [`Self::iter`] gives now, to keep.
+    pub(crate) fn freeze(&self) -> Entries {
+        Arc::clone(&self.entries)
+    }
+
+    /// Bytes of all status times as they travel; kept from the first time on.
+    pub(crate) fn times_len(&mut self) -> usize {
+        let length = self.times_len.unwrap_or_else(|| self.iter().map(Entry::time_len).sum());
+        *self.times_len.insert(length)
+    }
+
+    /// Whether it has adopted the very entry that another table has at that place.
+    pub(crate) fn shares(&self, place: usize, entry: &Arc<Entry>) -> bool {
+        self.entries.get(place).is_some_and(|own| Arc::ptr_eq(own, entry))
     }
 
     pub(crate) fn failed(&self) -> &BTreeSet<NodeName> {
@@ -100,10 +133,16 @@ impl Table {
     pub(crate) fn insert(&mut self, entry: Entry) {
         let name = entry.member.name.clone();
         let status = entry.member.status;
+        let place = self.place(name.as_str());
+        if let Some(length) = &mut self.times_len {
+            *length += entry.time_len();
+            *length -= place.map_or(0, |place| self.entries[place].time_len());
+        }
         let entry = Arc::new(entry);
-        match self.place(name.as_str()) {
-            Ok(place) => self.entries[place] = entry,
-            Err(place) => self.entries.insert(place, entry),
+        let entries = Arc::make_mut(&mut self.entries);
+        match place {
+            Ok(place) => entries[place] = entry,
+            Err(place) => entries.insert(place, entry),
         }
         self.list(&name, status);
         self.version += 1;
@@ -111,11 +150,22 @@ impl Table {
 
     /// Takes in living members of names that differ, and shares what is stored of them. Names that
     /// it has are passed over.
-    pub(crate) fn adopt<'a>(&mut self, entries: impl Iterator<Item = &'a Arc<Entry>>) {
-        let unknown = entries.filter(|entry| self.get(entry.member.name.as_str()).is_none());
-        let mut unknown: Vec<Arc<Entry>> = unknown.cloned().collect();
-        self.entries.append(&mut unknown);
-        self.entries.sort_by(|one, other| one.member.name.cmp(&other.member.name));
+    /// With each comes its [`Entry::time_len`].
+    pub(crate) fn adopt<'a>(&mut self, entries: impl Iterator<Item = (&'a Arc<Entry>, usize)>) {
+        let mut unknown: Vec<Arc<Entry>> = Vec::new();
+        let mut added = 0;
+        for (entry, length) in entries {
+            if self.get(entry.member.name.as_str()).is_none() {
+                unknown.push(Arc::clone(entry));
+                added += length;
+            }
+        }
+        if let Some(length) = &mut self.times_len {
+            *length += added;
+        }
+        let all = Arc::make_mut(&mut self.entries);
+        all.append(&mut unknown);
+        all.sort_by(|one, other| one.member.name.cmp(&other.member.name));
         self.version += 1;
     }
 
@@ -133,15 +183,22 @@ impl Table {
         intent: IntentDirection,
         time: LamportTime,
     ) {
-        if let Some(entry) = self.get_mut(name.as_str()) {
-            entry.status_time = time;
-            entry.intent = intent;
-            self.version += 1;
-        }
+        let measured = self.times_len.is_some();
+        let Some(entry) = self.get_mut(name.as_str()) else { return };
+        let before = if measured { entry.time_len() } else { 0 };
+        entry.status_time = time;
+        entry.intent = intent;
+        let after = if measured { entry.time_len() } else { 0 };
+        self.times_len = self.times_len.map(|length| length + after - before);
+        self.version += 1;
     }
 
     pub(crate) fn remove(&mut self, name: &NodeName) -> Option<Entry> {
-        let entry = self.entries.remove(self.place(name.as_str()).ok()?);
+        let place = self.place(name.as_str()).ok()?;
+        let entry = Arc::make_mut(&mut self.entries).remove(place);
+        if let Some(length) = &mut self.times_len {
+            *length -= entry.time_len();
+        }
         self.list(name, MemberStatus::None);
         self.version += 1;
         Some(Arc::unwrap_or_clone(entry))

@@ -9,12 +9,16 @@ use gossip::Time;
 /// run depends on nothing but its seed.
 #[derive(Debug)]
 pub(crate) struct Agenda<T> {
-    /// What is sorted is small: when it happens, its number, and where it is kept.
-    heap: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    /// What is sorted is small: when it happens, its number, and where it is kept, the latter two
+    /// in one word.
+    heap: BinaryHeap<Reverse<(Time, u64)>>,
     things: Vec<Option<T>>,
     vacant: Vec<usize>,
     entered: u64,
 }
+
+/// Bits of a place: more things to come do not fit into memory.
+const PLACE_BITS: u32 = 26;
 
 impl<T> Agenda<T> {
     pub(crate) fn new() -> Self {
@@ -28,7 +32,8 @@ impl<T> Agenda<T> {
             self.things.len() - 1
         });
         self.things[place] = Some(what);
-        self.heap.push(Reverse((at, self.entered, place)));
+        assert!(place < 1 << PLACE_BITS, "there is too much to come");
+        self.heap.push(Reverse((at, self.entered << PLACE_BITS | place as u64)));
     }
 
     pub(crate) fn next_at(&self) -> Option<Time> {
@@ -36,7 +41,8 @@ impl<T> Agenda<T> {
     }
 
     pub(crate) fn next(&mut self) -> Option<(Time, T)> {
-        let Reverse((at, _, place)) = self.heap.pop()?;
+        let Reverse((at, entered)) = self.heap.pop()?;
+        let place = (entered & ((1 << PLACE_BITS) - 1)) as usize;
         self.vacant.push(place);
         Some((at, self.things[place].take()?))
     }

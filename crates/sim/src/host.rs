@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gossip::{DialId, Time, Token};
-use serf::{Command, Config, Keyring, PersistId, Serf, Tags};
+use serf::{Command, Config, FrozenState, Keyring, PersistId, Serf, Tags};
 use wire::NodeName;
 use wire::message::gossip::StreamMessage;
 
@@ -79,7 +79,6 @@ pub struct Host {
     pub(crate) busy_until: Time,
     pub(crate) inbox: VecDeque<Delivery>,
     pub(crate) inbox_bytes: usize,
-    pub(crate) wake_at: Option<Time>,
     pub(crate) disk: Disk,
     /// Last time at which something other than the network's weather went wrong with it.
     pub(crate) disturbed_at: Time,
@@ -124,6 +123,7 @@ pub(crate) enum Delivery {
     Packet(Packet),
     Request { stream: u64 },
     Response { dial: DialId, message: StreamMessage },
+    FrozenResponse { dial: DialId, state: FrozenState },
     DialFailed { dial: DialId, why: &'static str },
     Persisted { id: PersistId, failed: bool },
     Command { token: Token, command: Box<Command> },
@@ -166,7 +166,6 @@ impl Host {
             busy_until: Time::ZERO,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
-            wake_at: None,
             disk: Disk::default(),
             disturbed_at: now,
             pending: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The network between hosts: how long things take, what gets lost, who cannot reach whom.
 
 use std::collections::BTreeSet;
+use std::hash::Hasher;
 use std::time::Duration;
 
 use gossip::Time;
@@ -45,6 +46,22 @@ impl Weather {
         corrupt: 0.0,
         jitter: Jitter::Uniform(Duration::from_micros(100)),
     };
+}
+
+/// Asked twice for every datagram; nobody chooses addresses to make it slow.
+#[derive(Debug, Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
+    }
 }
 
 /// A host's side of the network.

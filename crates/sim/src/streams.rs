@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gossip::{ConnectionId, DialId, Time};
-use serf::{Input, Serf};
+use serf::{FrozenState, Input, Serf};
 use wire::message::gossip::{BorrowedNodeState, State, StreamMessage, kind};
 use wire::stream::{self, Progress, Role, StreamDecoder};
 use wire::{Incarnation, NodeName, Security};
@@ -50,6 +50,8 @@ enum Written {
     /// Neither sealed nor labelled, as segments.
     Plain(Vec<Bytes>),
     Sealed(Bytes),
+    /// Not encoded, and how many bytes it would be: see [`World::freeze_states`].
+    Frozen(FrozenState, usize),
 }
 
 /// Segments are sent again this often while nothing gets through.
@@ -60,6 +62,7 @@ impl Written {
         match self {
             Written::Plain(segments) => segments.iter().map(Bytes::len).sum(),
             Written::Sealed(bytes) => bytes.len(),
+            Written::Frozen(_, length) => *length,
         }
     }
 
@@ -67,6 +70,8 @@ impl Written {
         let mut decoder = StreamDecoder::new(role, security.clone());
         match self {
             Written::Sealed(bytes) => decoder.feed(bytes),
+            // Whoever is to read it is told of it otherwise.
+            Written::Frozen(..) => Progress::NeedMore,
             Written::Plain(segments) => {
                 let progress = segments.iter().map(|segment| decoder.feed(segment));
                 let mut progress = progress.filter(|progress| *progress != Progress::NeedMore);
@@ -175,6 +180,12 @@ impl World {
         if process.run != run {
             return;
         }
+        let written = match written {
+            Written::Frozen(state, _) => {
+                return self.deliver(dialer, Delivery::FrozenResponse { dial, state });
+            }
+            written => written,
+        };
         let delivery = match written.read(Role::Dialer, process.serf.security()) {
             Progress::Message(message) => Delivery::Response { dial, message },
             Progress::NeedMore | Progress::Fail(_) => {
@@ -193,6 +204,14 @@ impl World {
         let dialer = stream.dialer;
         let Some(process) = &self.hosts[id.0].process else { return };
         let connection = ConnectionId(number);
+        // From any port: it says nothing about the member.
+        let mut from = self.hosts[dialer.0].address;
+        from.set_port(40_000 + (number % 20_000) as u16);
+        let from = SocketAddr::V4(from);
+        if let Written::Frozen(state, length) = written {
+            self.trace.number(length as u64);
+            return self.input(id, Input::FrozenRequest { connection, from, state });
+        }
         let message = match written.read(Role::Listener, process.serf.security()) {
             Progress::Message(message) => message,
             Progress::NeedMore => return self.reply(id, connection, None),
@@ -203,18 +222,15 @@ impl World {
         };
         self.trace.number(written.len() as u64);
         if self.trace.is_readable() {
-            let from = self.hosts[dialer.0].name.clone();
-            self.note(id, || format!("is asked by {from}: {}", trace::describe_stream(&message)));
+            let dialer = self.hosts[dialer.0].name.clone();
+            self.note(id, || format!("is asked by {dialer}: {}", trace::describe_stream(&message)));
         }
         if self.watches_everything() {
             let news = self.news(id, &message);
             let message = message.clone();
             self.observe(id, What::Asked { connection, from: dialer, message, news });
         }
-        // From any port: it says nothing about the member.
-        let mut from = self.hosts[dialer.0].address;
-        from.set_port(40_000 + (number % 20_000) as u16);
-        self.input(id, Input::Request { connection, from: SocketAddr::V4(from), message });
+        self.input(id, Input::Request { connection, from, message });
     }
 
     /// What a push/pull says to be alive that its receiver does not know as that.
@@ -290,9 +306,14 @@ impl World {
     }
 
     fn write(&mut self, id: HostId, dialer: bool, segments: Vec<Bytes>) -> Written {
-        let Some(serf) = self.hosts[id.0].process.as_ref().map(|p| &p.serf) else {
+        let Some(serf) = self.hosts[id.0].process.as_mut().map(|p| &mut p.serf) else {
             return Written::Plain(segments);
         };
+        if segments.is_empty()
+            && let Some((state, length)) = serf.take_frozen()
+        {
+            return Written::Frozen(state, length);
+        }
         let options = Serf::security(serf).stream_options(dialer, self.options.compress);
         if options.key.is_none() && options.label.is_empty() && !options.compress {
             return Written::Plain(segments);

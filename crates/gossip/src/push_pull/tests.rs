@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use bytes::Bytes;
+
 use super::*;
 use crate::bench::{Bench, alive};
 use crate::interface::{Command, Input};

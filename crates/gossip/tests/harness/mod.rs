@@ -420,6 +420,7 @@ pub fn stream_message(request: StreamRequest) -> StreamMessage {
     match request {
         StreamRequest::Ping(ping) => StreamMessage::Ping(ping),
         StreamRequest::Ack(ack) => StreamMessage::Ack(ack),
+        StreamRequest::Frozen(_) => panic!("nobody freezes states here"),
         StreamRequest::PushPull { join, node_count, nodes } => {
             let mut reader = Reader::new(&nodes);
             let mut nodes = NodeTable::default();

@@ -13,7 +13,8 @@ use crate::table::{Entry, IntentDirection};
 #[derive(Clone, Debug)]
 pub struct Known {
     entry: Arc<Entry>,
-    node: Arc<gossip::Node>,
+    time_len: usize,
+    node: gossip::KnownNode,
 }
 
 impl Serf {
@@ -23,14 +24,15 @@ impl Serf {
     /// names are passed over.
     pub fn adopt<'a>(&mut self, now: Time, others: impl Iterator<Item = &'a Known> + Clone) {
         self.gossip.adopt(now, others.clone().map(|known| &known.node));
-        self.table.adopt(others.map(|known| &known.entry));
+        self.table.adopt(others.map(|known| (&known.entry, known.time_len)));
         self.gossip.set_user_members(self.table.len());
         self.settle(now);
     }
 
     /// What this member is for those that adopt it.
     pub fn known(&self) -> Known {
-        let node = self.gossip.known();
+        let known = self.gossip.known();
+        let node = known.node();
         let entry = Arc::new(Entry {
             member: Member { name: node.name.clone(), ..self.local().clone() },
             status_time: LamportTime(0),
@@ -38,6 +40,6 @@ impl Serf {
             gone_since: None,
             incarnation: node.incarnation,
         });
-        Known { entry, node }
+        Known { time_len: entry.time_len(), entry, node: known }
     }
 }

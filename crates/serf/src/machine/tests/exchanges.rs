@@ -1,12 +1,24 @@
 use std::sync::Arc;
 
+use wire::message::gossip::NodeTable;
 use wire::message::serf::{BufferedEvent, SerfPushPull, UserEvents};
 
 use super::super::{JoinTask, Waiting};
 use super::*;
 
 fn merge(serf: &mut Serf, join: bool, state: SerfPushPull, token: Option<Token>) -> Vec<Output> {
-    serf.on_remote_state(at(0), join, &SerfMessage::PushPull(state).encode(), token);
+    merge_with(serf, join, NodeTable::default(), state, token)
+}
+
+fn merge_with(
+    serf: &mut Serf,
+    join: bool,
+    nodes: NodeTable,
+    state: SerfPushPull,
+    token: Option<Token>,
+) -> Vec<Output> {
+    let state = SerfMessage::PushPull(state).encode();
+    serf.on_remote_state(at(0), join, &nodes.into(), &state, token);
     outputs(serf)
 }
 
@@ -385,7 +397,7 @@ fn events_of_a_state_are_not_coalescable() {
 fn what_is_not_a_state_is_dropped() {
     let mut serf = serf();
     for bytes in [&b""[..], b"\x02", b"\x01\x80", b"\x63"] {
-        serf.on_remote_state(at(0), true, bytes, None);
+        serf.on_remote_state(at(0), true, &NodeTable::default().into(), bytes, None);
         assert!(
             matches!(facts(&outputs(&mut serf))[..], [Fact::MessageDropped { .. }]),
             "{bytes:?}"
@@ -400,4 +412,31 @@ fn tags_are_shared_until_they_change() {
     let tags = Arc::clone(&serf.member("bravo").unwrap().tags);
     serf.on_updated(at(0), &node("bravo", 2, 2));
     assert!(Arc::ptr_eq(&tags, &serf.member("bravo").unwrap().tags));
+}
+
+/// Who lists a member as left, and knows of no later run of it, has its leave from before; that
+/// member has come back, and its join may have the very time that would be guessed for the leave.
+#[test]
+fn a_listed_leave_is_of_an_incarnation_that_the_sender_knows() {
+    let bravo = {
+        let mut config = config();
+        config.gossip.name = name("bravo");
+        with(config, None).known()
+    };
+    let left = || SerfPushPull {
+        left_members: vec![name("bravo")],
+        status_lamport_times: [("bravo", time(4))].into(),
+        ..SerfPushPull::default()
+    };
+    let status = |nodes: NodeTable| {
+        let mut serf = serf();
+        serf.adopt(at(0), [bravo.clone()].iter());
+        merge_with(&mut serf, false, nodes, left(), None);
+        serf.member("bravo").unwrap().status
+    };
+    let listed = |incarnation| NodeTable::from_iter([node("bravo", 2, incarnation)]);
+    assert_eq!(status(NodeTable::default()), MemberStatus::Alive, "forgotten with its leave");
+    assert_eq!(status(listed(0)), MemberStatus::Alive);
+    assert_eq!(status(listed(1)), MemberStatus::Leaving);
+    assert_eq!(status(listed(2)), MemberStatus::Leaving);
 }
