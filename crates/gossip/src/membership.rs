@@ -186,7 +186,7 @@ impl Membership {
                 self.request(now, connection, from, message);
             }
             Input::Response { dial, message } => self.response(now, dial, message),
-            Input::DialFailed { dial, why } => self.dial_failed(dial, why),
+            Input::DialFailed { dial, why } => self.dial_failed(now, dial, why),
             Input::SendFailed { to } => self.send_failed(now, to),
             Input::Command { token, command } => self.command(now, token, command),
         }
