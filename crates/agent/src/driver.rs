@@ -18,7 +18,6 @@ mod transport;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +26,8 @@ use serf::{
     Command, ConnectionId, Coordinate, DialId, Event, Input, Keyring, Member, Outcome, PersistId,
     QueryId, QueryProgress, QueryRequest, Seed, Serf, Statistics, TagChange, Tags, Time, Token,
 };
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::time::Sleep;
 use wire::NodeName;
 use wire::message::gossip::StreamMessage;
 
@@ -39,6 +37,8 @@ use crate::handlers;
 use crate::limits;
 use crate::log::{Level, Log};
 use crate::node::{Ended, FactSink, NodeSettings, StartError};
+use crate::platform::Datagrams;
+use crate::platform::alarm::Alarm;
 use crate::random;
 use crate::streams;
 use crate::telemetry::{Kind, Metrics, Series};
@@ -123,7 +123,7 @@ struct Driver {
     machine: Serf,
     zero: Instant,
     log: Log,
-    socket: Arc<UdpSocket>,
+    socket: Arc<Datagrams>,
     outbox: Outbox,
     datagram: Vec<u8>,
     arrivals: mpsc::UnboundedSender<Arrival>,
@@ -176,6 +176,7 @@ pub(crate) fn start(
     let memberlist = |why: String| fail(format!("Failed to create memberlist: {why}"));
     let keyring = keyring(&settings.keyring).map_err(memberlist)?;
     let (listener, socket) = transport::bind(settings.bind).map_err(memberlist)?;
+    let alarm = Alarm::new().map_err(|error| memberlist(error.to_string()))?;
     let bind = listener.local_addr().map_err(|error| memberlist(error.to_string()))?;
     config.gossip.bind_port = bind.port();
     if config.gossip.advertise_port == 0 {
@@ -229,7 +230,7 @@ pub(crate) fn start(
         stream_log: None,
         name_lost: false,
     };
-    tokio::spawn(driver.run(listener, request_queue, arrival_queue, end));
+    tokio::spawn(driver.run(listener, alarm, request_queue, arrival_queue, end));
     Ok(Started { requests, ended, name, bind, zero })
 }
 
@@ -245,11 +246,11 @@ impl Driver {
     async fn run(
         mut self,
         listener: TcpListener,
+        mut alarm: Alarm,
         mut requests: mpsc::UnboundedReceiver<Request>,
         mut arrivals: mpsc::UnboundedReceiver<Arrival>,
         end: watch::Sender<Option<Ended>>,
     ) {
-        let mut timer = Box::pin(tokio::time::sleep(Duration::MAX));
         let mut armed: Option<Time> = None;
         let mut acceptor = Acceptor::new(listener, self.streams.clone());
         let socket = Arc::clone(&self.socket);
@@ -258,14 +259,14 @@ impl Driver {
             if self.name_lost {
                 break;
             }
-            self.arm(timer.as_mut(), &mut armed);
+            self.arm(&mut alarm, &mut armed);
             tokio::select! {
                 ready = socket.readable() => {
                     if ready.is_ok() {
                         self.receive();
                     }
                 }
-                () = &mut timer, if armed.is_some() => {
+                () = alarm.rings(), if armed.is_some() => {
                     armed = None;
                     self.tick();
                 }
@@ -290,15 +291,15 @@ impl Driver {
         self.finish(end).await;
     }
 
-    /// Sets the timer to the machine's next deadline, if that has changed.
-    fn arm(&self, timer: Pin<&mut Sleep>, armed: &mut Option<Time>) {
+    /// Sets the alarm to the machine's next deadline, if that has changed.
+    fn arm(&self, alarm: &mut Alarm, armed: &mut Option<Time>) {
         let next = self.machine.next_timeout();
         if next == *armed {
             return;
         }
         *armed = next;
         if let Some(next) = next {
-            timer.reset((self.zero + next.since(Time::ZERO)).into());
+            alarm.set(self.zero + next.since(Time::ZERO));
         }
     }
 

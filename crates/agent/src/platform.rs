@@ -1,9 +1,10 @@
-//! What depends on the operating system: signals, interfaces, local datagrams, files' modes, the
+//! What depends on the operating system: signals, interfaces, datagrams, timers, files' modes, the
 //! host's name, standard output's pipe.
 //!
 //! What only Unix has is `unix`, with `elsewhere` in its place on other systems; nothing outside of
 //! this module, tests apart, asks where it runs.
 
+pub(crate) mod alarm;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 #[cfg(target_os = "linux")]

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,9 @@ use crate::random;
 /// Bytes taken from a stream at once.
 const CHUNK_BYTES: usize = 8 << 10;
 
+/// How long a compressed message is kept at most.
+const COMPRESSED_KEPT: Duration = Duration::from_secs(1);
+
 /// What all streams of a member share.
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -33,6 +36,14 @@ pub(crate) struct Shared {
     turn: Arc<Semaphore>,
     /// Rings while further streams wait to be served.
     crowd: Arc<Notify>,
+    /// What was compressed last, for a moment: many may be told the same state one after another.
+    compressed: Arc<Mutex<Option<Compressed>>>,
+}
+
+/// A message and its compressed form.
+struct Compressed {
+    message: Vec<Bytes>,
+    bytes: Bytes,
 }
 
 impl Shared {
@@ -41,7 +52,29 @@ impl Shared {
             budget: Arc::new(AtomicUsize::new(limits::STREAM_BYTES_TOTAL)),
             turn: Arc::new(Semaphore::new(1)),
             crowd: Arc::new(Notify::new()),
+            compressed: Arc::default(),
         }
+    }
+
+    /// Compresses a message, unless that has just been done.
+    fn compress(&self, message: &[Bytes]) -> Bytes {
+        // Whoever has panicked has not changed it.
+        let mut last = self.compressed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.as_ref().filter(|last| last.message == message) {
+            return last.bytes.clone();
+        }
+        let bytes = Bytes::from(stream::compress(message));
+        if last.is_none() {
+            let compressed = Arc::downgrade(&self.compressed);
+            tokio::spawn(async move {
+                tokio::time::sleep(COMPRESSED_KEPT).await;
+                if let Some(compressed) = compressed.upgrade() {
+                    *compressed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+            });
+        }
+        *last = Some(Compressed { message: message.to_vec(), bytes: bytes.clone() });
+        bytes
     }
 
     /// Ends the accepted streams that have had their time and have brought no whole request.
@@ -97,7 +130,7 @@ pub(crate) async fn serve(
         Err(Refusal { end, answer }) => {
             if let Some(message) = answer {
                 exchange.deadline = Instant::now() + patience;
-                exchange.send(&[&message.encode()], false).await?;
+                exchange.send(&[message.encode().into()], false).await?;
             }
             return Err(end);
         }
@@ -106,8 +139,7 @@ pub(crate) async fn serve(
         return Ok(());
     }
     exchange.deadline = Instant::now() + patience;
-    let segments: Vec<&[u8]> = reply.iter().map(|segment| &**segment).collect();
-    exchange.send(&segments, false).await
+    exchange.send(&reply, false).await
 }
 
 /// Dials, writes the request and reads the answer, all before the deadline. None where the
@@ -125,8 +157,7 @@ pub(crate) async fn dial<T>(
         .unwrap_or_else(|_| Err(timed_out()))
         .map_err(|error| StreamEnd::Dial(gotext::dial_error(to, &error)))?;
     let mut exchange = Exchange::new(stream, to, deadline, settings)?;
-    let segments: Vec<&[u8]> = request.iter().map(|segment| &**segment).collect();
-    exchange.send(&segments, true).await?;
+    exchange.send(request, true).await?;
     if !expects_answer(request) {
         return Ok(());
     }
@@ -240,13 +271,23 @@ impl Exchange {
         }
     }
 
-    async fn send(&mut self, segments: &[&[u8]], dialer: bool) -> Result<(), StreamEnd> {
-        let options = self.settings.security.stream_options(dialer, self.settings.compress);
+    /// Whether the peer is on this machine: what no wire carries need not be made shorter.
+    fn stays_here(&self) -> bool {
+        let peer = self.peer.ip().to_canonical();
+        peer.is_loopback() || peer == self.local.ip().to_canonical()
+    }
+
+    async fn send(&mut self, message: &[Bytes], dialer: bool) -> Result<(), StreamEnd> {
+        let compress = self.settings.compress && !self.stays_here();
+        let compressed = compress.then(|| self.settings.shared.compress(message));
+        let message = compressed.as_ref().map_or(message, std::slice::from_ref);
+        let segments: Vec<&[u8]> = message.iter().map(|segment| &**segment).collect();
+        let options = self.settings.security.stream_options(dialer, false);
         let mut nonce = [0; wire::seal::NONCE_BYTES];
         if options.key.is_some() {
             random::fill(&mut nonce);
         }
-        let bytes = stream::encode(segments, &options, nonce)?;
+        let bytes = stream::encode(&segments, &options, nonce)?;
         let written = timeout_at(self.deadline, self.stream.write_all(&bytes)).await;
         let timed_out = || Err(io::Error::from(io::ErrorKind::TimedOut));
         written.unwrap_or_else(|_| timed_out()).map_err(|error| self.io("write", &error))

@@ -52,6 +52,8 @@ pub(crate) enum Urgency {
     /// Once, and not even that if somebody else tells it before: too much is to be told, and who
     /// misses it among so much makes sure by an exchange.
     Hearsay,
+    /// Not at all: exchanges bring it to everybody.
+    Never,
 }
 
 impl Broadcasts {
@@ -85,11 +87,14 @@ impl Broadcasts {
         waiter: Option<Token>,
         urgency: Urgency,
     ) -> Vec<Token> {
+        if urgency == Urgency::Never {
+            return Vec::from_iter(waiter);
+        }
         let slot = Some(Slot { node: node.clone(), intent: None });
         let transmits = match urgency {
             Urgency::LastSends(sends) => retransmit_limit(self.retransmit_mult, members)
                 .saturating_sub(u32::try_from(sends).unwrap_or(u32::MAX)),
-            Urgency::Eager | Urgency::Ticks | Urgency::Hearsay => 0,
+            Urgency::Eager | Urgency::Ticks | Urgency::Hearsay | Urgency::Never => 0,
         };
         let fresh = matches!(urgency, Urgency::Eager | Urgency::Hearsay);
         let message = message.encode().into();
@@ -112,6 +117,9 @@ impl Broadcasts {
         waiter: Option<Token>,
         urgency: Urgency,
     ) -> Vec<Token> {
+        if urgency == Urgency::Never {
+            return Vec::from_iter(waiter);
+        }
         let fresh = matches!(urgency, Urgency::Eager | Urgency::Hearsay);
         let slot = match subject {
             Subject::None => None,

@@ -79,8 +79,7 @@ impl Membership {
         }
     }
 
-    /// Sends hearsay to a few peers, once. It has a token bucket of its own, and the larger the
-    /// table the longer it takes: meanwhile others tell it.
+    /// Sends hearsay to a few peers, once. It has a token bucket of its own.
     pub(crate) fn hearsay_timeout(&mut self, now: Time) {
         if self.timers.hearsay.is_none_or(|due| due > now) {
             return;
@@ -88,9 +87,6 @@ impl Membership {
         self.timers.hearsay = None;
         let peers = self.eager_peers();
         let copies = peers.len() as u32;
-        let live = self.table.live();
-        let refill = limits::by_size(limits::by_size(limits::EAGER_REFILL, live), live);
-        self.hearsay_bucket.set_refill(refill);
         while copies > 0 && self.broadcasts.has_hearsay() {
             if self.hearsay_bucket.available(now) < copies {
                 self.timers.hearsay = Some(self.hearsay_bucket.ready_at(copies));
@@ -107,13 +103,18 @@ impl Membership {
     }
 
     /// How a member that has appeared is told of while many appear together: others tell of each
-    /// of them as well, and who has missed one makes sure by an exchange. None while there is no
-    /// crowd.
+    /// of them as well, and who has missed one makes sure by an exchange. In a large table nobody
+    /// but the member itself tells of it. None while there is no crowd.
     pub(crate) fn crowds(&mut self, now: Time) -> Option<Urgency> {
-        let crowded = self.config.eager_gossip
-            && self.config.settle_exchange
-            && self.appearances.available(now) == 0;
-        crowded.then_some(Urgency::Hearsay)
+        if !self.config.eager_gossip || !self.config.settle_exchange {
+            return None;
+        }
+        let crowded = self.appearances.available(now) == 0;
+        if self.table.live() <= limits::USUAL_MEMBERS {
+            return crowded.then_some(Urgency::Hearsay);
+        }
+        // Of most who come nobody hears before the next exchange, so that a pause means little.
+        (crowded || self.settles_in_a_crowd(now)).then_some(Urgency::Never)
     }
 
     /// Whether a crowd may have come, of which others tell hearsay only. This is said before we do

@@ -80,17 +80,21 @@ pub const EAGER_REFILL: Duration = Duration::from_micros(6_667);
 /// alone as often as of anything else takes seconds of ticks.
 pub const CROWD: u32 = 32;
 
-/// And one more each time this has passed.
+/// And one more each time this has passed, from then on without a further appearance.
 pub const CROWD_PASSES: Duration = Duration::from_millis(250);
 
 /// News of a crowd that waits to be told once. Beyond it the least wanted is dropped: exchanges
 /// tell it.
 pub const HEARSAY: usize = 1 << 12;
 
-/// In a larger table an exchange is larger, and settling exchanges are rarer in proportion. A
-/// crowd has more to tell and more members tell it, so that packets of hearsay are rarer by the
-/// square: what all of them have to read together stays the same.
+/// In a larger table an exchange is larger, and settling exchanges are rarer in proportion. And
+/// hearsay of a crowd is not told: what all of them had to read together would grow with the square
+/// of the table, and one exchange brings as much as all of it.
 pub const USUAL_MEMBERS: usize = 200;
+
+/// Of a crowd that came by the same door so many ask that member again, and the others anybody: a
+/// second of its processor's time for each exchange that all of them make.
+pub const DOOR_MEMBERS: usize = 1000;
 
 /// A time that grows with the table.
 pub(crate) fn by_size(time: Duration, members: usize) -> Duration {

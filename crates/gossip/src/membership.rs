@@ -189,7 +189,7 @@ impl Membership {
                 self.asked(now, connection, from, state.into());
             }
             Input::FrozenResponse { dial, state } => self.frozen_response(now, dial, state),
-            Input::DialFailed { dial, why } => self.dial_failed(dial, why),
+            Input::DialFailed { dial, why } => self.dial_failed(now, dial, why),
             Input::SendFailed { to } => self.send_failed(now, to),
             Input::Command { token, command } => self.command(now, token, command),
         }

@@ -164,6 +164,7 @@ impl Membership {
             probe.answer_by = now + self.config.probe_timeout;
             probe.deadline = probe.deadline + late + self.config.probe_timeout;
             let node = probe.target.clone();
+            self.change_awareness(1);
             return self.fact(Fact::VerdictPutOff { node, late });
         }
         if probe.stage == Stage::Direct {

@@ -36,6 +36,8 @@ pub(crate) struct Exchanges {
 /// We have joined not long ago, perhaps together with others.
 #[derive(Clone, Copy, Debug)]
 struct Settling {
+    /// When it began.
+    since: Time,
     /// Settling exchanges that were made, or are due.
     rounds: u32,
     /// When it is over, unless somebody appears before.
@@ -44,7 +46,7 @@ struct Settling {
     calm: Duration,
     /// When it is made in any case.
     latest: Time,
-    /// Whom we have joined, until we have asked it again: it knows all who came by the same door.
+    /// Whom we have joined and may ask again: it knows all who came by the same door.
     door: Option<SocketAddr>,
     /// Whether many appear together.
     crowd: bool,
@@ -187,9 +189,11 @@ impl Membership {
         match message {
             StreamMessage::PushPull(state) => self.answered(now, to, purpose, alone, state.into()),
             StreamMessage::Error(text) => {
-                self.exchange_failed(to, purpose, format!("remote error: {text}"));
+                self.exchange_failed(now, to, purpose, format!("remote error: {text}"));
             }
-            _ => self.exchange_failed(to, purpose, "unexpected answer to push/pull".to_owned()),
+            _ => {
+                self.exchange_failed(now, to, purpose, "unexpected answer to push/pull".to_owned())
+            }
         }
     }
 
@@ -211,15 +215,15 @@ impl Membership {
         state: RemoteState,
     ) {
         if let Err(error) = state.check_versions(&mut self.table) {
-            return self.exchange_failed(to, purpose, error.to_string());
+            return self.exchange_failed(now, to, purpose, error.to_string());
         }
         let known = self.is_known(purpose, alone);
         self.merge_later(now, to, state, Some(purpose), known);
     }
 
-    pub(crate) fn dial_failed(&mut self, dial: DialId, why: String) {
+    pub(crate) fn dial_failed(&mut self, now: Time, dial: DialId, why: String) {
         if let Some(Dialled::Exchange { to, purpose, .. }) = self.exchanges.dialled.remove(&dial) {
-            self.exchange_failed(to, purpose, why);
+            self.exchange_failed(now, to, purpose, why);
         }
     }
 
@@ -231,8 +235,7 @@ impl Membership {
         }
         if self.timers.settle.is_some_and(|due| due <= now) {
             self.timers.settle = None;
-            let settling = self.exchanges.settling.as_mut().filter(|settling| settling.crowd);
-            match settling.and_then(|settling| settling.door.take()) {
+            match self.door_to_ask() {
                 Some(door) => self.exchange(now, None, door, Purpose::Settle),
                 None => self.exchange_with_anyone(now, Purpose::Settle),
             }
@@ -309,9 +312,15 @@ impl Membership {
         }
     }
 
-    fn exchange_failed(&mut self, to: SocketAddr, purpose: Purpose, why: String) {
+    fn exchange_failed(&mut self, now: Time, to: SocketAddr, purpose: Purpose, why: String) {
         let commanded = matches!(purpose, Purpose::Command { .. });
         self.fact(Fact::PushPullFailed { to, why: why.clone(), commanded });
+        if let Some(settling) = &mut self.exchanges.settling {
+            settling.door = settling.door.filter(|door| *door != to);
+        }
+        if purpose == Purpose::Settle {
+            self.unsettled(now);
+        }
         if let Purpose::Command { token, .. } = purpose {
             self.done(token, Err(CommandError::Exchange(why)));
         }
@@ -416,10 +425,10 @@ impl Membership {
             Some(Purpose::Command { join: true, .. }) if self.config.settle_exchange => {
                 // Every attempt to reconnect is a join, too: one that comes while we settle is no
                 // reason to begin anew.
-                let running =
-                    self.exchanges.settling.is_some_and(|settling| !settling.is_over(now));
-                if !running {
-                    self.begin_to_settle(now, Some(door));
+                match self.exchanges.settling.as_mut().filter(|settling| !settling.is_over(now)) {
+                    // Those whom the answer has brought may be a crowd.
+                    Some(running) => running.door = running.door.or(Some(door)),
+                    None => self.begin_to_settle(now, Some(door)),
                 }
                 self.unsettled(now);
             }
@@ -429,8 +438,27 @@ impl Membership {
         }
     }
 
+    /// The member that was joined, if it is to be asked again after a crowd: once in a small table,
+    /// where the others have heard of nearly everybody, and always in a large one, as far as it can
+    /// answer so many.
+    fn door_to_ask(&mut self) -> Option<SocketAddr> {
+        let members = self.table.live();
+        let settling = self.exchanges.settling.as_mut().filter(|settling| settling.crowd)?;
+        if members <= limits::USUAL_MEMBERS {
+            return settling.door.take();
+        }
+        let share = limits::DOOR_MEMBERS as f64 / members as f64;
+        settling.door.filter(|_| self.rng.random_bool(share.min(1.0)))
+    }
+
+    /// Whether exchanges are due after a crowd.
+    pub(crate) fn settles_in_a_crowd(&self, now: Time) -> bool {
+        self.exchanges.settling.is_some_and(|settling| settling.crowd && !settling.is_over(now))
+    }
+
     fn begin_to_settle(&mut self, now: Time, door: Option<SocketAddr>) {
         self.exchanges.settling = Some(Settling {
+            since: now,
             rounds: 0,
             until: now,
             calm: Duration::ZERO,
@@ -445,7 +473,8 @@ impl Membership {
     pub(crate) fn appeared(&mut self, now: Time) {
         if self.config.settle_exchange && self.may_be_crowded(now) {
             if self.exchanges.settling.is_none_or(|settling| settling.is_over(now)) {
-                self.begin_to_settle(now, None);
+                let door = self.exchanges.settling.and_then(|before| before.door);
+                self.begin_to_settle(now, door);
             }
             if let Some(settling) = &mut self.exchanges.settling {
                 settling.crowd = true;
@@ -474,7 +503,9 @@ impl Membership {
             let latest = limits::SETTLE_LATEST.as_nanos() as u64;
             let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
             settling.calm = limits::by_size(delay, members);
-            let due = now + settling.calm.saturating_mul(1 << settling.rounds);
+            // Of those that came first much of this was while the table was small.
+            let longest = now.since(settling.since) + settling.calm;
+            let due = now + settling.calm.saturating_mul(1 << settling.rounds).min(longest);
             settling.latest = due + limits::SETTLE_PUT_OFF;
             self.timers.settle = Some(due);
             settling.rounds += 1;

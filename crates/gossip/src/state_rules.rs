@@ -195,7 +195,9 @@ impl Membership {
         let (was, meta_changed) = (before.state, before.meta != alive.meta);
         let is_new = before.incarnation == Incarnation::default();
         if is_new {
-            self.appearances.available(now);
+            if self.appearances.available(now) == 0 {
+                self.appearances.hold_back(now);
+            }
             self.appearances.take(1);
         }
         let urgency = match origin {

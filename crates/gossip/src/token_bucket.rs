@@ -20,11 +20,6 @@ impl TokenBucket {
         TokenBucket { burst, refill, tokens: burst, counted: now }
     }
 
-    /// Lets through more or less from now on.
-    pub(crate) fn set_refill(&mut self, refill: Duration) {
-        self.refill = refill;
-    }
-
     /// How many may pass now.
     pub(crate) fn available(&mut self, now: Time) -> u32 {
         let periods = now.since(self.counted).as_nanos() / self.refill.as_nanos().max(1);
@@ -41,6 +36,11 @@ impl TokenBucket {
     /// That many have passed.
     pub(crate) fn take(&mut self, count: u32) {
         self.tokens = self.tokens.saturating_sub(count);
+    }
+
+    /// Begins to wait for the next refill anew.
+    pub(crate) fn hold_back(&mut self, now: Time) {
+        self.counted = now;
     }
 
     /// When `count` may pass, as things stand after [`Self::available`].

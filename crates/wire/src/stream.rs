@@ -13,6 +13,8 @@ mod tests;
 
 pub use decoder::{Progress, Role, StreamDecoder, StreamFailure};
 
+use bytes::Bytes;
+
 use crate::keyring::Key;
 use crate::label::{self, LabelError};
 use crate::lzw::{self, CompressError};
@@ -65,6 +67,13 @@ pub struct StreamSeal<'a> {
     pub key: Option<&'a Key>,
     /// The version of the seal.
     pub version: SealVersion,
+}
+
+/// A message as it stands in a stream that is compressed: with it [`encode`] need not compress.
+pub fn compress(segments: &[Bytes]) -> Vec<u8> {
+    let mut out = Vec::new();
+    lzw::write_message(&segments.concat(), &mut out);
+    out
 }
 
 /// The bytes to write to a stream for a message that is given in pieces, so that a large table

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serf::{Config, MemberStatus, Profile};
 use tokio::net::TcpStream;
+use tokio::net::UdpSocket;
 use wire::Address;
 
 use super::*;

@@ -7,16 +7,16 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use bytes::Bytes;
 use serf::Security;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use wire::packet;
 
 use crate::limits;
-use crate::platform;
+use crate::platform::{self, Datagrams};
 use crate::random;
 
 /// Binds both sockets to one address; port 0 takes a port that is free for both. The error is the
 /// text that the real agent shows.
-pub(super) fn bind(address: SocketAddr) -> Result<(TcpListener, UdpSocket), String> {
+pub(super) fn bind(address: SocketAddr) -> Result<(TcpListener, Datagrams), String> {
     // A free port of one kind may be taken for the other.
     let attempts = if address.port() == 0 { 10 } else { 1 };
     let mut last = String::new();
@@ -29,7 +29,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<(TcpListener, UdpSocket), Stri
     Err(format!("Could not set up network transport: failed to obtain an address: {last}"))
 }
 
-fn bind_once(address: SocketAddr) -> Result<(TcpListener, UdpSocket), String> {
+fn bind_once(address: SocketAddr) -> Result<(TcpListener, Datagrams), String> {
     let text = |kind: &str, address: SocketAddr, error: &io::Error| {
         let why = gotext::listen_error(address, error);
         let why = if kind == "UDP" { why.replacen("tcp", "udp", 1) } else { why };
@@ -55,7 +55,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+fn open_udp(address: SocketAddr) -> io::Result<Datagrams> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     dual_stack(&socket, address)?;
     socket.set_nonblocking(true)?;
@@ -64,7 +64,7 @@ fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     while size > 0 && socket.set_recv_buffer_size(size).is_err() {
         size /= 2;
     }
-    UdpSocket::from_std(socket.into())
+    Datagrams::new(socket.into())
 }
 
 /// The unspecified IPv6 address stands for both families.
@@ -117,7 +117,7 @@ impl Outbox {
     /// destination.
     pub(super) fn send(
         &mut self,
-        socket: &UdpSocket,
+        socket: &Datagrams,
         security: &Security,
         to: SocketAddr,
         body: Bytes,
@@ -153,7 +153,7 @@ impl Outbox {
 
     /// Sends what has waited, as far as the system takes it. Returns a destination that it
     /// refused, if there was one; the next call goes on behind it.
-    pub(super) fn flush(&mut self, socket: &UdpSocket) -> Option<SocketAddr> {
+    pub(super) fn flush(&mut self, socket: &Datagrams) -> Option<SocketAddr> {
         while let Some((to, datagram)) = self.unsent.front() {
             match socket.try_send_to(datagram, *to) {
                 Err(error) if is_busy(&error) => return None,

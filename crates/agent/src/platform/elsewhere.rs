@@ -3,14 +3,49 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, PipeReader, Write};
+use std::net::SocketAddr;
 use std::os::windows::io::OwnedHandle;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::io::AsyncRead;
+use tokio::net::UdpSocket;
 
 use super::Signal;
+
+/// A UDP socket.
+pub(crate) struct Datagrams(UdpSocket);
+
+impl Datagrams {
+    /// Takes a socket that does not block.
+    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        UdpSocket::from_std(socket).map(Datagrams)
+    }
+
+    /// Waits until something has come. Safe to cancel.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    /// Appends the next datagram to `buffer`, as far as it has capacity.
+    pub(crate) fn try_recv_buf_from(
+        &self,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<(usize, SocketAddr)> {
+        self.0.try_recv_buf_from(buffer)
+    }
+
+    /// Sends a datagram, unless there is no room.
+    pub(crate) fn try_send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.0.try_send_to(datagram, to)
+    }
+
+    /// Waits until there is room. Safe to cancel.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+}
 
 /// Catches signals from its creation on.
 pub struct Signals;

@@ -3,18 +3,70 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, PipeReader};
+use std::net::{self, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::Socket;
-use tokio::io::AsyncRead;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, Interest};
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{self, SignalKind};
 
 use super::Signal;
+
+/// Has the runtime watch a descriptor for one kind of readiness.
+#[allow(unsafe_code)]
+pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: what is owned is open, stays so, and is the same descriptor for as long as it is
+    // owned, and the result owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
+}
+
+/// A UDP socket that is only watched for what comes in: watched for room as well, it would wake us
+/// once more for every datagram that has left.
+pub(crate) struct Datagrams(AsyncFd<OwnedFd>);
+
+impl Datagrams {
+    /// Takes a socket that does not block.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        watch(socket.into(), Interest::READABLE).map(Datagrams)
+    }
+
+    /// Waits until something has come. Safe to cancel.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await.map(drop)
+    }
+
+    /// Appends the next datagram to `buffer`, as far as it has capacity.
+    pub(crate) fn try_recv_buf_from(
+        &self,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<(usize, net::SocketAddr)> {
+        self.0.try_io(Interest::READABLE, |socket| {
+            let (length, _, source) = recvfrom(socket, spare_capacity(buffer), RecvFlags::empty())?;
+            let source = source.and_then(|source| source.try_into().ok());
+            Ok((length, source.ok_or(io::ErrorKind::AddrNotAvailable)?))
+        })
+    }
+
+    /// Sends a datagram, unless there is no room.
+    pub(crate) fn try_send_to(&self, datagram: &[u8], to: net::SocketAddr) -> io::Result<usize> {
+        Ok(sendto(self.0.get_ref(), datagram, SendFlags::empty(), &to)?)
+    }
+
+    /// Waits until there is room. Safe to cancel.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        let socket = self.0.get_ref().try_clone()?;
+        watch(socket, Interest::WRITABLE)?.writable().await.map(drop)
+    }
+}
 
 /// Catches signals from its creation on.
 pub struct Signals {

@@ -71,7 +71,7 @@ async fn a_request_is_answered() {
         let server = tokio::spawn(serve(ours, peer, LONG, settings(&shared, key), ask));
         let mut client =
             Exchange::new(theirs, peer, Instant::now() + LONG, settings(&shared, key)).unwrap();
-        client.send(&[&ping()], true).await.unwrap();
+        client.send(&[ping().into()], true).await.unwrap();
         let security = client.settings.security.clone();
         let decoder = StreamDecoder::new(Role::Dialer, security);
         let (done, wait) = oneshot::channel();
