@@ -56,7 +56,7 @@ mod tests {
             let until = world.now() + Duration::from_secs(seconds);
             world.run_until(until, |_, _| {});
         };
-        run(&mut world, 3);
+        run(&mut world, 2);
         world.crash(crashes);
         world.command(leaves, Command::Leave);
         let event = |name: &str| {
@@ -64,13 +64,13 @@ mod tests {
             Command::UserEvent { name, payload: None, coalesce: false }
         };
         world.command(tells, event("told"));
-        run(&mut world, 20);
+        run(&mut world, 12);
         world.start(crashes);
         world.join(crashes, true);
         world.crash(forced);
         let node = world.host(forced).name.clone();
         world.command(tells, Command::ForceLeave { node, prune: false });
-        run(&mut world, 6);
+        run(&mut world, 4);
         (world.trace().hash(), world.traffic())
     }
 
