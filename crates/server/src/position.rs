@@ -30,7 +30,7 @@ pub(crate) async fn run(lan: NodeHandle, identity: Identity, store: Store, log: 
         if store.catalogue().read().node_coordinates(&own.node).any(|known| *known == own) {
             continue;
         }
-        if let Err(why) = store.write(&Command::Coordinates([own].into())).await {
+        if let Err(why) = store.write(Command::Coordinates([own].into())).await {
             let fields = [("error", why.to_string().into())];
             log.entry(Level::Err, "agent", "Coordinate update error", fields);
         }

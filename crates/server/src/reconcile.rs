@@ -155,7 +155,7 @@ async fn remove_strangers(members: &BTreeSet<NodeName>, store: &Store, log: &Log
         log.entry(Level::Info, "agent.server", "deregistering member", fields);
         let (service, check) = (ServiceId::default(), CheckId::default());
         let command = Command::Deregister { node, service, check };
-        if let Err(why) = store.write(&command).await {
+        if let Err(why) = store.write(command).await {
             let fields = [("error", why.to_string().into())];
             log.entry(Level::Err, "agent.leader", "failed to deregister member", fields);
         }

@@ -78,7 +78,7 @@ fn members_of_another_pool_are_removed_and_other_nodes_stay() {
         let node = Node { name: "external".into(), ..Node::default() };
         let checks = [].into();
         let external = Register { node, service: None, checks, skip_node_update: false };
-        store.write(&Command::Register(external.into())).await.unwrap();
+        store.write(Command::Register(external.into())).await.unwrap();
         let members = BTreeSet::from([NodeName::from("N1").fold()]);
         remove_strangers(&members, &store, &Log::consul(Level::Warn, Box::new(Nowhere), None))
             .await;

@@ -190,8 +190,8 @@ fn long_reads_are_made_by_another_thread() {
         Ok(Answer::new(Body::Text(thread())))
     }
     with_store(async |store| {
-        store.write(&set("a/long", &"x".repeat(1 << 20))).await.unwrap();
-        store.write(&set("b/short", "x")).await.unwrap();
+        store.write(set("a/long", &"x".repeat(1 << 20))).await.unwrap();
+        store.write(set("b/short", "x")).await.unwrap();
         let paths = ["/v1/kv/?recurse", "/v1/kv/b/?recurse", "/v1/kv/?keys", "/v1/kv/a/long"];
         for path in paths {
             let (_, request) = request(path);
