@@ -1,4 +1,4 @@
-//! Memory for programs that are linked to musl statically: its heap ([`Heap`]), and copying and
+//! Memory for programs that are linked to musl statically: its heap (`Heap`), and copying and
 //! comparing under C's names, which takes the place of musl's own as soon as the program names this
 //! crate. Elsewhere the crate is empty but for its tests.
 

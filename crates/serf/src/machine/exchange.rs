@@ -246,8 +246,8 @@ impl Serf {
     }
 
     /// Those of the left who have not come back since: in an incarnation that the sender has not
-    /// heard of, or of which it has forgotten all. A leave is of the run that it ended. What is said
-    /// of ourselves is not for others to know: we refute it.
+    /// heard of, or of which it has forgotten all. A leave is of the run that it ended. What is
+    /// said of ourselves is not for others to know: we refute it.
     fn not_back<'a>(&self, left: &'a [NodeName], nodes: &RemoteNodes) -> Vec<&'a NodeName> {
         let here = |name: &'a NodeName| {
             let node = self.gossip.node(name.as_str()).filter(|node| node.is_live())?;

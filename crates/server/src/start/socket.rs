@@ -1,16 +1,19 @@
 //! HTTP's sockets in the file system, and whose they are.
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::Path;
 
 use tokio::net::UnixListener;
 
 use crate::options::SocketOptions;
 
-/// Listens at a path, in place of whatever socket stands there.
+/// Listens at a path, in place of whatever socket stands there. Another file stays, and is an
+/// error.
 pub(super) fn bind(path: &Path, options: &SocketOptions) -> Result<UnixListener, String> {
     // One that nobody listens at any more would be in the way.
-    let _ = std::fs::remove_file(path);
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        let _ = std::fs::remove_file(path);
+    }
     let listener = UnixListener::bind(path).map_err(|error| {
         format!("listen unix {}: bind: {}", path.display(), gotext::errno_text(&error))
     })?;
@@ -57,7 +60,12 @@ mod tests {
         let options = SocketOptions { user: "nobody".into(), ..options };
         let why = bind(&path, &options).unwrap_err();
         assert!(why.starts_with("Failed setting up socket: invalid user specified"), "{why}");
-        std::fs::remove_file(path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "kept").unwrap();
+        let why = bind(&path, &SocketOptions::default()).unwrap_err();
+        assert!(why.ends_with("address already in use"), "{why}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+        std::fs::remove_file(&path).unwrap();
         let why = bind("/nonexistent/x.sock".as_ref(), &SocketOptions::default()).unwrap_err();
         assert_eq!(why, "listen unix /nonexistent/x.sock: bind: no such file or directory");
     }
