@@ -112,11 +112,15 @@ impl Catalogue {
     }
 
     /// Encodes a command for the log, and keeps it: when it comes back from there it need not be
-    /// read again. What is long, and mostly one piece, is not worth it.
+    /// read again. What is long, and mostly one piece, is not worth it; nor are more than can be
+    /// on their way, for who hangs up while the log waits leaves its own behind.
     pub(crate) fn propose(&self, command: Command) -> Bytes {
         let bytes = Bytes::from(encode(&command));
         if bytes.len() <= PROPOSED_BYTES {
-            self.proposed().push_back((bytes.clone(), command));
+            let mut proposed = self.proposed();
+            if proposed.len() < PROPOSED {
+                proposed.push_back((bytes.clone(), command));
+            }
         }
         bytes
     }
@@ -243,6 +247,8 @@ impl Replica {
 const USUAL_BYTES: usize = 512;
 /// Longer commands are not kept while the log has them.
 const PROPOSED_BYTES: usize = 4 << 10;
+/// Commands that are kept: as many as wait for the log and are in one of its entries.
+const PROPOSED: usize = 4096;
 
 /// A command as it stands in the log.
 pub(crate) fn encode(command: &Command) -> Vec<u8> {
@@ -294,5 +300,29 @@ impl raft::Machine for Replica {
         self.state = State::new(snapshot.clone());
         self.catalogue.replace(snapshot);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn removal(node: usize) -> Command {
+        let (service, check) = ("".into(), "".into());
+        Command::Deregister { node: node.to_string().as_str().into(), service, check }
+    }
+
+    #[test]
+    fn commands_that_never_come_back_are_kept_in_bounds() {
+        let catalogue = Catalogue::default();
+        let sent: Vec<_> = (0..PROPOSED + 10).map(|n| catalogue.propose(removal(n))).collect();
+        assert_eq!(catalogue.proposed().len(), PROPOSED);
+        // The first were given up on: the others are found behind them, the last are read.
+        assert_eq!(catalogue.take_proposed(&sent[5]), Some(removal(5)));
+        assert_eq!(catalogue.take_proposed(&sent[PROPOSED]), None);
+        assert_eq!(decode(&sent[PROPOSED]), removal(PROPOSED));
+        assert!(catalogue.proposed().is_empty());
     }
 }
