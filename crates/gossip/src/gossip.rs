@@ -114,7 +114,7 @@ impl Membership {
             return crowded.then_some(Urgency::Hearsay);
         }
         // Of most who come nobody hears before the next exchange, so that a pause means little.
-        (crowded || self.settles_in_a_crowd(now)).then_some(Urgency::Never)
+        (crowded || self.pauses_in_a_crowd(now)).then_some(Urgency::Never)
     }
 
     /// Whether a crowd may have come, of which others tell hearsay only. This is said before we do

@@ -196,6 +196,11 @@ pub enum StreamRequest {
         /// The entries, encoded.
         nodes: Bytes,
     },
+    /// A push/pull that is made for the answer: it tells of nobody but ourselves.
+    Pull {
+        /// Our entry, encoded.
+        own: Bytes,
+    },
     /// A probe.
     Ping(Ping),
     /// An exchange of whole states, where states are frozen.

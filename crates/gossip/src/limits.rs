@@ -92,6 +92,14 @@ pub const HEARSAY: usize = 1 << 12;
 /// of the table, and one exchange brings as much as all of it.
 pub const USUAL_MEMBERS: usize = 200;
 
+/// In such a table so many times as long must nobody have appeared before a settling exchange: a
+/// member hears of each newcomer only from itself, which tells some sixteen of them.
+pub const LARGE_CALM: u32 = 6;
+
+/// A crowd whose members stop to appear for so long is over, in a table of [`USUAL_MEMBERS`]; in a
+/// larger one in proportion.
+pub const CROWD_PAUSES: Duration = Duration::from_secs(1);
+
 /// Of a crowd that came by the same door so many ask that member again, and the others anybody: a
 /// second of its processor's time for each exchange that all of them make.
 pub const DOOR_MEMBERS: usize = 1000;
@@ -114,6 +122,13 @@ pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 /// seconds after the join on average, and 38 at most; the exchanges that everybody makes twice a
 /// minute do the rest.
 pub const SETTLE_ROUNDS: u32 = 7;
+
+/// When an exchange has brought nothing new in a crowd, another one makes sure this long after it at
+/// the earliest: soon enough for those who wait for whole views, and after the last ones have come.
+pub const CONFIRM_EARLIEST: Duration = Duration::from_millis(1500);
+
+/// And at the latest.
+pub const CONFIRM_LATEST: Duration = Duration::from_millis(2500);
 
 /// How long a settling exchange is put off while a crowd goes on appearing.
 pub const SETTLE_PUT_OFF: Duration = Duration::from_secs(4);

@@ -36,20 +36,20 @@ pub(crate) struct Exchanges {
 /// We have joined not long ago, perhaps together with others.
 #[derive(Clone, Copy, Debug)]
 struct Settling {
-    /// When it began.
-    since: Time,
     /// Settling exchanges that were made, or are due.
     rounds: u32,
     /// When it is over, unless somebody appears before.
     until: Time,
-    /// How long nobody may have appeared before the exchange that is due.
-    calm: Duration,
+    /// How long nobody may have appeared before the exchange that is due, in the usual table.
+    delay: Duration,
     /// When it is made in any case.
     latest: Time,
     /// Whom we have joined and may ask again: it knows all who came by the same door.
     door: Option<SocketAddr>,
-    /// Whether many appear together.
-    crowd: bool,
+    /// When many appeared together for the last time, if they ever did.
+    crowd: Option<Time>,
+    /// Whether the exchange after which a crowd is settled is still to be made.
+    to_confirm: bool,
 }
 
 /// What a stream was opened for.
@@ -290,9 +290,16 @@ impl Membership {
         purpose: Purpose,
     ) {
         let alone = self.is_alone();
+        let node_is_unnamed = node.is_none();
         let dial = self.exchanges.open(Dialled::Exchange { node, to, purpose, alone });
         let join = matches!(purpose, Purpose::Command { join: true, .. });
-        let request = if self.exchanges.frozen && !join {
+        let asks_door = purpose == Purpose::Settle && node_is_unnamed;
+        let request = if asks_door && self.table.live() > limits::USUAL_MEMBERS {
+            // So many ask it that reading what all of them know would keep it from answering.
+            let mut own = Vec::new();
+            self.local().write(&mut Writer::new(&mut own));
+            StreamRequest::Pull { own: own.into() }
+        } else if self.exchanges.frozen && !join {
             StreamRequest::Frozen(self.table.freeze())
         } else {
             let node_count = self.table.len();
@@ -396,7 +403,9 @@ impl Membership {
     fn is_known(&self, purpose: Purpose, alone: bool) -> bool {
         match purpose {
             Purpose::Command { join, .. } => join && alone && self.config.settle_exchange,
-            Purpose::Settle => self.exchanges.settling.is_some_and(|settling| settling.crowd),
+            Purpose::Settle => {
+                self.exchanges.settling.is_some_and(|settling| settling.crowd.is_some())
+            }
             Purpose::Periodic => false,
         }
     }
@@ -434,6 +443,7 @@ impl Membership {
             }
             // They did not know of somebody: others are still on their way in.
             Some(Purpose::Settle) if lacked_members => self.unsettled(now),
+            Some(Purpose::Settle) => self.confirm(now),
             _ => {}
         }
     }
@@ -443,7 +453,8 @@ impl Membership {
     /// answer so many.
     fn door_to_ask(&mut self) -> Option<SocketAddr> {
         let members = self.table.live();
-        let settling = self.exchanges.settling.as_mut().filter(|settling| settling.crowd)?;
+        let settling = self.exchanges.settling.as_mut()?;
+        settling.crowd.filter(|_| settling.to_confirm)?;
         if members <= limits::USUAL_MEMBERS {
             return settling.door.take();
         }
@@ -451,20 +462,22 @@ impl Membership {
         settling.door.filter(|_| self.rng.random_bool(share.min(1.0)))
     }
 
-    /// Whether exchanges are due after a crowd.
-    pub(crate) fn settles_in_a_crowd(&self, now: Time) -> bool {
-        self.exchanges.settling.is_some_and(|settling| settling.crowd && !settling.is_over(now))
+    /// Whether what goes on is still the same crowd, in a pause.
+    pub(crate) fn pauses_in_a_crowd(&self, now: Time) -> bool {
+        let crowd = self.exchanges.settling.and_then(|settling| settling.crowd);
+        let pause = limits::by_size(limits::CROWD_PAUSES, self.table.live());
+        crowd.is_some_and(|last| now.since(last) < pause)
     }
 
     fn begin_to_settle(&mut self, now: Time, door: Option<SocketAddr>) {
         self.exchanges.settling = Some(Settling {
-            since: now,
             rounds: 0,
             until: now,
-            calm: Duration::ZERO,
+            delay: Duration::ZERO,
             latest: now,
             door,
-            crowd: false,
+            crowd: None,
+            to_confirm: false,
         });
     }
 
@@ -477,19 +490,42 @@ impl Membership {
                 self.begin_to_settle(now, door);
             }
             if let Some(settling) = &mut self.exchanges.settling {
-                settling.crowd = true;
+                if settling.crowd.is_some() && !settling.to_confirm {
+                    // Nothing is settled yet, so that nothing is to be confirmed.
+                    self.timers.settle = None;
+                }
+                settling.crowd = Some(now);
+                settling.to_confirm = true;
             }
         }
         self.unsettled(now);
         // What comes next is to be in it, too.
-        let crowd = self.exchanges.settling.filter(|settling| settling.crowd);
+        let crowd = self.exchanges.settling.filter(|settling| settling.crowd.is_some());
         if let (Some(settling), Some(due)) = (crowd, &mut self.timers.settle) {
-            *due = (*due).max((now + settling.calm).min(settling.latest));
+            let calm = settling.calm(self.table.live());
+            *due = (*due).max((now + calm).min(settling.latest));
         }
     }
 
-    /// Somebody was not known everywhere. If we are settling, there is one more exchange, each
-    /// time after twice the time: whose message we have missed among many is known to others.
+    /// An exchange has shown nothing that either side lacked. In a crowd one more makes sure, with
+    /// somebody else: the one may have come before the last of the crowd.
+    fn confirm(&mut self, now: Time) {
+        let members = self.table.live();
+        let Some(settling) = &mut self.exchanges.settling else { return };
+        if settling.to_confirm && !settling.is_over(now) && self.timers.settle.is_none() {
+            settling.to_confirm = false;
+            settling.rounds += 1;
+            let delay = self.rng.random_range(limits::CONFIRM_EARLIEST..limits::CONFIRM_LATEST);
+            let due = now + limits::by_size(delay, members);
+            settling.latest = due;
+            settling.until = due + limits::SETTLE_QUIET;
+            self.timers.settle = Some(due);
+        }
+    }
+
+    /// Somebody was not known everywhere. If we are settling, there is one more exchange: whose
+    /// message we have missed among many is known to others. Each comes after twice the time; but
+    /// in a large table, where most are known by exchanges alone, as soon as nobody appears.
     fn unsettled(&mut self, now: Time) {
         let members = self.table.live();
         let Some(settling) = &mut self.exchanges.settling else { return };
@@ -497,16 +533,19 @@ impl Membership {
             self.exchanges.settling = None;
             return;
         }
-        settling.until = now + limits::SETTLE_QUIET;
+        settling.until = settling.until.max(now + limits::SETTLE_QUIET);
         if self.timers.settle.is_none() {
             let earliest = limits::SETTLE_EARLIEST.as_nanos() as u64;
             let latest = limits::SETTLE_LATEST.as_nanos() as u64;
             let delay = Duration::from_nanos(self.rng.random_range(earliest..latest));
-            settling.calm = limits::by_size(delay, members);
-            // Of those that came first much of this was while the table was small.
-            let longest = now.since(settling.since) + settling.calm;
-            let due = now + settling.calm.saturating_mul(1 << settling.rounds).min(longest);
-            settling.latest = due + limits::SETTLE_PUT_OFF;
+            settling.delay = delay;
+            let due = if settling.crowd.is_some() && members > limits::USUAL_MEMBERS {
+                now + settling.calm(members)
+            } else {
+                now + delay * (1 << settling.rounds)
+            };
+            settling.latest = due + limits::by_size(limits::SETTLE_PUT_OFF, members);
+            settling.until = settling.until.max(due + limits::SETTLE_QUIET);
             self.timers.settle = Some(due);
             settling.rounds += 1;
         }
@@ -580,6 +619,12 @@ impl Entries {
 }
 
 impl Settling {
+    /// How long nobody may have appeared before the exchange that is due.
+    fn calm(self, members: usize) -> Duration {
+        let large = members > limits::USUAL_MEMBERS;
+        limits::by_size(self.delay, members) * if large { limits::LARGE_CALM } else { 1 }
+    }
+
     fn is_over(self, now: Time) -> bool {
         self.rounds > limits::SETTLE_ROUNDS || self.until < now
     }

@@ -180,7 +180,14 @@ fn in_a_crowd_an_exchange_waits_for_its_end_and_asks_at_the_door() {
     let (_, to) = settles_with(&mut bench, limits::SETTLE_LATEST).unwrap();
     assert_eq!(to, door);
     assert!(!bench.machine.broadcasts.has_hearsay(), "the others settle, too");
-    // It does not end: after a while there is an exchange nevertheless.
+}
+
+#[test]
+fn a_crowd_that_does_not_end_puts_no_exchange_off_for_ever() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    appear(&mut bench, 0..limits::CROWD);
     let begin = bench.now;
     let mut number = 40;
     while settles_with(&mut bench, Duration::from_millis(20)).is_none() {
@@ -189,6 +196,86 @@ fn in_a_crowd_an_exchange_waits_for_its_end_and_asks_at_the_door() {
     }
     let took = bench.now.since(begin);
     assert!(took > limits::SETTLE_PUT_OFF && took < limits::SETTLE_PUT_OFF * 2, "{took:?}");
+}
+
+/// Found where two hundred joined one at once: whoever had asked the door before the last one came,
+/// and heard of nobody afterwards, missed that one until the next periodic exchange.
+#[test]
+fn what_brought_nothing_in_a_crowd_is_confirmed_once() {
+    for crowd in [false, true] {
+        let mut bench = without_periods();
+        bench.alive(alive("a", 1));
+        join(&mut bench);
+        if crowd {
+            appear(&mut bench, 0..limits::CROWD);
+        }
+        let once = limits::SETTLE_LATEST + Duration::from_millis(10);
+        assert!(settles(&mut bench, once));
+        let (again, to) = match settles_with(&mut bench, limits::SETTLE_QUIET) {
+            Some(again) if crowd => again,
+            None if !crowd => continue,
+            other => panic!("crowd: {crowd}, {other:?}"),
+        };
+        assert!(again >= limits::CONFIRM_EARLIEST, "{again:?}");
+        assert!(again <= limits::CONFIRM_LATEST + Duration::from_millis(10), "{again:?}");
+        assert_ne!(to, SocketAddr::from(([10, 0, 0, 97], 7946)), "somebody else");
+        assert_eq!(settles_with(&mut bench, 3 * limits::SETTLE_QUIET), None, "it is settled");
+    }
+}
+
+/// More than fits into the usual table, at addresses of their own.
+fn fill(bench: &mut Bench) {
+    for number in 0..limits::USUAL_MEMBERS as u32 {
+        let address = std::net::IpAddr::from([10, 2, 0, number as u8]).into();
+        bench.alive(wire::message::gossip::Alive { address, ..alive(&format!("l{number}"), 1) });
+    }
+}
+
+/// Whom nobody tells of is asked for as soon as nobody appears any more, by each time the door.
+#[test]
+fn in_a_large_table_the_door_is_asked_without_doubling() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    fill(&mut bench);
+    let door = SocketAddr::from(([10, 0, 0, 97], 7946));
+    let calm = limits::by_size(limits::SETTLE_LATEST, limits::USUAL_MEMBERS + 9);
+    for round in 0..limits::SETTLE_ROUNDS / 2 {
+        bench.alive(alive(&format!("more{round}"), 1));
+        let within = calm * limits::LARGE_CALM + Duration::from_millis(10);
+        let end = bench.now + within;
+        let asked = loop {
+            assert!(bench.now < end, "round {round}");
+            bench.now = bench.now + Duration::from_millis(10);
+            bench.machine.handle(bench.now, Input::Timeout);
+            let outputs = bench.outputs();
+            if let Some(Output::Dial { dial, to, request, .. }) = outputs.into_iter().next() {
+                assert_eq!(to, door, "round {round}");
+                answer(&mut bench, dial);
+                break request;
+            }
+        };
+        assert!(matches!(asked, StreamRequest::Pull { .. }), "only its answer is wanted");
+        assert_eq!(bench.queued_about(&format!("more{round}")), None, "nobody tells of it");
+    }
+}
+
+/// Somebody who comes when the crowd has stopped coming is told of, though all still settle.
+#[test]
+fn a_newcomer_behind_a_crowd_is_told_of() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    fill(&mut bench);
+    bench.alive(alive("late", 1));
+    assert_eq!(bench.queued_about("late"), None);
+    let pause = limits::by_size(limits::CROWD_PAUSES, limits::USUAL_MEMBERS + 9);
+    let end = bench.now + pause * 2;
+    while bench.now < end {
+        settles_with(&mut bench, pause / 10);
+    }
+    bench.alive(alive("later", 1));
+    assert!(bench.queued_about("later").is_some());
 }
 
 #[test]

@@ -421,14 +421,17 @@ pub fn stream_message(request: StreamRequest) -> StreamMessage {
         StreamRequest::Ping(ping) => StreamMessage::Ping(ping),
         StreamRequest::Ack(ack) => StreamMessage::Ack(ack),
         StreamRequest::Frozen(_) => panic!("nobody freezes states here"),
-        StreamRequest::PushPull { join, node_count, nodes } => {
-            let mut reader = Reader::new(&nodes);
-            let mut nodes = NodeTable::default();
-            (0..node_count).for_each(|_| nodes.read_entry(&mut reader).unwrap());
-            assert_eq!(nodes.len(), node_count);
-            StreamMessage::PushPull(PushPull { join, nodes, user_state: Bytes::new() })
-        }
+        StreamRequest::Pull { own } => push_pull(false, 1, &own),
+        StreamRequest::PushPull { join, node_count, nodes } => push_pull(join, node_count, &nodes),
     }
+}
+
+fn push_pull(join: bool, node_count: usize, entries: &[u8]) -> StreamMessage {
+    let mut reader = Reader::new(entries);
+    let mut nodes = NodeTable::default();
+    (0..node_count).for_each(|_| nodes.read_entry(&mut reader).unwrap());
+    assert_eq!(nodes.len(), node_count);
+    StreamMessage::PushPull(PushPull { join, nodes, user_state: Bytes::new() })
 }
 
 /// In the middle and the last of a set of durations.

@@ -51,6 +51,10 @@ impl Serf {
                 let user_state = self.encoded_state();
                 vec![header(join, node_count, user_state.len()), nodes, user_state]
             }
+            StreamRequest::Pull { own } => {
+                let user_state = self.own_status();
+                vec![header(false, 1, user_state.len()), own, user_state]
+            }
             StreamRequest::Frozen(table) => {
                 let user_state = self.frozen_state();
                 let length = header(false, table.len(), user_state.length).len()
@@ -76,6 +80,21 @@ impl Serf {
         let bytes = encoded.share(SerfMessage::PushPull(self.own_state(times)).encode());
         self.user_state = Some(UserStateCache { key, encoded });
         bytes
+    }
+
+    /// The own state without what it tells of others.
+    fn own_status(&self) -> Bytes {
+        let own = self.table.get(self.name.as_str());
+        let times = own.map(|entry| (entry.member.name.as_str(), entry.status_time));
+        let state = SerfPushPull {
+            lamport_time: self.clocks.member.time(),
+            status_lamport_times: times.into_iter().collect(),
+            left_members: Vec::new(),
+            event_lamport_time: self.clocks.event.time(),
+            events: Some(Vec::new()),
+            query_lamport_time: self.clocks.query.time(),
+        };
+        SerfMessage::PushPull(state).encode().into()
     }
 
     fn frozen_state(&mut self) -> FrozenUserState {

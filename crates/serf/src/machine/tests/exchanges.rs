@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
-use wire::message::gossip::NodeTable;
+use gossip::StreamRequest;
+use wire::Security;
+use wire::message::gossip::{BorrowedNodeState, NodeTable, StreamMessage};
 use wire::message::serf::{BufferedEvent, SerfPushPull, UserEvents};
+use wire::msgpack::Writer;
+use wire::stream::{Progress, Role, StreamDecoder};
 
 use super::super::{JoinTask, Waiting};
 use super::*;
@@ -77,6 +81,35 @@ fn the_own_state_lists_members_and_the_whole_ring() {
     let event = BufferedEvent { name: "deploy".into(), payload: None };
     assert_eq!(slots[1], Some(UserEvents { lamport_time: time(1), events: vec![event] }));
     assert_eq!(slots.iter().flatten().count(), 1);
+}
+
+/// Who only wants the answer tells of itself alone, its clocks included.
+#[test]
+fn a_pull_tells_of_nobody_else() {
+    let mut serf = serf();
+    serf.on_joined(at(0), &node("bravo", 2, 1));
+    serf.on_departed(at(0), &node("bravo", 2, 1));
+    serf.send_user_event(at(0), "deploy".into(), None, false).unwrap();
+    let whole = own_state(&mut serf);
+    let mut own = Vec::new();
+    let NodeState { name: who, address, port, meta, incarnation, state, versions } =
+        node("alpha", 1, 1);
+    let (meta, versions) = (&meta[..], &versions[..]);
+    BorrowedNodeState { name: who.as_str(), address, port, meta, incarnation, state, versions }
+        .write(&mut Writer::new(&mut own));
+    let own = own.into();
+    let segments = serf.segments(StreamRequest::Pull { own });
+    let mut decoder = StreamDecoder::new(Role::Listener, Security::default());
+    let Progress::Message(StreamMessage::PushPull(pull)) = decoder.feed(&segments.concat()) else {
+        panic!("it is not read");
+    };
+    assert_eq!((pull.join, pull.nodes.len()), (false, 1));
+    assert_eq!(pull.nodes.get(0).unwrap().name, "alpha");
+    let Ok(SerfMessage::PushPull(state)) = SerfMessage::decode(&pull.user_state) else { panic!() };
+    assert_eq!(state.status_lamport_times, [(name("alpha"), time(0))].into());
+    assert_eq!((state.left_members, state.events), (vec![], Some(vec![])));
+    assert_eq!(state.event_lamport_time, whole.event_lamport_time);
+    assert_eq!(state.lamport_time, whole.lamport_time);
 }
 
 #[test]
