@@ -28,7 +28,7 @@ pub(crate) const SIMULATE: Command = Command {
                   send, and what memory an agent takes. The same flags give the same output.\n\n\
                   Where fewer members than a dozen would fail in the simulated time, more do, and \
                   what they cost is scaled to the churn that was asked for. Memory grows with the \
-                  square of the members: 2500 begin with half a GiB, 10000 with 5.",
+                  square of the members: 2500 take half a GiB, 10000 begin with 3.5.",
     flags: || {
         vec![
             Flag::new("nodes", Kind::Int, "N", "100", "Members, from 2 to 10000."),
