@@ -13,15 +13,21 @@ use crate::interface::{IntentKind, Token};
 /// (so that packets fill up), then the newer.
 #[derive(Debug)]
 pub(crate) struct BroadcastQueue {
+    /// None while nothing is queued, which is asked for with every packet.
+    queued: Option<Box<Queued>>,
+    /// Never starts again: two items with one number would be one item.
+    next_number: u64,
+    max_items: usize,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queued {
     items: BTreeMap<Order, Item>,
     slots: BTreeMap<NodeName, Order>,
     /// Those that wait for their eager send.
     fresh: BTreeSet<Order>,
     bytes: usize,
-    /// Never starts again: two items with one number would be one item.
-    next_number: u64,
-    max_items: usize,
-    max_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,40 +100,32 @@ pub(crate) fn retransmit_limit(mult: u32, members: usize) -> u32 {
 
 impl BroadcastQueue {
     pub(crate) fn new(max_items: usize, max_bytes: usize) -> Self {
-        BroadcastQueue {
-            items: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            fresh: BTreeSet::new(),
-            bytes: 0,
-            next_number: 0,
-            max_items,
-            max_bytes,
-        }
+        BroadcastQueue { queued: None, next_number: 0, max_items, max_bytes }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.items.len()
+        self.queued.as_ref().map_or(0, |queued| queued.items.len())
     }
 
     /// A node with more than one item.
     pub(crate) fn twice_queued(&self) -> Option<NodeName> {
         let mut seen = BTreeSet::new();
-        let slots = self.items.values().filter_map(|item| item.slot.as_ref());
+        let items = self.queued.iter().flat_map(|queued| queued.items.values());
+        let slots = items.filter_map(|item| item.slot.as_ref());
         slots.map(|slot| &slot.node).find(|node| !seen.insert(*node)).cloned()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.queued.is_none()
     }
 
     pub(crate) fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
+        self.queued.as_ref().is_some_and(|queued| !queued.fresh.is_empty())
     }
 
     /// Drops everything. Nobody waits for it.
     pub(crate) fn clear(&mut self) {
-        (self.items, self.slots, self.fresh) = Default::default();
-        self.bytes = 0;
+        self.queued = None;
     }
 
     /// Queues it in place of what its slot holds. Returns the waiters that have nothing more to
@@ -135,10 +133,11 @@ impl BroadcastQueue {
     pub(crate) fn push(&mut self, broadcast: Broadcast) -> Vec<Token> {
         let mut finished = Vec::new();
         if let Some(slot) = &broadcast.slot
-            && let Some(order) = self.slots.get(&slot.node).copied()
+            && let Some(queued) = &self.queued
+            && let Some(order) = queued.slots.get(&slot.node).copied()
             && !planted(Fault::OldBroadcastKept)
         {
-            let queued = self.items.get(&order).and_then(|item| item.slot.as_ref());
+            let queued = queued.items.get(&order).and_then(|item| item.slot.as_ref());
             if queued.is_some_and(|queued| queued.outranks(slot)) {
                 finished.extend(broadcast.waiter);
                 return finished;
@@ -153,8 +152,10 @@ impl BroadcastQueue {
         };
         let Broadcast { message, slot, waiter, fresh, .. } = broadcast;
         self.insert(order, Item { message, slot, waiter, fresh });
-        while self.items.len() > self.max_items || self.bytes > self.max_bytes {
-            let Some((&last, _)) = self.items.last_key_value() else { break };
+        while let Some(queued) = &self.queued
+            && (queued.items.len() > self.max_items || queued.bytes > self.max_bytes)
+        {
+            let Some((&last, _)) = queued.items.last_key_value() else { break };
             finished.extend(self.remove(last).and_then(|item| item.waiter));
         }
         finished
@@ -162,12 +163,14 @@ impl BroadcastQueue {
 
     /// Whether one is about that node.
     pub(crate) fn holds(&self, node: &str) -> bool {
-        self.slots.contains_key(node)
+        self.queued.as_ref().is_some_and(|queued| queued.slots.contains_key(node))
     }
 
     /// Drops what is about that node. Nobody waits for it.
     pub(crate) fn drop_about(&mut self, node: &str) {
-        if let Some(order) = self.slots.get(node).copied() {
+        if let Some(queued) = &self.queued
+            && let Some(order) = queued.slots.get(node).copied()
+        {
             self.remove(order);
         }
     }
@@ -178,11 +181,13 @@ impl BroadcastQueue {
         let mut taken = Vec::new();
         let mut used = 0;
         let mut level = 0;
-        while let Some(free) = room.limit.checked_sub(used + room.overhead).filter(|free| *free > 0)
+        while let Some(queued) = &self.queued
+            && let Some(free) = room.limit.checked_sub(used + room.overhead)
+            && free > 0
         {
             let first =
                 Order { transmits: level, length: Reverse(free), number: Reverse(u64::MAX) };
-            let Some((&order, _)) = self.items.range(first..).next() else { break };
+            let Some((&order, _)) = queued.items.range(first..).next() else { break };
             if order.transmits > level {
                 level = order.transmits;
                 continue;
@@ -197,7 +202,7 @@ impl BroadcastQueue {
     pub(crate) fn fetch_fresh(&mut self, room: Room, sends: Sends) -> Fetched {
         let mut chosen = Vec::new();
         let mut used = 0;
-        for order in &self.fresh {
+        for order in self.queued.iter().flat_map(|queued| &queued.fresh) {
             let cost = room.overhead + order.length.0;
             if used + cost <= room.limit {
                 used += cost;
@@ -215,8 +220,9 @@ impl BroadcastQueue {
 
     /// No queued message waits for an eager send any more; they go out on ticks.
     pub(crate) fn forget_fresh(&mut self) {
-        for order in std::mem::take(&mut self.fresh) {
-            if let Some(item) = self.items.get_mut(&order) {
+        let Some(queued) = &mut self.queued else { return };
+        for order in std::mem::take(&mut queued.fresh) {
+            if let Some(item) = queued.items.get_mut(&order) {
                 item.fresh = false;
             }
         }
@@ -227,8 +233,10 @@ impl BroadcastQueue {
     pub(crate) fn prune(&mut self, max: usize) -> (usize, Vec<Token>) {
         let mut dropped = 0;
         let mut finished = Vec::new();
-        while self.items.len() > max {
-            let Some((&last, _)) = self.items.last_key_value() else { break };
+        while let Some(queued) = &self.queued
+            && queued.items.len() > max
+        {
+            let Some((&last, _)) = queued.items.last_key_value() else { break };
             finished.extend(self.remove(last).and_then(|item| item.waiter));
             dropped += 1;
         }
@@ -258,22 +266,27 @@ impl BroadcastQueue {
     }
 
     fn insert(&mut self, order: Order, item: Item) {
+        let queued = self.queued.get_or_insert_default();
         if let Some(slot) = &item.slot {
-            self.slots.insert(slot.node.clone(), order);
+            queued.slots.insert(slot.node.clone(), order);
         }
         if item.fresh {
-            self.fresh.insert(order);
+            queued.fresh.insert(order);
         }
-        self.bytes += item.message.len();
-        self.items.insert(order, item);
+        queued.bytes += item.message.len();
+        queued.items.insert(order, item);
     }
 
     fn remove(&mut self, order: Order) -> Option<Item> {
-        let item = self.items.remove(&order)?;
-        self.bytes -= item.message.len();
-        self.fresh.remove(&order);
+        let queued = self.queued.as_mut()?;
+        let item = queued.items.remove(&order)?;
+        queued.bytes -= item.message.len();
+        queued.fresh.remove(&order);
         if let Some(slot) = &item.slot {
-            self.slots.remove(&slot.node);
+            queued.slots.remove(&slot.node);
+        }
+        if queued.items.is_empty() {
+            self.queued = None;
         }
         Some(item)
     }

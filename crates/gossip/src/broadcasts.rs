@@ -203,9 +203,12 @@ impl Broadcasts {
 
     /// Takes what fits into `budget` bytes, in a cluster of `members` table entries.
     pub(crate) fn fetch(&mut self, budget: usize, members: usize, fill: Fill) -> Fetched {
+        let mut all = Fetched::default();
+        if self.queues().iter().all(|queue| queue.is_empty()) {
+            return all;
+        }
         let mult = self.retransmit_mult;
         let user_members = self.user_members;
-        let mut all = Fetched::default();
         for (index, queue) in self.queues_mut().into_iter().enumerate() {
             let limit = budget.saturating_sub(all.used);
             let room = Room { overhead: PER_MESSAGE, limit };

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::message::gossip::State;
+use wire::msgpack::Writer;
 
 use crate::Node;
-use crate::member_table::Slot;
+use crate::member_table::{List, Slot};
 use crate::versions::Spoken;
 
 /// A table as it was at one moment. It is copied only if it changes while somebody holds this.
 #[derive(Clone, Debug)]
 pub struct FrozenTable {
-    pub(crate) rows: Arc<Vec<Option<Arc<Node>>>>,
-    pub(crate) order: Arc<Vec<Slot>>,
+    pub(crate) list: Arc<List>,
     pub(crate) summary: Summary,
 }
 
@@ -64,12 +64,12 @@ pub struct FrozenState {
 impl FrozenTable {
     /// How many entries it has.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.list.order.len()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.list.order.is_empty()
     }
 
     /// Bytes of its entries, had they been encoded.
@@ -77,9 +77,17 @@ impl FrozenTable {
         self.summary.encoded
     }
 
+    /// Its entries as they travel.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        let mut writer = Writer::new(&mut out);
+        self.nodes().for_each(|node| node.write(&mut writer));
+        out.into()
+    }
+
     pub(crate) fn row(&self, place: usize) -> Option<(Slot, &Arc<Node>)> {
-        let slot = *self.order.get(place)?;
-        Some((slot, self.rows.get(slot.index())?.as_ref()?))
+        let slot = *self.list.order.get(place)?;
+        Some((slot, self.list.rows.get(slot.index())?.as_ref()?))
     }
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> + Clone {

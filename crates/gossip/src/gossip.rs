@@ -20,11 +20,11 @@ impl Membership {
         } else if self.timers.gossip.is_none() && self.local().incarnation.0 > 0 {
             self.timers.gossip = self.random_phase(now, self.config.gossip_interval);
         }
-        let others = self.table.live() > usize::from(self.local().is_live());
-        if self.timers.eager.is_none() && others && self.broadcasts.has_fresh() {
+        let has_others = || self.table.live() > usize::from(self.table.node(self.local).is_live());
+        if self.timers.eager.is_none() && self.broadcasts.has_fresh() && has_others() {
             self.timers.eager = Some(now + limits::EAGER_GATHER);
         }
-        if self.timers.hearsay.is_none() && others && self.broadcasts.has_hearsay() {
+        if self.timers.hearsay.is_none() && self.broadcasts.has_hearsay() && has_others() {
             self.timers.hearsay = Some(now + limits::EAGER_GATHER);
         }
     }

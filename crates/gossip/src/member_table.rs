@@ -36,15 +36,13 @@ const ENTRY_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
     /// Rows may be those of other tables, too (see [`Self::adopt`]): a change copies a row first.
-    rows: Arc<Vec<Option<Arc<Node>>>>,
+    list: Arc<List>,
     vacant: Vec<Slot>,
     /// By name. Others choose the names, so that the key of the hashes is ours.
     index: HashTable<Slot>,
     hash_key: u64,
     /// In the order of the names.
     sorted: Vec<Slot>,
-    /// The order in which members are probed and listed.
-    order: Arc<Vec<Slot>>,
     suspicions: BTreeMap<Slot, Suspicion>,
     /// Running suspicions by their end.
     expiries: BTreeSet<(Time, Slot)>,
@@ -57,6 +55,14 @@ pub(crate) struct MemberTable {
     summary: Option<Summary>,
 }
 
+/// What a frozen table shares with the one that it was.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct List {
+    pub(crate) rows: Vec<Option<Arc<Node>>>,
+    /// The order in which members are probed and listed.
+    pub(crate) order: Vec<Slot>,
+}
+
 impl MemberTable {
     /// An empty table. The key is that of [`Seed::hashes`](crate::Seed).
     pub(crate) fn new(hash_key: u64) -> Self {
@@ -65,7 +71,7 @@ impl MemberTable {
 
     /// Members in any state.
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.list.order.len()
     }
 
     /// Members that are neither dead nor left.
@@ -88,23 +94,23 @@ impl MemberTable {
     }
 
     pub(crate) fn node(&self, slot: Slot) -> &Node {
-        self.rows[slot.index()].as_ref().expect("a slot is only held while its member is in")
+        self.list.rows[slot.index()].as_ref().expect("a slot is only held while its member is in")
     }
 
     /// In the order of the list.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> + Clone {
-        self.order.iter().map(|slot| self.node(*slot))
+        self.list.order.iter().map(|slot| self.node(*slot))
     }
 
     /// The member at a place of the list.
     pub(crate) fn at(&self, index: usize) -> Option<Slot> {
-        self.order.get(index).copied()
+        self.list.order.get(index).copied()
     }
 
     /// Adds a member of an unknown name at a random place of the list, which bounds the expected
     /// time to its first probe. None if the table is full.
     pub(crate) fn insert(&mut self, node: Node, rng: &mut SmallRng) -> Option<Slot> {
-        if self.order.len() >= limits::MEMBERS {
+        if self.len() >= limits::MEMBERS {
             return None;
         }
         debug_assert!(self.find(node.name.as_str()).is_none(), "{} is in the table", node.name);
@@ -126,13 +132,14 @@ impl MemberTable {
         nodes: impl ExactSizeIterator<Item = &'a KnownNode> + Clone,
         rng: &mut SmallRng,
     ) {
-        let room = limits::MEMBERS.saturating_sub(self.order.len());
+        let room = limits::MEMBERS.saturating_sub(self.len());
         let nodes = nodes.take(room);
         let more = nodes.len();
-        Arc::make_mut(&mut self.rows).reserve_exact(more);
-        Arc::make_mut(&mut self.order).reserve_exact(more);
+        let list = Arc::make_mut(&mut self.list);
+        list.rows.reserve_exact(more);
+        list.order.reserve_exact(more);
         self.sorted.reserve_exact(more);
-        let (rows, key) = (&self.rows, self.hash_key);
+        let (rows, key) = (&self.list.rows, self.hash_key);
         self.index.reserve(more, |slot| hash_in(rows, key, *slot));
         for known in nodes.clone() {
             if let Some(summary) = &mut self.summary {
@@ -144,7 +151,7 @@ impl MemberTable {
         let slots: Vec<Slot> =
             nodes.map(|known| places.add(Arc::clone(&known.node), rng)).collect();
         self.sorted.extend(slots);
-        let rows = &self.rows;
+        let rows = &self.list.rows;
         let name = |slot: &Slot| rows[slot.index()].as_ref().map(|node| node.name.as_str());
         self.sorted.sort_by(|one, other| name(one).cmp(&name(other)));
     }
@@ -157,19 +164,20 @@ impl MemberTable {
     }
 
     fn places(&mut self) -> Places<'_> {
+        let List { rows, order } = Arc::make_mut(&mut self.list);
         Places {
-            rows: Arc::make_mut(&mut self.rows),
+            rows,
             vacant: &mut self.vacant,
             index: &mut self.index,
             hash_key: self.hash_key,
-            order: Arc::make_mut(&mut self.order),
+            order,
         }
     }
 
     /// Changes what is believed of a member. Ends nothing: see [`Self::clear_suspicion`].
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Node)) {
         self.encoded.clear();
-        let row = Arc::make_mut(&mut self.rows)[slot.index()].as_mut();
+        let row = Arc::make_mut(&mut self.list).rows[slot.index()].as_mut();
         let row = row.expect("a slot is only held while its member is in");
         let node = Arc::make_mut(row);
         let before = node.is_live();
@@ -190,8 +198,8 @@ impl MemberTable {
     /// Starts the next round of probes: forgets those that have been dead or left since before
     /// `cutoff` (save `own`, which stays even when it has left), and shuffles the rest.
     pub(crate) fn next_round(&mut self, own: Slot, cutoff: Time, rng: &mut SmallRng) {
-        let (rows, vacant) = (Arc::make_mut(&mut self.rows), &mut self.vacant);
-        let order = Arc::make_mut(&mut self.order);
+        let List { rows, order } = Arc::make_mut(&mut self.list);
+        let vacant = &mut self.vacant;
         let (index, key) = (&mut self.index, self.hash_key);
         let (named_by_address, summary) = (&mut self.named_by_address, &mut self.summary);
         let before = order.len();
@@ -262,22 +270,22 @@ impl MemberTable {
         passes: impl Fn(&Node) -> bool,
     ) -> Vec<Slot> {
         let mut chosen = Vec::with_capacity(count);
-        let total = self.order.len();
+        let order = &self.list.order;
+        let total = order.len();
         if total > count.saturating_mul(3) {
             // Cheap where most members pass, which is the rule.
             for _ in 0..count.saturating_mul(8) {
                 if chosen.len() == count {
                     return chosen;
                 }
-                let slot = self.order[rng.random_range(0..total)];
+                let slot = order[rng.random_range(0..total)];
                 if !chosen.contains(&slot) && passes(self.node(slot)) {
                     chosen.push(slot);
                 }
             }
         }
         if chosen.len() < count {
-            let mut rest: Vec<Slot> = self
-                .order
+            let mut rest: Vec<Slot> = order
                 .iter()
                 .copied()
                 .filter(|slot| !chosen.contains(slot) && passes(self.node(*slot)))
@@ -314,7 +322,7 @@ impl MemberTable {
     /// What [`Self::encoded`] says, for members of the same process.
     pub(crate) fn freeze(&mut self) -> FrozenTable {
         let summary = self.summary();
-        FrozenTable { rows: Arc::clone(&self.rows), order: Arc::clone(&self.order), summary }
+        FrozenTable { list: Arc::clone(&self.list), summary }
     }
 
     /// It is kept from the first time on.
@@ -327,7 +335,7 @@ impl MemberTable {
     /// of a member that it is alive, and the same otherwise.
     pub(crate) fn shares(&self, slot: Slot, row: &Arc<Node>) -> bool {
         // Of those who adopt the same members each has them in the same slots, or in the next.
-        let rows = self.rows.get(slot.index().saturating_sub(1)..).unwrap_or_default();
+        let rows = self.list.rows.get(slot.index().saturating_sub(1)..).unwrap_or_default();
         rows.iter().take(3).flatten().any(|own| Arc::ptr_eq(own, row))
     }
 

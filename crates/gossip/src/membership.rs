@@ -166,7 +166,11 @@ impl Membership {
     /// adopt them, until something else is believed. They are alive and bear different names; own
     /// and known names are passed over.
     pub fn adopt<'a>(&mut self, now: Time, members: impl Iterator<Item = &'a KnownNode>) {
-        let is_unknown = |node: &Node| self.table.find(node.name.as_str()).is_none();
+        let is_alone = self.table.len() == 1;
+        let is_unknown = |node: &Node| match is_alone {
+            true => !self.is_local(&node.name),
+            false => self.table.find(node.name.as_str()).is_none(),
+        };
         let unknown: Vec<&KnownNode> = members.filter(|known| is_unknown(known.node())).collect();
         self.table.adopt(unknown.into_iter(), &mut self.rng);
         if self.timers.push_pull.is_some() {
@@ -205,7 +209,12 @@ impl Membership {
 
     /// The next output, in the order in which they must be carried out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Who is idle keeps no room for more.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// When [`Input::Timeout`] is wanted next; a time that has passed means at once.

@@ -82,7 +82,8 @@ impl Prober {
 impl Membership {
     /// Whether nobody else is known, not even as dead.
     pub(crate) fn is_alone(&self) -> bool {
-        self.table.len() <= 1
+        // Who knows of others that are up need not count all.
+        self.table.live() <= 1 && self.table.len() <= 1
     }
 
     /// Who is alone is not woken for probes: those that were due meanwhile fall out, and the others

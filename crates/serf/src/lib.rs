@@ -49,6 +49,7 @@
 mod certificates;
 mod coalesce;
 mod config;
+mod coordinates;
 mod filter;
 mod history;
 mod interface;

@@ -32,6 +32,7 @@ use wire::{Incarnation, LamportTime, NodeName};
 
 use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::coordinates::Coordinates;
 use crate::filter::FilterCache;
 use crate::history::{EventHistory, QueryHistory};
 use crate::interface::{
@@ -45,7 +46,6 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::SnapshotState;
 use crate::table::{Entry, IntentDirection, Intents, Table};
 use crate::timers::Timers;
-use crate::vivaldi::Vivaldi;
 
 pub use adopt::Known;
 
@@ -131,13 +131,6 @@ struct Clocks {
     member: LamportClock,
     event: LamportClock,
     query: LamportClock,
-}
-
-/// Where members are in the latency space.
-#[derive(Debug)]
-struct Coordinates {
-    own: Vivaldi,
-    others: BTreeMap<NodeName, Coordinate>,
 }
 
 /// What is being taken in, for facts about it.
@@ -242,9 +235,7 @@ impl Serf {
             own_queries: BTreeMap::new(),
             vote_running: false,
             filters: FilterCache::default(),
-            coordinates: config
-                .coordinates
-                .then(|| Coordinates { own: Vivaldi::new(), others: BTreeMap::new() }),
+            coordinates: config.coordinates.then(|| Coordinates::new(seed.hashes)),
             pipeline: Pipeline::new(&config, snapshot.as_ref()),
             user_state: None,
             waiting: BTreeMap::new(),
@@ -312,7 +303,12 @@ impl Serf {
 
     /// The next output, in the order in which they must be carried out.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Who is idle keeps no room for more.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// From now on exchanges that are no joins come and go as they are, without being encoded: for
@@ -371,7 +367,7 @@ impl Serf {
             event_queue: self.gossip.queue_length(Priority::Event),
             query_queue: self.gossip.queue_length(Priority::Query),
             encrypted: self.gossip.security().keyring.is_some(),
-            coordinate_resets: self.coordinates.as_ref().map_or(0, |c| c.own.resets()),
+            coordinate_resets: self.coordinates.as_ref().map_or(0, |c| c.own().resets()),
         }
     }
 
@@ -380,9 +376,10 @@ impl Serf {
     pub fn coordinate(&self, name: &str) -> Option<&Coordinate> {
         let coordinates = self.coordinates.as_ref()?;
         if name == self.name.as_str() {
-            return Some(coordinates.own.coordinate());
+            return Some(coordinates.own().coordinate());
         }
-        coordinates.others.get(name)
+        // Whom we erase may still answer a probe.
+        coordinates.other(name).filter(|_| self.table.get(name).is_some())
     }
 
     /// The layer below, to look at.
@@ -392,7 +389,7 @@ impl Serf {
 
     /// How many things of any kind it remembers, members included: what its memory grows with.
     pub fn held_items(&self) -> usize {
-        let coordinates = self.coordinates.as_ref().map_or(0, |c| c.others.len());
+        let coordinates = self.coordinates.as_ref().map_or(0, Coordinates::len);
         self.gossip.held_items()
             + self.table.len()
             + self.intents.len()

@@ -9,11 +9,13 @@ use gossip::Time;
 pub(crate) struct Timers<K> {
     by_time: BTreeSet<(Time, K)>,
     by_key: BTreeMap<K, Time>,
+    /// The earliest: asked for far more often than it changes.
+    next: Option<Time>,
 }
 
 impl<K: Ord + Clone> Timers<K> {
     pub(crate) fn new() -> Self {
-        Timers { by_time: BTreeSet::new(), by_key: BTreeMap::new() }
+        Timers { by_time: BTreeSet::new(), by_key: BTreeMap::new(), next: None }
     }
 
     /// Sets or moves the deadline of `key`.
@@ -21,6 +23,7 @@ impl<K: Ord + Clone> Timers<K> {
         self.cancel(&key);
         self.by_time.insert((at, key.clone()));
         self.by_key.insert(key, at);
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
     /// Sets the deadline of `key` unless it has one.
@@ -40,7 +43,12 @@ impl<K: Ord + Clone> Timers<K> {
     pub(crate) fn cancel(&mut self, key: &K) {
         if let Some(at) = self.by_key.remove(key) {
             self.by_time.remove(&(at, key.clone()));
+            self.find_next();
         }
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.by_time.first().map(|(at, _)| *at);
     }
 
     pub(crate) fn is_set(&self, key: &K) -> bool {
@@ -48,7 +56,7 @@ impl<K: Ord + Clone> Timers<K> {
     }
 
     pub(crate) fn next(&self) -> Option<Time> {
-        self.by_time.first().map(|(at, _)| *at)
+        self.next
     }
 
     /// The earliest key whose deadline has passed; it is disarmed.
@@ -58,6 +66,7 @@ impl<K: Ord + Clone> Timers<K> {
         }
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        self.find_next();
         Some(key)
     }
 }

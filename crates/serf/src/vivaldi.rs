@@ -3,11 +3,9 @@
 //! Dabek et al., *Vivaldi: A Decentralized Network Coordinate System* (2004), the adjustment that
 //! of Lee et al., *On Suitability of Euclidean Embedding for Internet Hosts* (2006).
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand::Rng;
-use wire::NodeName;
 use wire::message::Coordinate;
 
 /// Dimensions of the space.
@@ -46,7 +44,8 @@ pub fn distance(a: &Coordinate, b: &Coordinate) -> Duration {
 }
 
 fn raw_distance(a: &Coordinate, b: &Coordinate) -> f64 {
-    magnitude(&difference(&a.vec, &b.vec)) + a.height + b.height
+    let components = a.vec.iter().zip(&b.vec);
+    magnitude(components.map(|(a, b)| a - b)) + a.height + b.height
 }
 
 fn is_finite(place: &Coordinate) -> bool {
@@ -57,7 +56,7 @@ fn is_finite(place: &Coordinate) -> bool {
 /// Moves `place` by `force` seconds away from `other`.
 fn push(place: &mut Coordinate, force: f64, other: &Coordinate, rng: &mut impl Rng) {
     let (unit, distance) = unit_vector(&place.vec, &other.vec, rng);
-    for (component, unit) in place.vec.iter_mut().zip(&unit) {
+    for (component, unit) in place.vec.iter_mut().zip(unit) {
         *component += unit * force;
     }
     if distance > ZERO {
@@ -83,8 +82,26 @@ pub(crate) struct Vivaldi {
     coordinate: Coordinate,
     adjustments: [f64; ADJUSTMENT_WINDOW],
     next_adjustment: usize,
-    samples: BTreeMap<NodeName, VecDeque<f64>>,
     resets: usize,
+}
+
+/// The last round trips to one member, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Latencies {
+    last: [f64; LATENCY_SAMPLES],
+    taken: usize,
+}
+
+impl Latencies {
+    /// Takes one in; gives the median of the last ones.
+    fn take(&mut self, rtt: f64) -> f64 {
+        self.last[self.taken % LATENCY_SAMPLES] = rtt;
+        self.taken += 1;
+        let mut sorted = self.last;
+        let sorted = &mut sorted[..self.taken.min(LATENCY_SAMPLES)];
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
 }
 
 impl Vivaldi {
@@ -93,7 +110,6 @@ impl Vivaldi {
             coordinate: fresh(),
             adjustments: [0.0; ADJUSTMENT_WINDOW],
             next_adjustment: 0,
-            samples: BTreeMap::new(),
             resets: 0,
         }
     }
@@ -107,10 +123,10 @@ impl Vivaldi {
         self.resets
     }
 
-    /// Takes in one measured round trip to `node`, which is at `other`.
+    /// Takes in one measured round trip to a member that is at `other`.
     pub(crate) fn update(
         &mut self,
-        node: &NodeName,
+        latencies: &mut Latencies,
         other: &Coordinate,
         rtt: Duration,
         rng: &mut impl Rng,
@@ -124,7 +140,7 @@ impl Vivaldi {
         if rtt > RTT_MAX {
             return Err(Rejection::RoundTrip(rtt));
         }
-        let rtt = self.filter(node, rtt.as_secs_f64());
+        let rtt = latencies.take(rtt.as_secs_f64());
         self.follow(other, rtt, rng);
         self.adjust(other, rtt);
         self.gravitate(rng);
@@ -133,23 +149,6 @@ impl Vivaldi {
             self.resets += 1;
         }
         Ok(())
-    }
-
-    /// Drops the measurements of a member.
-    pub(crate) fn forget(&mut self, node: &str) {
-        self.samples.remove(node);
-    }
-
-    /// The median of the last measurements.
-    fn filter(&mut self, node: &NodeName, rtt: f64) -> f64 {
-        let samples = self.samples.entry(node.clone()).or_default();
-        samples.push_back(rtt);
-        if samples.len() > LATENCY_SAMPLES {
-            samples.pop_front();
-        }
-        let mut sorted: Vec<f64> = samples.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(rtt)
     }
 
     fn follow(&mut self, other: &Coordinate, rtt: f64, rng: &mut impl Rng) {
@@ -181,25 +180,24 @@ impl Vivaldi {
     }
 }
 
-fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
-fn magnitude(vector: &[f64]) -> f64 {
-    vector.iter().map(|x| x * x).sum::<f64>().sqrt()
+fn magnitude(vector: impl Iterator<Item = f64>) -> f64 {
+    vector.map(|x| x * x).sum::<f64>().sqrt()
 }
 
 /// The direction from `from` to `to` and how far that is; a random direction and zero where the
 /// two are the same place.
-fn unit_vector(to: &[f64], from: &[f64], rng: &mut impl Rng) -> (Vec<f64>, f64) {
-    let mut vector = difference(to, from);
-    let distance = magnitude(&vector);
+fn unit_vector(to: &[f64], from: &[f64], rng: &mut impl Rng) -> ([f64; DIMENSIONS], f64) {
+    let mut vector = [0.0; DIMENSIONS];
+    for (component, (to, from)) in vector.iter_mut().zip(to.iter().zip(from)) {
+        *component = to - from;
+    }
+    let distance = magnitude(vector.iter().copied());
     if distance > ZERO {
         vector.iter_mut().for_each(|x| *x /= distance);
         return (vector, distance);
     }
     vector.iter_mut().for_each(|x| *x = rng.random::<f64>() - 0.5);
-    let length = magnitude(&vector);
+    let length = magnitude(vector.iter().copied());
     if length > ZERO {
         vector.iter_mut().for_each(|x| *x /= length);
         return (vector, 0.0);

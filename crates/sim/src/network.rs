@@ -84,6 +84,8 @@ struct Port {
 #[derive(Debug)]
 pub struct Network {
     ports: Vec<Port>,
+    /// Whether a port may not be as it was made: if not, those of a datagram need not be looked at.
+    troubled: bool,
     /// One-way delays between zones.
     zones: Vec<Vec<Duration>>,
     one_way: BTreeSet<(HostId, HostId)>,
@@ -113,6 +115,7 @@ impl Network {
     pub(crate) fn new(zones: Vec<Vec<Duration>>, bandwidth: Option<u64>, weather: Weather) -> Self {
         Network {
             ports: Vec::new(),
+            troubled: false,
             zones,
             one_way: BTreeSet::new(),
             partitioned: false,
@@ -134,6 +137,9 @@ impl Network {
 
     /// Whether anything sent by `from` gets to `to` now.
     pub fn reaches(&self, from: HostId, to: HostId) -> bool {
+        if !self.troubled && !self.partitioned && self.one_way.is_empty() {
+            return true;
+        }
         let (source, target) = (&self.ports[from.0], &self.ports[to.0]);
         !source.clogged
             && !target.clogged
@@ -160,11 +166,12 @@ impl Network {
         chance: &mut Chance,
     ) -> Arrivals {
         let left = self.transmit(now, from, bytes);
+        let deaf = if self.troubled { self.ports[to.0].deaf } else { 0.0 };
         let lost = !self.reaches(from, to)
-            || self.ports[from.0].streams_only
-            || self.ports[to.0].streams_only
+            || (self.troubled && self.ports[from.0].streams_only)
+            || (self.troubled && self.ports[to.0].streams_only)
             || chance.happens(self.weather.loss)
-            || chance.happens(self.ports[to.0].deaf);
+            || chance.happens(deaf);
         if lost {
             return Arrivals::default();
         }
@@ -198,7 +205,10 @@ impl Network {
 
     /// The shortest way from one to the other.
     pub(crate) fn base_delay(&self, from: HostId, to: HostId) -> Duration {
-        self.zones[self.ports[from.0].zone][self.ports[to.0].zone]
+        match &self.zones[..] {
+            [lone] => lone[0],
+            zones => zones[self.ports[from.0].zone][self.ports[to.0].zone],
+        }
     }
 
     fn transmit(&mut self, now: Time, from: HostId, bytes: usize) -> Time {
@@ -247,14 +257,17 @@ impl Network {
     }
 
     pub(crate) fn set_clogged(&mut self, host: HostId, clogged: bool) {
+        self.troubled |= clogged;
         self.ports[host.0].clogged = clogged;
     }
 
     pub(crate) fn set_deaf(&mut self, host: HostId, share: f64) {
+        self.troubled |= share > 0.0;
         self.ports[host.0].deaf = share;
     }
 
     pub(crate) fn set_streams_only(&mut self, host: HostId, on: bool) {
+        self.troubled |= on;
         self.ports[host.0].streams_only = on;
     }
 
@@ -263,6 +276,7 @@ impl Network {
         self.rejoin();
         self.one_way.clear();
         self.weather = weather;
+        self.troubled = false;
         for port in &mut self.ports {
             port.clogged = false;
             port.deaf = 0.0;

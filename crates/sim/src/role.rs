@@ -145,7 +145,7 @@ impl World {
     pub(crate) fn errand(&mut self, id: HostId, after: Duration, errand: Errand) {
         let run = self.hosts[id.0].runs;
         let delivery = Delivery::Role(errand);
-        self.agenda.enter(self.now + after, Happening::Delivery(id, run, delivery));
+        self.agenda.enter(self.now + after, Happening::Delivery(id, run, Box::new(delivery)));
     }
 
     /// A fact about a member came by.
@@ -237,7 +237,8 @@ impl World {
             player.wake_at = next;
             if let Some(at) = next {
                 let delivery = Delivery::Role(Errand::Timeout);
-                self.agenda.enter(at, Happening::Delivery(id, host.runs, delivery));
+                let happening = Happening::Delivery(id, host.runs, Box::new(delivery));
+                self.agenda.enter(at, happening);
             }
         }
     }

@@ -21,6 +21,47 @@ use crate::world::{Happening, World};
 pub(crate) struct Streams {
     open: BTreeMap<u64, Stream>,
     last: u64,
+    pub(crate) compression: Compression,
+    /// States that were taken in without being encoded.
+    pub(crate) frozen: u64,
+}
+
+/// How many bytes frozen states would have, had they been compressed.
+#[derive(Debug)]
+pub(crate) struct Compression {
+    /// Up to this length every state is compressed, to know it.
+    pub(crate) exact_up_to: usize,
+    /// Of the longer ones: how many there were.
+    longer: u64,
+    /// Of the longer ones that were compressed: how long they were before, and after.
+    sampled: (u128, u128),
+}
+
+/// One in so many of the longer states is compressed.
+const SAMPLED: u64 = 16;
+
+impl Default for Compression {
+    fn default() -> Self {
+        Compression { exact_up_to: 64 << 10, longer: 0, sampled: (0, 0) }
+    }
+}
+
+impl Compression {
+    /// The length of a state, compressed. Long ones are taken to become shorter in the ratio of
+    /// those that are compressed to see: states of members that agree differ in their order only.
+    fn length(&mut self, state: &FrozenState, length: usize) -> usize {
+        let compressed = || stream::compress(&Serf::encode_frozen(state)).len();
+        if length <= self.exact_up_to {
+            return compressed();
+        }
+        let (before, after) = &mut self.sampled;
+        if self.longer.is_multiple_of(SAMPLED) {
+            *before += length as u128;
+            *after += compressed() as u128;
+        }
+        self.longer += 1;
+        (length as u128 * *after / *before) as usize
+    }
 }
 
 #[derive(Debug)]
@@ -50,7 +91,7 @@ enum Written {
     /// Neither sealed nor labelled, as segments.
     Plain(Vec<Bytes>),
     Sealed(Bytes),
-    /// Not encoded, and how many bytes it would be: see [`World::freeze_states`].
+    /// Not encoded, and how many bytes it would have: see [`World::freeze_states`].
     Frozen(FrozenState, usize),
 }
 
@@ -182,6 +223,7 @@ impl World {
         }
         let written = match written {
             Written::Frozen(state, _) => {
+                self.streams.frozen += 1;
                 return self.deliver(dialer, Delivery::FrozenResponse { dial, state });
             }
             written => written,
@@ -209,6 +251,7 @@ impl World {
         from.set_port(40_000 + (number % 20_000) as u16);
         let from = SocketAddr::V4(from);
         if let Written::Frozen(state, length) = written {
+            self.streams.frozen += 1;
             self.trace.number(length as u64);
             return self.input(id, Input::FrozenRequest { connection, from, state });
         }
@@ -309,12 +352,18 @@ impl World {
         let Some(serf) = self.hosts[id.0].process.as_mut().map(|p| &mut p.serf) else {
             return Written::Plain(segments);
         };
-        if segments.is_empty()
-            && let Some((state, length)) = serf.take_frozen()
-        {
-            return Written::Frozen(state, length);
-        }
+        let frozen = if segments.is_empty() { serf.take_frozen() } else { None };
         let options = Serf::security(serf).stream_options(dialer, self.options.compress);
+        if let Some((state, mut length)) = frozen {
+            if options.compress {
+                length = self.streams.compression.length(&state, length);
+            }
+            if options.key.is_some() {
+                // Chance goes on as if it were sealed.
+                self.chance.fill(&mut [0; 12]);
+            }
+            return Written::Frozen(state, stream::encoded_len(length, &options));
+        }
         if options.key.is_none() && options.label.is_empty() && !options.compress {
             return Written::Plain(segments);
         }

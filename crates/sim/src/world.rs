@@ -11,7 +11,7 @@ use serf::{Command, Event, Input, JoinTarget, Keyring, Outcome, Output, PersistI
 use wire::message::gossip::StreamMessage;
 use wire::{Address, Key, NodeName, packet};
 
-use crate::agenda::Agenda;
+use crate::agenda::{Agenda, Next};
 use crate::chance::Chance;
 use crate::host::{Delivery, Habits, Host, HostId, HostPlan, Packet, Process, Purpose};
 use crate::network::{AddressHasher, Network};
@@ -46,8 +46,6 @@ pub struct WorldOptions {
 /// What is going to happen.
 #[derive(Debug)]
 pub(crate) enum Happening {
-    /// A host may have something to do.
-    Wake(HostId),
     /// A datagram arrives.
     Datagram { to: SocketAddrV4, packet: Packet },
     /// Something of a stream arrives.
@@ -55,7 +53,7 @@ pub(crate) enum Happening {
     /// The deadline of a stream.
     StreamDeadline(u64),
     /// Something for a certain run of a host.
-    Delivery(HostId, u32, Delivery),
+    Delivery(HostId, u32, Box<Delivery>),
     /// A member tries to join again.
     Join { host: HostId, run: u32, ignore_old_events: bool },
 }
@@ -84,6 +82,8 @@ pub struct World {
     /// When each host has something to do next. Close together: most times that a host was to be
     /// woken at are outdated when they come, and the host itself need not be looked at.
     wakes: Vec<Option<Time>>,
+    /// Whether some have other habits than ours: hardly ever, and asked for every datagram.
+    has_other_habits: bool,
     pub(crate) by_address: HashMap<SocketAddrV4, HostId, BuildHasherDefault<AddressHasher>>,
     /// The links.
     pub network: Network,
@@ -95,7 +95,7 @@ pub struct World {
     pub(crate) traffic: Traffic,
     pub(crate) joined: Vec<HostId>,
     /// See [`Self::freeze_states`].
-    freezes: bool,
+    pub(crate) freezes: bool,
     tokens: u64,
     same_instant: (Time, u64),
 }
@@ -111,6 +111,7 @@ impl World {
             agenda: Agenda::new(),
             hosts: Vec::new(),
             wakes: Vec::new(),
+            has_other_habits: false,
             by_address: HashMap::default(),
             network,
             chance: Chance::new(options.seed, 1),
@@ -170,6 +171,7 @@ impl World {
     pub fn add_host(&mut self, plan: HostPlan) -> HostId {
         let id = HostId(self.hosts.len());
         self.network.add_port(plan.zone);
+        self.has_other_habits |= plan.habits != Habits::Own;
         let host = Host::new(plan, self.now);
         self.by_address.insert(host.address, id);
         self.hosts.push(host);
@@ -179,8 +181,7 @@ impl World {
 
     /// Does what is next if that is before `until`; false (at `until`) if it is not.
     pub fn step(&mut self, until: Time) -> bool {
-        let next = self.agenda.next_at().filter(|at| *at < until);
-        let Some((at, happening)) = next.and_then(|_| self.agenda.next()) else {
+        let Some((at, next)) = self.agenda.next_before(until) else {
             self.now = self.now.max(until);
             return false;
         };
@@ -194,8 +195,14 @@ impl World {
             "time stands still at {}",
             trace::Stamp(self.now)
         );
+        let happening = match next {
+            Next::Wake(host) => {
+                self.wake(host);
+                return true;
+            }
+            Next::Thing(happening) => happening,
+        };
         match happening {
-            Happening::Wake(host) => self.wake(host),
             Happening::Datagram { to, packet } => {
                 let Some(&host) = self.by_address.get(&to) else { return true };
                 // A partition that began meanwhile stops what is on its way.
@@ -207,7 +214,7 @@ impl World {
             Happening::StreamDeadline(stream) => self.stream_deadline(stream),
             Happening::Delivery(host, run, delivery) => {
                 if self.hosts[host.0].process.as_ref().is_some_and(|p| p.run == run) {
-                    self.deliver(host, delivery);
+                    self.deliver(host, *delivery);
                 }
             }
             Happening::Join { host, run, ignore_old_events } => {
@@ -246,6 +253,8 @@ impl World {
     ) -> Token {
         self.tokens += 1;
         let token = Token(self.tokens);
+        let changes_keys = matches!(command, Command::Keys(_));
+        assert!(!(self.freezes && changes_keys), "what is frozen is read with any key");
         if let Some(process) = &mut self.hosts[host.0].process {
             process.leaving |= matches!(command, Command::Leave);
             self.hosts[host.0].pending.insert(token, purpose);
@@ -298,20 +307,6 @@ impl World {
         self.drain(id);
         self.start_role(id);
         self.reschedule(id);
-    }
-
-    /// Has members exchange states as they are, which are never encoded, where nobody would see a
-    /// difference: everything is written as it is, and nobody looks at it on its way.
-    pub(crate) fn freeze_states(&mut self) {
-        let plain = |host: &Host| {
-            host.habits == Habits::Own
-                && host.keyring.is_none()
-                && host.config.gossip.label.is_empty()
-        };
-        self.freezes = !self.watches_everything()
-            && !self.trace.is_readable()
-            && !self.options.compress
-            && self.hosts.iter().all(plain);
     }
 
     /// Its process is gone at once. What it had not written may be lost in any part.
@@ -471,7 +466,7 @@ impl World {
         if next != self.wakes[id.0] {
             self.wakes[id.0] = next;
             if let Some(at) = next {
-                self.agenda.enter(at, Happening::Wake(id));
+                self.agenda.enter_wake(at, id);
             }
         }
     }
@@ -543,7 +538,9 @@ impl World {
         {
             self.output(id, output);
         }
-        self.observe(id, What::Handled);
+        if self.watches_everything() {
+            self.observe(id, What::Handled);
+        }
     }
 
     fn output(&mut self, id: HostId, output: Output) {
@@ -612,7 +609,7 @@ impl World {
         let run = host.runs;
         let at = self.now + host.disk.write_time;
         let delivery = Delivery::Persisted { id: write, failed };
-        self.agenda.enter(at, Happening::Delivery(id, run, delivery));
+        self.agenda.enter(at, Happening::Delivery(id, run, Box::new(delivery)));
     }
 
     fn event(&mut self, id: HostId, event: Event) {
@@ -627,7 +624,7 @@ impl World {
             let at = self.now + self.chance.between(Duration::ZERO, Duration::from_millis(30));
             let run = self.hosts[id.0].runs;
             let delivery = Delivery::Command { token, command };
-            self.agenda.enter(at, Happening::Delivery(id, run, delivery));
+            self.agenda.enter(at, Happening::Delivery(id, run, Box::new(delivery)));
         }
         self.observe(id, What::Event(event));
     }
@@ -715,6 +712,9 @@ impl World {
 
     /// Whether the habits of that host let it read such a body.
     fn could_read(&self, target: HostId, body: &[u8], crc: bool) -> bool {
+        if !self.has_other_habits {
+            return true;
+        }
         match self.hosts[target.0].habits {
             Habits::Own => true,
             Habits::OldAgent => old_agent::unreadable(body).is_none(),

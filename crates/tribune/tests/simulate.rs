@@ -34,7 +34,8 @@ fn the_same_seed_gives_the_same_output_and_another_another() {
     let flags = small(&["--churn", "10%/day", "--loss", "5%", "--seed", "7", "-format=json"]);
     let first = printed(&flags);
     assert_eq!(first, printed(&flags));
-    let other = printed(&small(&["--loss=5%", "--seed=8", "-format=json"]));
+    let other = printed(&small(&["--loss=5%", "--seed=18446744073709551615", "-format=json"]));
+    assert!(other.contains("\"seed\": 18446744073709551615,"), "{other}");
     assert_ne!(first, other);
     let json: serde_json::Value = serde_json::from_str(&first).unwrap();
     assert_eq!((&json["nodes"], &json["seed"]), (&12.into(), &7.into()));
@@ -99,7 +100,9 @@ fn mistakes_are_named_with_the_flag_the_value_and_what_to_write() {
         (&["-duration", "5s"], "-duration is 5s: write a duration from 1m0s to 24h0m0s"),
         (&["-duration", "-5m"], "-duration is -5m0s: write a duration"),
         (&["-rtt", "2s"], "-rtt is 2s: write a duration from 0s to 1s"),
-        (&["-seed", "-1"], "-seed is -1: write a number that is not below 0"),
+        (&["-seed", "-1"], "invalid value \"-1\" for flag -seed: parse error"),
+        (&["-seed", "18446744073709551616"], "for flag -seed: value out of range"),
+        (&["-svg", "/none/such.svg"], "Error: -svg: open /none/such.svg: no such file"),
         (&["-format", "yaml"], "-format is 'yaml': write text or json"),
         (&["-config", "/none/such"], "-config: Error reading '/none/such': open /none/such: no"),
         (&["-nope"], "flag provided but not defined: -nope"),

@@ -114,6 +114,16 @@ pub fn encode(
     Ok(out)
 }
 
+/// How many bytes [`encode`] makes of that many, which are compressed already if they are to be.
+pub fn encoded_len(length: usize, options: &StreamSeal<'_>) -> usize {
+    let header = if options.label_header { label::overhead(options.label) } else { 0 };
+    let content = match options.key {
+        Some(_) => ENCRYPT_HEADER_BYTES + options.version.sealed_length(length),
+        None => length,
+    };
+    header + content
+}
+
 /// What is authenticated beside the content of an encrypted stream: its header and the label.
 fn additional_data(header: &[u8], label: &[u8]) -> Vec<u8> {
     [header, label].concat()

@@ -74,7 +74,7 @@ fn the_order_is_that_of_the_reference() {
         }
         assert_eq!(queue.len(), size("queued"), "{op}");
     }
-    assert!(queue.slots.is_empty() && queue.bytes == 0);
+    assert!(queue.queued.is_none());
 }
 
 #[test]
@@ -256,13 +256,13 @@ proptest! {
             for token in finished {
                 prop_assert!(waiting.remove(&token).is_some(), "answered twice: {token:?}");
             }
-            prop_assert!(queue.len() <= 6 && queue.bytes <= 200);
-            prop_assert_eq!(queue.items.len(), waiting.len());
-            let named = queue.items.values().filter(|item| item.slot.is_some()).count();
-            prop_assert_eq!(named, queue.slots.len());
-            prop_assert_eq!(
-                queue.items.values().filter(|item| item.fresh).count(), queue.fresh.len()
-            );
+            prop_assert_eq!(queue.len(), waiting.len());
+            prop_assert_eq!(queue.is_empty(), waiting.is_empty());
+            let Some(queued) = &queue.queued else { continue };
+            prop_assert!(queued.items.len() <= 6 && queued.bytes <= 200);
+            let items = || queued.items.values();
+            prop_assert_eq!(items().filter(|item| item.slot.is_some()).count(), queued.slots.len());
+            prop_assert_eq!(items().filter(|item| item.fresh).count(), queued.fresh.len());
         }
     }
 }

@@ -48,7 +48,7 @@ fn a_new_round_forgets_those_long_dead_or_left_and_reuses_their_slots() {
     assert_ne!(table.encoded(), encoded);
     assert_eq!((table.len(), table.live()), (3, 1));
     table.insert(node("new", State::Alive, 60), &mut rng).unwrap();
-    assert_eq!(table.rows.len(), 5);
+    assert_eq!(table.list.rows.len(), 5);
     assert_eq!(table.get("new").unwrap().name.as_str(), "new");
 }
 

@@ -111,6 +111,19 @@ impl Serf {
         FrozenUserState { state: Arc::new(FrozenOwnState { entries, rest }), length }
     }
 
+    /// What a frozen state is as it would have been written to a stream.
+    pub fn encode_frozen(state: &FrozenState) -> Vec<Bytes> {
+        let FrozenState { table, user_state } = state;
+        let own = user_state.state.downcast_ref::<FrozenOwnState>();
+        let user_state = own.map_or_else(Bytes::new, |FrozenOwnState { entries, rest }| {
+            let times = entries.iter();
+            let times = times.map(|entry| (entry.member.name.as_str(), entry.status_time));
+            let state = SerfPushPull { status_lamport_times: times.collect(), ..rest.clone() };
+            SerfMessage::PushPull(state).encode().into()
+        });
+        vec![header(false, table.len(), user_state.len()), table.encode(), user_state]
+    }
+
     fn state_key(&self) -> StateKey {
         let clocks = [self.clocks.member, self.clocks.event, self.clocks.query];
         StateKey {

@@ -180,8 +180,7 @@ impl Serf {
         let Some(entry) = self.table.remove(name) else { return };
         self.timers.cancel(&Timer::Prune(name.clone()));
         if let Some(coordinates) = &mut self.coordinates {
-            coordinates.own.forget(name.as_str());
-            coordinates.others.remove(name);
+            coordinates.forget(name.as_str());
         }
         self.gossip.set_user_members(self.table.len());
         self.certify(now, &entry);
@@ -261,21 +260,21 @@ impl Serf {
 
     pub(super) fn on_round_trip(&mut self, node: &NodeName, rtt: Duration, payload: Option<&[u8]>) {
         let Some(payload) = payload.filter(|payload| !payload.is_empty()) else { return };
-        let (Some(coordinates), Some(_)) = (&mut self.coordinates, self.table.get(node.as_str()))
-        else {
-            return;
-        };
-        let before = coordinates.own.coordinate().clone();
+        let Some(coordinates) = &mut self.coordinates else { return };
+        let before = coordinates.own().coordinate().clone();
         let measured = Coordinate::from_payload(payload)
             .map_err(|error| error.to_string())
-            .and_then(|other| {
-                let updated = coordinates.own.update(node, &other, rtt, &mut self.rng);
-                updated.map(|()| other).map_err(|rejection| rejection.to_string())
+            .and_then(|place| {
+                let updated = coordinates.update(node, place, rtt, &mut self.rng);
+                updated.map_err(|rejection| rejection.to_string())
             });
         match measured {
-            Ok(other) => {
-                coordinates.others.insert(node.clone(), other);
-                let by = distance(&before, coordinates.own.coordinate());
+            Ok(()) => {
+                if coordinates.len() > self.table.len() {
+                    // Some were erased before they answered.
+                    coordinates.retain(|name| self.table.get(name).is_some());
+                }
+                let by = distance(&before, coordinates.own().coordinate());
                 self.fact(Fact::CoordinateMoved { by });
                 self.announce_coordinate();
             }
@@ -285,7 +284,7 @@ impl Serf {
 
     /// Acks carry the own coordinate.
     pub(super) fn announce_coordinate(&mut self) {
-        let payload = self.coordinates.as_ref().map(|c| c.own.coordinate().to_payload());
+        let payload = self.coordinates.as_ref().map(|c| c.own().coordinate().to_payload());
         self.gossip.set_ack_payload(payload);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn introduction() -> String {
          machine. Medians are printed, with the smallest and the largest value that was seen; \
          bytes include the headers of IPv4 with UDP or TCP.\n\n\
          Each member has a table of all others, as in a real cluster. Of what all believe alike \
-         the tables share one copy: ten thousand members begin with less than 5 GiB.\n\n\
+         the tables share one copy: ten thousand members begin with less than 4 GiB.\n\n\
          All of it: `{}`.\n",
         super::COMMAND
     )

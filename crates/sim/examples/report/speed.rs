@@ -16,8 +16,8 @@ pub(crate) fn speed(quick: bool, members: Option<usize>) {
     let sizes = if quick { [50, 100, 300] } else { [100, 2_000, 10_000] };
     println!(
         "| world | to set up, s | virtual time, s | processor time, s | times real time | \
-         inputs/s | peak memory, MiB |\n\
-         | --- | --- | --- | --- | --- | --- | --- |"
+         inputs/s | peak memory, MiB | hash |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
     let converged = |members: usize, failures: usize, watched: u64| {
         let began = processor_time();
@@ -80,6 +80,8 @@ struct Row {
     virtual_time: Duration,
     processor_time: Duration,
     inputs: u64,
+    /// Of all that has happened in the world: what makes it faster does not change it.
+    hash: u64,
 }
 
 fn measured(world: &mut World, play: impl FnOnce(&mut World)) -> Row {
@@ -89,6 +91,7 @@ fn measured(world: &mut World, play: impl FnOnce(&mut World)) -> Row {
         virtual_time: world.now().since(from),
         processor_time: processor_time() - began,
         inputs: world.traffic().inputs - inputs,
+        hash: world.trace().hash(),
     }
 }
 
@@ -97,11 +100,12 @@ impl Row {
         let (virtual_time, took) =
             (self.virtual_time.as_secs_f64(), self.processor_time.as_secs_f64());
         println!(
-            "| {what} | {:.1} | {virtual_time:.0} | {took:.1} | {:.1} | {:.0} | {} |",
+            "| {what} | {:.1} | {virtual_time:.0} | {took:.1} | {:.1} | {:.0} | {} | {:016x} |",
             set_up.as_secs_f64(),
             virtual_time / took,
             self.inputs as f64 / took,
             peak_memory_mib().map_or_else(|| "unknown".to_owned(), |peak| peak.to_string()),
+            self.hash,
         );
     }
 }

@@ -19,7 +19,7 @@ pub mod limits {
     /// Fewest members: one alone has nobody to watch.
     pub const FEWEST_MEMBERS: usize = 2;
     /// Most members. Every member has a table of all others, of which only what differs from that
-    /// of the others takes memory of its own: this many begin with about 5 GiB.
+    /// of the others takes memory of its own: this many begin with about 3.5 GiB.
     pub const MOST_MEMBERS: usize = 10_000;
     /// Shortest time to watch: less shows no failure from its beginning to its end.
     pub const SHORTEST: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(crate) const SIMULATE: Command = Command {
                   send, and what memory an agent takes. The same flags give the same output.\n\n\
                   Where fewer members than a dozen would fail in the simulated time, more do, and \
                   what they cost is scaled to the churn that was asked for. Memory grows with the \
-                  square of the members: 2500 begin with half a GiB, 10000 with 5.",
+                  square of the members: 2500 take half a GiB, 10000 begin with 3.5.",
     flags: || {
         vec![
             Flag::new("nodes", Kind::Int, "N", "100", "Members, from 2 to 10000."),
@@ -48,7 +49,7 @@ pub(crate) const SIMULATE: Command = Command {
                 "",
                 "The agents' configuration: a JSON file, or a folder of them.",
             ),
-            Flag::new("seed", Kind::Int, "N", "1", "Another one gives another run."),
+            Flag::new("seed", Kind::Unsigned, "N", "1", "Another one gives another run."),
             Flag::new("format", Kind::Text, "FORMAT", "text", "Output as text or json.")
                 .choices(&["text", "json"]),
             Flag::new("svg", Kind::Text, "PATH", "", "Also draw the time line into this file."),
@@ -76,6 +77,16 @@ fn run(command: &Command, parsed: &Parsed) -> i32 {
             return fail(format!("Error: -format is '{format}': write text or json"));
         }
     };
+    let path = parsed.text("svg");
+    let not_written = |doing: &str, error: std::io::Error| {
+        let why = gotext::path_error(doing, &path, &error);
+        fail(format!("Error: -svg: {why}: name a file that can be written"))
+    };
+    // Before the run, of which nothing is to be lost by a bad name.
+    let svg = match Some(&path).filter(|path| !path.is_empty()).map(File::create).transpose() {
+        Ok(svg) => svg,
+        Err(error) => return not_written("open", error),
+    };
     let bar = Bar::new();
     let measured = measure::measure(&wanted.plan, |share| bar.show(share));
     bar.clear();
@@ -84,16 +95,14 @@ fn run(command: &Command, parsed: &Parsed) -> i32 {
         Err(error) => return fail(format!("Error: {error}")),
     };
     let forecast = Forecast { wanted: &wanted, measurement: &measurement };
-    let svg = parsed.text("svg");
-    if !svg.is_empty()
-        && let Err(error) = std::fs::write(&svg, forecast.timeline().svg())
-    {
-        let why = gotext::path_error("open", &svg, &error);
-        return fail(format!("Error: -svg: {why}: name a file that can be written"));
-    }
     match format {
         Format::Text => say(forecast.text()),
         Format::Json => say(forecast.json().indented()),
+    }
+    if let Some(mut svg) = svg
+        && let Err(error) = svg.write_all(forecast.timeline().svg().as_bytes())
+    {
+        return not_written("write", error);
     }
     0
 }
@@ -115,9 +124,7 @@ fn wanted(parsed: &Parsed) -> Result<Wanted, String> {
             limits::MOST_MEMBERS
         ));
     }
-    let seed = u64::try_from(parsed.int("seed")).map_err(|_| {
-        format!("-seed is {}: write a number that is not below 0", parsed.int("seed"))
-    })?;
+    let seed = parsed.unsigned("seed");
     let loss = parsed.text("loss");
     let loss = share(&loss).filter(|share| *share <= limits::MOST_LOSS).ok_or_else(|| {
         let most = limits::MOST_LOSS * 100.0;

@@ -154,7 +154,7 @@ impl Forecast<'_> {
         Json::record([
             ("nodes", int(plan.members as u64)),
             ("profile", Json::text(self.wanted.profile.as_str())),
-            ("seed", int(plan.seed)),
+            ("seed", Json::Verbatim(plan.seed.to_string().into())),
             ("simulated_seconds", int(plan.duration.as_secs())),
             ("failures", int(failed as u64)),
             (
