@@ -306,6 +306,10 @@ impl Membership {
             StreamRequest::PushPull { join, node_count, nodes: self.table.encoded() }
         };
         let deadline = now + self.config.tcp_timeout;
+        if let (Purpose::Settle, Some(settling)) = (purpose, &mut self.exchanges.settling) {
+            // It is not quiet while an answer is awaited.
+            settling.until = settling.until.max(deadline + limits::SETTLE_QUIET);
+        }
         self.outputs.push_back(Output::Dial { dial, to, deadline, request });
     }
 
@@ -322,9 +326,7 @@ impl Membership {
     fn exchange_failed(&mut self, now: Time, to: SocketAddr, purpose: Purpose, why: String) {
         let commanded = matches!(purpose, Purpose::Command { .. });
         self.fact(Fact::PushPullFailed { to, why: why.clone(), commanded });
-        if let Some(settling) = &mut self.exchanges.settling {
-            settling.door = settling.door.filter(|door| *door != to);
-        }
+        self.leave_door(to);
         if purpose == Purpose::Settle {
             self.unsettled(now);
         }
@@ -429,6 +431,9 @@ impl Membership {
         if merge.purpose == Some(Purpose::Settle) {
             // The others settle, too.
             self.broadcasts.forget_hearsay();
+            if let Some(settling) = &mut self.exchanges.settling {
+                settling.until = now + limits::SETTLE_QUIET;
+            }
         }
         match merge.purpose {
             Some(Purpose::Command { join: true, .. }) if self.config.settle_exchange => {
@@ -442,7 +447,12 @@ impl Membership {
                 self.unsettled(now);
             }
             // They did not know of somebody: others are still on their way in.
-            Some(Purpose::Settle) if lacked_members => self.unsettled(now),
+            Some(Purpose::Settle) if lacked_members => {
+                // Who came by the door is known there first. Who is not did not, and a pull has
+                // not told of it either: others are to hear.
+                self.leave_door(door);
+                self.unsettled(now);
+            }
             Some(Purpose::Settle) => self.confirm(now),
             _ => {}
         }
@@ -460,6 +470,13 @@ impl Membership {
         }
         let share = limits::DOOR_MEMBERS as f64 / members as f64;
         settling.door.filter(|_| self.rng.random_bool(share.min(1.0)))
+    }
+
+    /// Does not ask there again, if that is the door.
+    fn leave_door(&mut self, asked: SocketAddr) {
+        if let Some(settling) = &mut self.exchanges.settling {
+            settling.door = settling.door.filter(|door| *door != asked);
+        }
     }
 
     /// Whether what goes on is still the same crowd, in a pause.
@@ -500,10 +517,11 @@ impl Membership {
         }
         self.unsettled(now);
         // What comes next is to be in it, too.
-        let crowd = self.exchanges.settling.filter(|settling| settling.crowd.is_some());
-        if let (Some(settling), Some(due)) = (crowd, &mut self.timers.settle) {
-            let calm = settling.calm(self.table.live());
-            *due = (*due).max((now + calm).min(settling.latest));
+        let members = self.table.live();
+        let settling = self.exchanges.settling.as_mut().filter(|settling| settling.crowd.is_some());
+        if let (Some(settling), Some(due)) = (settling, &mut self.timers.settle) {
+            *due = (*due).max((now + settling.calm(members)).min(settling.latest));
+            settling.until = settling.until.max(*due + limits::SETTLE_QUIET);
         }
     }
 

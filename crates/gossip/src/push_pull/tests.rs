@@ -260,6 +260,57 @@ fn in_a_large_table_the_door_is_asked_without_doubling() {
     }
 }
 
+/// What is known there already, or nothing at all: an exchange that ends in one of these ways.
+fn dialled(bench: &mut Bench, within: Duration) -> Option<(DialId, SocketAddr, StreamRequest)> {
+    let end = bench.now + within;
+    while bench.now < end {
+        bench.now = bench.now + Duration::from_millis(10);
+        bench.machine.handle(bench.now, Input::Timeout);
+        let dial = bench.outputs().into_iter().find_map(|output| match output {
+            Output::Dial { dial, to, request, .. } => Some((dial, to, request)),
+            _ => None,
+        });
+        if dial.is_some() {
+            return dial;
+        }
+    }
+    None
+}
+
+/// A door that lacks somebody does not hear of it by a pull, and need not be honest.
+#[test]
+fn a_door_that_lacks_somebody_is_not_asked_again() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    fill(&mut bench);
+    let door = SocketAddr::from(([10, 0, 0, 97], 7946));
+    let (dial, to, _) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
+    assert_eq!(to, door);
+    let nodes = [crate::bench::entry(alive("a", 1), State::Alive)].into_iter().collect();
+    let state = PushPull { join: false, nodes, user_state: Bytes::new() };
+    let message = StreamMessage::PushPull(state);
+    bench.machine.handle(bench.now, Input::Response { dial, message });
+    bench.outputs();
+    let (_, to, request) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
+    assert_ne!(to, door);
+    assert!(matches!(request, StreamRequest::PushPull { .. }), "they are told of all");
+}
+
+/// The wait for a door that hangs is as long as it takes to be settled.
+#[test]
+fn a_door_that_hangs_is_not_the_end() {
+    let mut bench = without_periods();
+    bench.alive(alive("a", 1));
+    join(&mut bench);
+    fill(&mut bench);
+    let (dial, door, _) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
+    bench.now = bench.now + bench.machine.config.tcp_timeout + Duration::from_millis(10);
+    bench.machine.handle(bench.now, Input::DialFailed { dial, why: "i/o timeout".to_owned() });
+    let (_, to, _) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
+    assert_ne!(to, door);
+}
+
 /// Somebody who comes when the crowd has stopped coming is told of, though all still settle.
 #[test]
 fn a_newcomer_behind_a_crowd_is_told_of() {
