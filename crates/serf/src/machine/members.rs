@@ -194,12 +194,13 @@ impl Serf {
         let seen = self.gossip.node(name.as_str()).map(|node| node.incarnation);
         let incarnation = entry.incarnation.max(seen.unwrap_or_default());
         let until = now + self.config.tombstone_timeout;
-        let evicted = self.certificates.issue(now, name.clone(), entry.certain_time(), until);
+        let status_time = entry.certain_time();
+        let evicted = self.certificates.issue(now, name.clone(), status_time, until);
         if let Some(evicted) = evicted {
             self.gossip.forget_death(evicted.as_str());
         }
         self.gossip.certify_death(name.clone(), incarnation, until);
-        self.fact(Fact::Certified { node: name.clone(), incarnation });
+        self.fact(Fact::Certified { node: name.clone(), incarnation, status_time });
     }
 
     /// Looks for members to erase when the first of them is due, but not more often than the
