@@ -121,6 +121,11 @@ impl Serf {
 
     /// Whether it is dead or left for the layer below plays no part: only an intent makes a leave.
     pub(super) fn on_departed(&mut self, now: Time, node: &NodeState) {
+        if let Some((incarnation, listed)) = self.intents.passed_over.remove(&node.name)
+            && incarnation == node.incarnation
+        {
+            self.on_listed_leave(now, &node.name, listed);
+        }
         let Some(entry) = self.table.get_mut(node.name.as_str()) else { return };
         entry.incarnation = node.incarnation;
         let left = node.state == State::Left && planted(Fault::LeftWithoutIntent);
@@ -178,6 +183,7 @@ impl Serf {
             return;
         }
         let Some(entry) = self.table.remove(name) else { return };
+        self.intents.passed_over.remove(name);
         self.timers.cancel(&Timer::Prune(name.clone()));
         if let Some(coordinates) = &mut self.coordinates {
             coordinates.own.forget(name.as_str());
@@ -261,6 +267,7 @@ impl Serf {
     }
 
     pub(super) fn on_round_trip(&mut self, node: &NodeName, rtt: Duration, payload: Option<&[u8]>) {
+        self.intents.passed_over.remove(node);
         let Some(payload) = payload.filter(|payload| !payload.is_empty()) else { return };
         let (Some(coordinates), Some(_)) = (&mut self.coordinates, self.table.get(node.as_str()))
         else {
