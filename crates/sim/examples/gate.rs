@@ -44,7 +44,7 @@ fn replay(seed: u64) -> ExitCode {
 }
 
 /// So many seeds must have seen and done everything that is counted.
-const FULL_BAND: u64 = 100;
+const FULL_BAND: u64 = 300;
 
 /// What many seeds have shown.
 #[derive(Default)]
