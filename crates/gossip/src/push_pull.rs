@@ -666,7 +666,8 @@ impl PendingMerge {
             Some(_) => return Origin::Answer { joining: false },
         }
         let same_address = || entry.address.to_ip() == Some(self.from.ip().to_canonical());
-        Origin::Asked { joiner: self.join && (self.alone || same_address()) }
+        let itself = self.alone || same_address() || planted(Fault::JoinersTableBelieved);
+        Origin::Asked { joiner: self.join && itself }
     }
 }
 

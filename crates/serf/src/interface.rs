@@ -747,6 +747,8 @@ pub enum Fact {
         node: NodeName,
         /// The incarnation that the certificate covers.
         incarnation: Incarnation,
+        /// The time of a join intent that it covers.
+        status_time: LamportTime,
     },
     /// A malformed answer to a key operation came in.
     KeyResponseMalformed {

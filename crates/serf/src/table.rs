@@ -281,11 +281,15 @@ pub(crate) struct Intents {
     by_name: BTreeMap<NodeName, (IntentDirection, LamportTime, Time)>,
     by_age: BTreeSet<(Time, NodeName)>,
     lifetime: Duration,
+    /// Listed leaves of known members that seem to have come back since, each with the incarnation
+    /// that the member is in and the listed time. They count if it departs without a sign of life.
+    pub(crate) passed_over: BTreeMap<NodeName, (Incarnation, Option<LamportTime>)>,
 }
 
 impl Intents {
     pub(crate) fn new(lifetime: Duration) -> Self {
-        Intents { by_name: BTreeMap::new(), by_age: BTreeSet::new(), lifetime }
+        let (by_name, by_age, passed_over) = Default::default();
+        Intents { by_name, by_age, lifetime, passed_over }
     }
 
     /// Remembers an intent if it is news; only news is passed on.
@@ -314,7 +318,7 @@ impl Intents {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_name.len() + self.passed_over.len()
     }
 
     pub(crate) fn get(&self, now: Time, name: &str) -> Option<(IntentDirection, LamportTime)> {

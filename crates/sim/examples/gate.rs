@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sim::Tally;
 use sim::check::Counts;
 use sim::run::{self, Report};
 
@@ -42,22 +43,29 @@ fn replay(seed: u64) -> ExitCode {
     }
 }
 
+/// So many seeds must have seen and done everything that is counted.
+const FULL_BAND: u64 = 300;
+
 /// What many seeds have shown.
 #[derive(Default)]
 struct Sum {
     failed: Vec<u64>,
     counts: Counts,
+    tally: Tally,
     inputs: u64,
     virtual_seconds: f64,
     agreed: Vec<Duration>,
+    whole: Vec<Duration>,
 }
 
 impl Sum {
     fn add(&mut self, report: &Report) {
         self.counts.add(&report.counts);
+        self.tally.add(&report.tally);
         self.inputs += report.traffic.inputs;
         self.virtual_seconds += report.took.as_nanos() as f64 / 1e9;
         self.agreed.extend(report.agreed_after);
+        self.whole.extend(report.whole_after);
         if report.violation.is_some() {
             self.failed.push(report.seed);
         }
@@ -85,30 +93,41 @@ fn play(from: u64, seeds: u64) -> ExitCode {
         }
     });
     let mut sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for (name, count) in sum.counts.named() {
-        println!("  {name}: {count}");
-    }
-    sum.agreed.sort();
-    let agreed = &sum.agreed;
-    if let (Some(median), Some(last)) = (agreed.get(agreed.len() / 2), agreed.last()) {
-        println!("  agreement after healing: median {median:.1?}, longest {last:.1?}");
+    let list = |named: &[(String, u64)]| {
+        let entries: Vec<String> = named.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        entries.join(", ")
+    };
+    let (seen, done): (Vec<_>, Vec<_>) =
+        (sum.counts.named().collect(), sum.tally.named().collect());
+    println!("  seen: {}", list(&seen));
+    for (what, times) in
+        [("agreement after healing", &mut sum.agreed), ("views of crowds whole", &mut sum.whole)]
+    {
+        times.sort();
+        if let (Some(median), Some(last)) = (times.get(times.len() / 2), times.last()) {
+            println!("  {what}: median {median:.1?}, longest {last:.1?}");
+        }
     }
     sum.failed.sort_unstable();
     if !sum.failed.is_empty() {
         println!("failed: {:?}", sum.failed);
     }
-    let idle = sum.counts.named().into_iter().find(|(_, count)| seeds >= 100 && *count == 0);
-    if let Some((name, _)) = idle {
-        println!("vacuous: not one of {name} in all these seeds");
+    let idle: Vec<&str> = (seen.iter().chain(&done))
+        .filter(|(_, count)| seeds >= FULL_BAND && *count == 0)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !idle.is_empty() {
+        println!("vacuous: none in all these seeds of {}", idle.join(", "));
     }
     println!(
-        "{seeds} seeds from {from}: {} failed; {:.0} s for {:.0} s of virtual time, {} inputs",
+        "{seeds} seeds from {from}: {} failed; {:.0} s for {:.0} s of virtual time, {} inputs; {}",
         sum.failed.len(),
         began.elapsed().as_secs_f64(),
         sum.virtual_seconds,
         sum.inputs,
+        list(&done),
     );
-    if sum.failed.is_empty() && idle.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if sum.failed.is_empty() && idle.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn tell(report: &Report) {

@@ -8,6 +8,7 @@ use serf::{Command, KeyOperation, QueryRequest, TagChange, Tags};
 use wire::NodeName;
 use wire::message::serf::Filter;
 
+use crate::check::counters;
 use crate::host::{HostId, Purpose};
 use crate::network::Weather;
 use crate::scenario;
@@ -86,6 +87,9 @@ pub enum Action {
     Health(HostId, bool),
 }
 
+/// Pauses of this length and more are counted as long.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+
 /// The text that marks what a member of a later version sends.
 pub(crate) const FUTURE: &str = "future-";
 /// The field that only it knows.
@@ -101,29 +105,44 @@ impl World {
                 self.switch_on(*host, *ignore_old_events, count);
             }
             Action::Crash(host) => {
-                count.crashes += u64::from(self.hosts[host.0].process.is_some());
+                count.tally.crashes += u64::from(!self.is_off(*host));
                 self.crash(*host);
             }
             Action::TearSnapshot(host) if self.is_off(*host) => {
-                count.torn_snapshots += 1;
-                self.hosts[host.0].disk.tear(&mut self.chance);
+                let lost = self.hosts[host.0].disk.tear(&mut self.chance);
+                count.tally.torn_snapshots += u64::from(lost > 0);
             }
             Action::LoseSnapshot(host) if self.is_off(*host) => {
+                count.tally.lost_snapshots += 1;
                 self.hosts[host.0].disk = crate::disk::Disk::default();
             }
             Action::DiskFails(host, failing) => self.hosts[host.0].disk.failing = *failing,
             Action::Pause(host, duration) => {
-                count.pauses += 1;
+                let is_long = *duration >= LONG_PAUSE;
+                let tally = &mut count.tally;
+                let pauses = if is_long { &mut tally.long_pauses } else { &mut tally.short_pauses };
+                *pauses += u64::from(!self.is_off(*host));
                 self.pause(*host, *duration);
             }
-            Action::Work(host, work) => self.set_work(*host, *work),
-            Action::ClockRate(host, rate) => self.set_clock_rate(*host, *rate),
-            Action::ClockJump(host, by) => self.jump_clock(*host, *by),
+            Action::Work(host, work) => {
+                count.tally.slow_hosts += u64::from(!work.is_zero());
+                self.set_work(*host, *work);
+            }
+            Action::ClockRate(host, rate) => {
+                count.tally.clock_rates += 1;
+                self.set_clock_rate(*host, *rate);
+            }
+            Action::ClockJump(host, by) => {
+                count.tally.clock_jumps += 1;
+                self.jump_clock(*host, *by);
+            }
             Action::Move(host, moves) if self.is_off(*host) => {
                 let address = SocketAddrV4::new(scenario::address(host.0, *moves), scenario::PORT);
+                count.tally.moves += 1;
                 self.move_host(*host, address);
             }
             Action::Rename(host, name) if self.is_off(*host) => {
+                count.tally.renames += 1;
                 self.rename_host(*host, name.clone());
             }
             Action::RetagOffline(host, role) => {
@@ -143,19 +162,31 @@ impl World {
 
     fn act_on_network_or_member(&mut self, action: &Action, count: &mut Deeds) {
         match action {
-            Action::Weather(weather) => self.network.weather = *weather,
+            Action::Weather(weather) => {
+                count.tally.weathers += 1;
+                self.network.weather = *weather;
+            }
             Action::Partition(parts) => {
-                count.partitions += 1;
+                count.tally.partitions += 1;
                 self.network.partition(parts);
             }
             Action::Rejoin => self.network.rejoin(),
-            Action::OneWay(from, to, blocked) => self.network.set_one_way(*from, *to, *blocked),
+            Action::OneWay(from, to, blocked) => {
+                count.tally.one_way_links += u64::from(*blocked);
+                self.network.set_one_way(*from, *to, *blocked);
+            }
             Action::Clog(host, clogged) => {
-                count.partitions += u64::from(*clogged);
+                count.tally.cut_off += u64::from(*clogged);
                 self.network.set_clogged(*host, *clogged);
             }
-            Action::Deaf(host, share) => self.network.set_deaf(*host, *share),
-            Action::StreamsOnly(host, on) => self.network.set_streams_only(*host, *on),
+            Action::Deaf(host, share) => {
+                count.tally.half_deaf += u64::from(*share > 0.0);
+                self.network.set_deaf(*host, *share);
+            }
+            Action::StreamsOnly(host, on) => {
+                count.tally.streams_only += u64::from(*on);
+                self.network.set_streams_only(*host, *on);
+            }
             Action::Event(host) => self.user_event(*host, count),
             Action::EventBurst(host, events) => {
                 for _ in 0..*events {
@@ -165,19 +196,21 @@ impl World {
             Action::Query(host, role) => self.query(*host, *role, count),
             Action::Retag(host) => self.retag(*host, count),
             Action::Leave(host) => {
-                count.leaves += 1;
+                count.tally.leaves += u64::from(!self.is_off(*host));
                 if !self.resign(*host) {
                     self.command_for(*host, Command::Leave, Purpose::Leave);
                 }
             }
             Action::ForceLeave(from, node, prune) => {
-                count.force_leaves += 1;
+                count.tally.force_leaves += u64::from(!self.is_off(*from));
                 let node = self.hosts[node.0].name.clone();
                 count.declared.insert((*from, node.clone()));
                 let command = Command::ForceLeave { node, prune: *prune };
                 self.command_for(*from, command, Purpose::Reported);
             }
             Action::RotateKey(host, number) => {
+                let parted = self.network.is_partitioned() && !self.is_off(*host);
+                count.tally.parted_rotations += u64::from(parted);
                 let key = Bytes::copy_from_slice(&[*number; 16]);
                 count.rotation = Some(Rotation { host: *host, key: key.clone(), step: 0 });
                 self.key_step(*host, KeyOperation::Install(key), count);
@@ -194,7 +227,7 @@ impl World {
 
     pub(crate) fn switch_on(&mut self, host: HostId, ignore_old_events: bool, count: &mut Deeds) {
         if self.is_off(host) {
-            count.restarts += u64::from(self.hosts[host.0].runs > 0);
+            count.tally.restarts += u64::from(self.hosts[host.0].runs > 0);
             count.ignoring.insert((host, self.hosts[host.0].runs + 1), ignore_old_events);
             self.start(host);
             self.join(host, ignore_old_events);
@@ -203,9 +236,9 @@ impl World {
 
     fn user_event(&mut self, host: HostId, count: &mut Deeds) {
         if self.hosts[host.0].process.is_some() {
-            count.events += 1;
+            count.tally.user_events += 1;
             // Short, so that many fit into one packet.
-            let name = format!("{}", count.events);
+            let name = format!("{}", count.tally.user_events);
             let command = Command::UserEvent { name, payload: None, coalesce: false };
             self.command_for(host, command, Purpose::Reported);
         }
@@ -215,28 +248,28 @@ impl World {
         if self.hosts[host.0].process.is_none() {
             return;
         }
-        count.queries += 1;
+        count.tally.queries += 1;
         let filter = role.map(|expression| Filter::Tag {
             tag: "role".to_owned(),
             expression: expression.to_owned(),
         });
         let request = QueryRequest {
-            name: format!("q{}-{}", count.queries, role.unwrap_or_default()),
+            name: format!("q{}-{}", count.tally.queries, role.unwrap_or_default()),
             filters: filter.into_iter().collect(),
-            request_ack: count.queries.is_multiple_of(2),
-            relay_factor: (count.queries % 3) as u8,
+            request_ack: count.tally.queries.is_multiple_of(2),
+            relay_factor: (count.tally.queries % 3) as u8,
             ..QueryRequest::default()
         };
         self.command_for(host, Command::Query(request), Purpose::Reported);
     }
 
     fn retag(&mut self, host: HostId, count: &mut Deeds) {
-        count.retags += 1;
+        count.tally.retags += 1;
         let mut tags: Tags = self.hosts[host.0].tags().clone();
-        tags.insert("v".to_owned(), count.retags.to_string());
+        tags.insert("v".to_owned(), count.tally.retags.to_string());
         self.hosts[host.0].config.tags = tags.clone();
         let change = TagChange::Replace(tags);
-        let command = Command::SetTags { change, persist: count.retags.is_multiple_of(2) };
+        let command = Command::SetTags { change, persist: count.tally.retags.is_multiple_of(2) };
         self.command_for(host, command, Purpose::Reported);
     }
 
@@ -249,7 +282,7 @@ impl World {
 
     /// A further host with a name that another has.
     fn clone_host(&mut self, original: HostId, count: &mut Deeds) {
-        count.clones += 1;
+        count.tally.twins += 1;
         let number = self.hosts.len();
         let host = &self.hosts[original.0];
         let role = host.role;
@@ -289,7 +322,7 @@ impl World {
         use wire::message::gossip::kind as gossip_kind;
         use wire::message::serf::kind as serf_kind;
         let Some(serf) = self.hosts[host.0].serf() else { return };
-        count.future_events += 1;
+        count.tally.future_events += 1;
         let mut body = vec![gossip_kind::USER, serf_kind::USER_EVENT];
         let writer = &mut wire::msgpack::Writer::new(&mut body);
         writer.write_map(5);
@@ -300,7 +333,7 @@ impl World {
         writer.write_text("LTime");
         writer.write_u64(serf.statistics().event_time.0);
         writer.write_text("Name");
-        writer.write_text(&format!("{FUTURE}{}", count.future_events));
+        writer.write_text(&format!("{FUTURE}{}", count.tally.future_events));
         writer.write_text("Payload");
         writer.write_nil();
         self.inject(host, body.into());
@@ -310,32 +343,8 @@ impl World {
 /// What has been done so far, for counters and for checkers.
 #[derive(Debug, Default)]
 pub struct Deeds {
-    /// Processes killed.
-    pub crashes: u64,
-    /// Processes started again.
-    pub restarts: u64,
-    /// Processes paused.
-    pub pauses: u64,
-    /// Partitions, of hosts or of the whole network.
-    pub partitions: u64,
-    /// Snapshot files cut short.
-    pub torn_snapshots: u64,
-    /// Graceful leaves.
-    pub leaves: u64,
-    /// Leaves declared by operators.
-    pub force_leaves: u64,
-    /// Hosts with the name of another.
-    pub clones: u64,
-    /// User events.
-    pub events: u64,
-    /// Queries.
-    pub queries: u64,
-    /// Changes of tags.
-    pub retags: u64,
-    /// Events of members of a later version.
-    pub future_events: u64,
-    /// Key rotations that went through.
-    pub rotations: u64,
+    /// How often.
+    pub tally: Tally,
     /// The hosts with the name of another.
     pub(crate) clone_hosts: Vec<HostId>,
     /// Who was declared by an operator, and where.
@@ -345,6 +354,95 @@ pub struct Deeds {
     pub(crate) rotation: Option<Rotation>,
     pub(crate) rotation_token: Option<serf::Token>,
 }
+
+/// How often something was done. Only what had an effect counts: nobody crashes who is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Processes killed.
+    pub crashes: u64,
+    /// Processes started again.
+    pub restarts: u64,
+    /// Processes paused for less than a minute.
+    pub short_pauses: u64,
+    /// Processes paused for a minute or more.
+    pub long_pauses: u64,
+    /// Partitions of the whole network.
+    pub partitions: u64,
+    /// Hosts cut off.
+    pub cut_off: u64,
+    /// Links blocked in one direction.
+    pub one_way_links: u64,
+    /// Hosts that do not hear all datagrams.
+    pub half_deaf: u64,
+    /// Hosts of which only streams pass.
+    pub streams_only: u64,
+    /// Changes of the weather.
+    pub weathers: u64,
+    /// Hosts that became slow.
+    pub slow_hosts: u64,
+    /// Clocks that jumped ahead.
+    pub clock_jumps: u64,
+    /// Clocks that changed their rate.
+    pub clock_rates: u64,
+    /// Snapshot files cut short.
+    pub torn_snapshots: u64,
+    /// Snapshot files lost.
+    pub lost_snapshots: u64,
+    /// Writes of snapshots and keyrings that failed.
+    pub failed_writes: u64,
+    /// Hosts that got another address.
+    pub moves: u64,
+    /// Hosts that got another name.
+    pub renames: u64,
+    /// Graceful leaves.
+    pub leaves: u64,
+    /// Leaves declared by operators.
+    pub force_leaves: u64,
+    /// Hosts with the name of another.
+    pub twins: u64,
+    /// User events.
+    pub user_events: u64,
+    /// Queries.
+    pub queries: u64,
+    /// Changes of tags.
+    pub retags: u64,
+    /// Events of members of a later version.
+    pub future_events: u64,
+    /// Key rotations that went through.
+    pub key_rotations: u64,
+    /// Key rotations begun during a partition.
+    pub parted_rotations: u64,
+}
+
+counters!(Tally {
+    crashes,
+    restarts,
+    short_pauses,
+    long_pauses,
+    partitions,
+    cut_off,
+    one_way_links,
+    half_deaf,
+    streams_only,
+    weathers,
+    slow_hosts,
+    clock_jumps,
+    clock_rates,
+    torn_snapshots,
+    lost_snapshots,
+    failed_writes,
+    moves,
+    renames,
+    leaves,
+    force_leaves,
+    twins,
+    user_events,
+    queries,
+    retags,
+    future_events,
+    key_rotations,
+    parted_rotations,
+});
 
 /// A key rotation on its way.
 #[derive(Clone, Debug)]

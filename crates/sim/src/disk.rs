@@ -18,6 +18,8 @@ pub(crate) struct Disk {
     state: SnapshotState,
     /// Writes fail while this is set.
     pub(crate) failing: bool,
+    /// How many writes have failed.
+    pub(crate) failed_writes: u64,
     /// A write has failed; until the file was replaced nothing more is appended.
     broken_at: Option<Time>,
     /// How long a write takes that is waited for.
@@ -32,6 +34,7 @@ impl Default for Disk {
             flushed: Time::ZERO,
             state: SnapshotState::default(),
             failing: false,
+            failed_writes: 0,
             broken_at: None,
             write_time: Duration::from_millis(2),
         }
@@ -72,6 +75,7 @@ impl Disk {
     fn flush(&mut self, now: Time) {
         self.flushed = now;
         if self.failing {
+            self.failed_writes += 1;
             self.broken_at = Some(now);
             self.held_back.clear();
         } else {
@@ -81,6 +85,7 @@ impl Disk {
 
     fn compact(&mut self, now: Time) {
         if self.failing {
+            self.failed_writes += 1;
             self.broken_at = Some(now);
             return;
         }
@@ -105,9 +110,10 @@ impl Disk {
         self.held_back.clear();
     }
 
-    /// The last bytes of the file never reached the platter.
-    pub(crate) fn tear(&mut self, chance: &mut Chance) {
+    /// The last bytes of the file never reached the platter. Returns how many.
+    pub(crate) fn tear(&mut self, chance: &mut Chance) -> usize {
         let lost = chance.below(self.file.len().min(200) + 1);
         self.file.truncate(self.file.len() - lost);
+        lost
     }
 }

@@ -41,7 +41,7 @@ mod streams;
 mod trace;
 mod world;
 
-pub use action::{Action, Deeds};
+pub use action::{Action, Deeds, Tally};
 pub use host::{Habits, Host, HostId, HostPlan, Process};
 pub use network::{Jitter, Network, Weather};
 pub use observation::{Observation, What};

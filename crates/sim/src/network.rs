@@ -240,6 +240,10 @@ impl Network {
         }
     }
 
+    pub(crate) fn is_partitioned(&self) -> bool {
+        self.partitioned
+    }
+
     /// Ends the partition.
     pub(crate) fn rejoin(&mut self) {
         self.partitioned = false;

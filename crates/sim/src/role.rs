@@ -262,6 +262,7 @@ impl World {
                     }
                 }
                 Output::Fact(fact) => {
+                    self.trace.said(&fact);
                     self.note(id, || format!("  role: {fact:?}"));
                     self.observe(id, What::Role(fact));
                 }

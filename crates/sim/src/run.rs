@@ -14,7 +14,7 @@ use gossip::Time;
 use serf::{Command, Fact, KeyOperation, Keyring, Outcome};
 use wire::NodeName;
 
-use crate::action::{Action, Deeds, Rotation};
+use crate::action::{Action, Deeds, Rotation, Tally};
 use crate::chance::Chance;
 use crate::check::{self, Checks, Counts, Verdict, Violation, agreement, violation};
 use crate::host::{HostId, Purpose};
@@ -33,13 +33,16 @@ pub struct Report {
     /// What members saw.
     pub counts: Counts,
     /// What was done to them.
-    pub deeds: Deeds,
+    pub tally: Tally,
     /// What travelled.
     pub traffic: Traffic,
     /// How long it took, in the world's time.
     pub took: Time,
     /// How long after healing everybody agreed.
     pub agreed_after: Option<Duration>,
+    /// How long after the last start, or the end of what stood in the way, a crowd's views were
+    /// whole.
+    pub whole_after: Option<Duration>,
     /// What should not have happened; None if all went well.
     pub violation: Option<Violation>,
     /// The plan, and the last lines of what happened, if asked for.
@@ -66,7 +69,8 @@ pub fn run(seed: u64, readable: bool) -> Report {
         traffic: run.world.traffic(),
         took: run.world.now(),
         agreed_after: run.agreed_after,
-        deeds: run.deeds,
+        whole_after: run.whole_after,
+        tally: run.tally(),
         violation,
         lines,
     };
@@ -99,6 +103,7 @@ struct Run {
     /// Since when nothing was done any more.
     settled_since: Time,
     agreed_after: Option<Duration>,
+    whole_after: Option<Duration>,
     epilogue_at: Time,
 }
 
@@ -119,6 +124,7 @@ impl Run {
             events: BTreeMap::new(),
             settled_since: Time::ZERO,
             agreed_after: None,
+            whole_after: None,
             epilogue_at: Time::ZERO,
         }
     }
@@ -130,8 +136,15 @@ impl Run {
         }
         self.advance(self.scenario.heal_at)?;
         self.heal()?;
+        if self.scenario.crowd {
+            self.until_whole()?;
+        }
         self.until_agreed("all live members agree after healing")?;
         self.agreed_after = Some(self.world.now().since(self.settled_since));
+        if self.scenario.crowd {
+            // So many take too long for the rest, which is the same with few.
+            return self.until_drained();
+        }
         // Whoever has joined and wants no old events may take those of the epilogue for old, as
         // long as others do not know the time.
         self.until("joins end, and all know the time of events", 3, |run| {
@@ -142,6 +155,11 @@ impl Run {
         self.until_agreed("all live members agree after the epilogue")?;
         self.until_drained()?;
         self.quiet()
+    }
+
+    fn tally(&self) -> Tally {
+        let failed_writes = self.world.hosts().iter().map(|host| host.disk.failed_writes).sum();
+        Tally { failed_writes, ..self.deeds.tally }
     }
 
     fn act(&mut self, action: &Action) -> Result<(), Violation> {
@@ -205,7 +223,7 @@ impl Run {
             0 => KeyOperation::Use(key.clone()),
             1 => KeyOperation::Remove(bytes::Bytes::from_static(&scenario::FIRST_KEY)),
             _ => {
-                self.deeds.rotations += 1;
+                self.deeds.tally.key_rotations += 1;
                 self.deeds.rotation = None;
                 return;
             }
@@ -294,6 +312,20 @@ impl Run {
         // Clocks may run a twentieth too slow.
         let hosts = self.world.hosts().len();
         check::agreement_bound(config, hosts).mul_f64(1.06) + Duration::from_secs(1)
+    }
+
+    /// Waits until everybody in a crowd knows of everybody.
+    fn until_whole(&mut self) -> Result<(), Violation> {
+        let rule = "the views of a crowd are whole within the bound";
+        let bound = check::crowd_bound(&self.world.hosts()[0].config, self.world.hosts().len());
+        while let Err(what) = agreement::views_are_whole(&self.world) {
+            if self.world.now().since(self.settled_since) > bound {
+                return Err(violation(rule, what, &self.world));
+            }
+            self.advance(self.world.now() + LOOK)?;
+        }
+        self.whole_after = Some(self.world.now().since(self.settled_since));
+        Ok(())
     }
 
     /// Waits until all live members agree on the living, and then (more time is allowed for it,
@@ -410,7 +442,7 @@ impl Run {
         }
         self.advance(self.world.now() + Duration::from_millis(10))?;
         self.settled_since = self.world.now();
-        let name = format!("epilogue-{}", self.deeds.events);
+        let name = format!("epilogue-{}", self.deeds.tally.user_events);
         self.events.insert(name.clone(), BTreeSet::new());
         let command = Command::UserEvent { name, payload: None, coalesce: true };
         self.world.command_for(first, command, Purpose::Ignored);

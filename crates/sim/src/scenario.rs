@@ -32,6 +32,8 @@ pub struct Scenario {
     /// Whether members are erased so soon that the parts of a partition may forget each other;
     /// an operator then joins them again.
     pub forgetful: bool,
+    /// Whether a crowd joins one door, whose views are to be whole soon.
+    pub(crate) crowd: bool,
     /// How the hosts take part in the floating role, if this seed has one.
     pub(crate) roles: Vec<Option<RolePlan>>,
     zones: Vec<Vec<Duration>>,
@@ -67,6 +69,9 @@ pub(crate) fn config(profile: Profile, number: usize) -> Config {
 impl Scenario {
     /// The plan of a seed.
     pub fn new(seed: u64) -> Self {
+        if seed % 25 == 13 {
+            return Scenario::of_a_crowd(seed);
+        }
         let chance = &mut Chance::new(seed, 2);
         let members = match chance.below(100) {
             0..25 => chance.range(2, 5),
@@ -82,7 +87,7 @@ impl Scenario {
         let start_by = Duration::from_secs(15);
         let heal_at = Time::ZERO + start_by + chaos;
         let forgetful = chance.happens(0.35);
-        let hosts = hosts(chance, profile, members, forgetful);
+        let hosts = hosts(chance, profile, members, forgetful, false);
         let zones = zones(chance, profile);
         let slow_line = 1 << chance.range(16, 24);
         let mut scenario = Scenario {
@@ -96,6 +101,7 @@ impl Scenario {
             actions: Vec::new(),
             heal_at,
             forgetful,
+            crowd: false,
             roles: Vec::new(),
         };
         for number in 0..members {
@@ -116,8 +122,47 @@ impl Scenario {
         if seed % 8 == 2 {
             story::write_outlived(&mut scenario, &mut Chance::new(seed, 6), from, until);
         }
+        if seed % 10 == 8 {
+            story::write_long_pauses(&mut scenario, &mut Chance::new(seed, 8), from, until);
+        }
         // Sorting keeps the order of what happens at one time.
         scenario.actions.sort_by_key(|(at, _)| *at);
+        scenario
+    }
+
+    /// More than two hundred members join one door at once, from a cold start.
+    fn of_a_crowd(seed: u64) -> Self {
+        let chance = &mut Chance::new(seed, 10);
+        let members = chance.range(210, 400);
+        let profile = if chance.happens(0.3) { Profile::Local } else { Profile::Lan };
+        let hosts = hosts(chance, profile, members, false, true);
+        let zones = zones(chance, profile);
+        let mut scenario = Scenario {
+            seed,
+            profile,
+            bandwidth: None,
+            weather: Weather::CALM,
+            compress: chance.happens(0.3),
+            zones,
+            hosts,
+            actions: Vec::new(),
+            heal_at: Time::ZERO,
+            forgetful: false,
+            crowd: true,
+            roles: Vec::new(),
+        };
+        let start = |host: usize| Action::Start { host: HostId(host), ignore_old_events: true };
+        scenario.actions.push((Time::ZERO, start(0)));
+        let from = Time::ZERO + Duration::from_secs(2);
+        let (short, long) = (Duration::from_millis(50), Duration::from_secs(8));
+        let until = from + chance.between_magnitudes(short, long);
+        for number in 1..members {
+            let at = from + until.since(from).mul_f64(chance.share());
+            scenario.actions.push((at, start(number)));
+        }
+        story::write_crowd(&mut scenario, chance, from, until);
+        scenario.actions.sort_by_key(|(at, _)| *at);
+        scenario.heal_at = scenario.actions.last().map_or(until, |(at, _)| *at);
         scenario
     }
 
@@ -131,6 +176,7 @@ impl Scenario {
         let options = WorldOptions { seed: self.seed, watch, compress: self.compress, readable };
         let network = Network::new(self.zones.clone(), self.bandwidth, self.weather);
         let mut world = World::new(options, network);
+        world.door = self.crowd.then_some(HostId(0));
         for plan in &self.hosts {
             world.add_host(plan.clone());
         }
@@ -175,14 +221,21 @@ impl Scenario {
     }
 }
 
-fn hosts(chance: &mut Chance, profile: Profile, members: usize, forgetful: bool) -> Vec<HostPlan> {
+fn hosts(
+    chance: &mut Chance,
+    profile: Profile,
+    members: usize,
+    forgetful: bool,
+    crowd: bool,
+) -> Vec<HostPlan> {
     let encrypted = chance.happens(0.25);
-    let labelled = chance.happens(0.1);
-    let old_agents = if labelled || !chance.happens(0.3) { 0.0 } else { 0.4 };
+    let labelled = !crowd && chance.happens(0.1);
+    let some_are_old = if crowd { 0.5 } else { 0.3 };
+    let old_agents = if labelled || !chance.happens(some_are_old) { 0.0 } else { 0.4 };
     let without_checksums = if chance.happens(0.1) { 0.3 } else { 0.0 };
     let large_packets = chance.happens(0.12);
-    let eager = chance.happens(0.8);
-    let settle = chance.happens(0.8);
+    let eager = chance.happens(0.8) || crowd;
+    let settle = chance.happens(0.8) || crowd;
     let coalesce = chance.happens(0.5);
     let snapshots = chance.share();
     let patience = chance.between(Duration::from_secs(60), Duration::from_secs(200));
@@ -207,7 +260,8 @@ fn hosts(chance: &mut Chance, profile: Profile, members: usize, forgetful: bool)
                 config.tombstone_timeout = patience;
                 config.reap_interval = Duration::from_secs(5);
             }
-            let habits = if chance.happens(old_agents) {
+            let is_door = crowd && number == 0;
+            let habits = if chance.happens(old_agents) && !is_door {
                 config.gossip.eager_gossip = false;
                 config.gossip.settle_exchange = false;
                 Habits::OldAgent

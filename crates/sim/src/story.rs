@@ -7,6 +7,7 @@ use gossip::Time;
 use crate::action::Action;
 use crate::chance::Chance;
 use crate::host::HostId;
+use crate::network::Weather;
 use crate::scenario::{self, ROLES, Scenario};
 
 /// The kinds of stories, with how often each is told.
@@ -108,7 +109,57 @@ pub(crate) fn write_outlived(
     Author { scenario, chance, from, until, moves: 200 }.outlived();
 }
 
+/// Writes what befalls a crowd that joins between two times.
+pub(crate) fn write_crowd(scenario: &mut Scenario, chance: &mut Chance, from: Time, until: Time) {
+    Author { scenario, chance, from, until, moves: 300 }.crowd();
+}
+
+/// Writes pauses of one to ten minutes, begun between two times. Everything heals after them.
+pub(crate) fn write_long_pauses(
+    scenario: &mut Scenario,
+    chance: &mut Chance,
+    from: Time,
+    until: Time,
+) {
+    let mut author = Author { scenario, chance, from, until, moves: 400 };
+    for _ in 0..author.chance.range(1, 3) {
+        let (begin, host) = (author.moment(), author.host());
+        let (low, high) = (Duration::from_secs(60), Duration::from_secs(600));
+        let length = author.chance.between_magnitudes(low, high);
+        author.plan(begin, Action::Pause(host, length));
+        author.scenario.heal_at = author.scenario.heal_at.max(begin + length);
+    }
+}
+
 impl Author<'_> {
+    /// Nothing at all, loss, a door that crashes, or a partition that begins meanwhile.
+    fn crowd(&mut self) {
+        let (middle, joined) = (self.moment(), self.until);
+        self.until = self.until + Duration::from_secs(60);
+        let door = HostId(0);
+        match self.chance.below(4) {
+            0 => {}
+            1 => {
+                let loss = 0.01 + 0.04 * self.chance.share();
+                let weather = Weather { loss, ..Weather::CALM };
+                self.plan(Time::ZERO, Action::Weather(weather));
+                self.plan(joined + Duration::from_secs(10), Action::Weather(Weather::CALM));
+            }
+            2 => {
+                let off = self.chance.between(Duration::from_secs(1), Duration::from_secs(8));
+                self.plan(middle, Action::Crash(door));
+                self.plan(middle + off, Action::Start { host: door, ignore_old_events: true });
+            }
+            _ => {
+                let length = self.chance.between(Duration::from_secs(3), Duration::from_secs(20));
+                let hosts = self.scenario.hosts.len();
+                let parts = (0..hosts).map(|_| 1 << self.chance.below(2)).collect();
+                self.plan(middle, Action::Partition(parts));
+                self.plan(middle + length, Action::Rejoin);
+            }
+        }
+    }
+
     /// A machine is suspended, and hears nothing meanwhile. Another crashes, is erased by an
     /// operator, and the lower layers have time to forget it. Then the first one is back and takes
     /// it for alive; an operator may have it join again.

@@ -13,7 +13,7 @@ use wire::{Incarnation, NodeName, Security};
 
 use crate::host::{Delivery, HostId};
 use crate::observation::What;
-use crate::trace;
+use crate::trace::{self, Trace};
 use crate::world::{Happening, World};
 
 /// The streams that are open.
@@ -107,6 +107,14 @@ impl Written {
         }
     }
 
+    fn hash(&self, trace: &mut Trace) {
+        match self {
+            Written::Plain(segments) => segments.iter().for_each(|part| trace.written(part)),
+            Written::Sealed(bytes) => trace.written(bytes),
+            Written::Frozen(..) => {}
+        }
+    }
+
     fn read(&self, role: Role, security: &Security) -> Progress {
         let mut decoder = StreamDecoder::new(role, security.clone());
         match self {
@@ -138,6 +146,7 @@ impl World {
         let run = host.runs;
         let deadline = host.clock.world(deadline);
         let written = self.write(id, true, request);
+        written.hash(&mut self.trace);
         self.traffic.streams += 1;
         self.traffic.stream_bytes += written.len() as u64;
         self.streams.last += 1;
@@ -266,7 +275,9 @@ impl World {
         self.trace.number(written.len() as u64);
         if self.trace.is_readable() {
             let dialer = self.hosts[dialer.0].name.clone();
-            self.note(id, || format!("is asked by {dialer}: {}", trace::describe_stream(&message)));
+            self.explain(id, || {
+                format!("is asked by {dialer}: {}", trace::describe_stream(&message))
+            });
         }
         if self.watches_everything() {
             let news = self.news(id, &message);
@@ -309,7 +320,11 @@ impl World {
             None => Phase::End("EOF"),
             Some(segments) => Phase::Answer(id, self.write(id, false, segments)),
         };
-        let bytes = if let Phase::Answer(_, written) = &phase { written.len() } else { 0 };
+        let mut bytes = 0;
+        if let Phase::Answer(_, written) = &phase {
+            written.hash(&mut self.trace);
+            bytes = written.len();
+        }
         self.traffic.stream_bytes += bytes as u64;
         let Some(stream) = self.streams.open.get_mut(&connection.0) else { return };
         stream.phase = phase;

@@ -1,16 +1,19 @@
 //! What happened, as one number and, if wanted, as lines to read.
 
 use std::collections::VecDeque;
+use std::fmt::{self, Write};
 
 use gossip::Time;
 use wire::Security;
 use wire::message::gossip::{BorrowedNodeState, Message, StreamMessage};
 use wire::message::serf::{SerfMessage, SerfPushPull};
 
-/// The record of a run. Two runs of one seed have the same hash.
+/// The record of a run. Two runs of one seed have the same hash, whether or not lines are kept.
 #[derive(Debug, Default)]
 pub struct Trace {
     hash: u64,
+    /// Whether what members say, and what is on their streams, is part of the hash.
+    whole: bool,
     lines: Option<VecDeque<String>>,
 }
 
@@ -18,11 +21,13 @@ pub struct Trace {
 const LINES: usize = 200_000;
 
 impl Trace {
-    pub(crate) fn new(readable: bool) -> Self {
-        Trace { hash: 0, lines: readable.then(VecDeque::new) }
+    pub(crate) fn new(whole: bool, readable: bool) -> Self {
+        Trace { hash: 0, whole, lines: readable.then(VecDeque::new) }
     }
 
-    /// The hash of everything that happened so far.
+    /// The hash of everything that happened so far. In a world of which only
+    /// [`Watch::Facts`](crate::Watch::Facts) are to be seen: of what was handled when, of datagrams
+    /// and of the lengths of streams.
     pub fn hash(&self) -> u64 {
         self.hash
     }
@@ -47,6 +52,20 @@ impl Trace {
         self.number(bytes.len() as u64);
     }
 
+    /// What a member says: a fact, an event, an outcome.
+    pub(crate) fn said(&mut self, what: &impl fmt::Debug) {
+        if self.whole {
+            write!(Said(self), "{what:?}").expect("a hash takes everything");
+        }
+    }
+
+    /// A part of what is written to a stream.
+    pub(crate) fn written(&mut self, bytes: &[u8]) {
+        if self.whole {
+            self.bytes(bytes);
+        }
+    }
+
     pub(crate) fn is_readable(&self) -> bool {
         self.lines.is_some()
     }
@@ -62,12 +81,22 @@ impl Trace {
     }
 }
 
+/// Hashes text as it is made.
+struct Said<'a>(&'a mut Trace);
+
+impl Write for Said<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
 /// A time of the world as it is printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp(pub Time);
 
-impl std::fmt::Display for Stamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:12.6}", self.0.as_nanos() as f64 / 1e9)
     }
 }

@@ -94,6 +94,8 @@ pub struct World {
     pub(crate) options: WorldOptions,
     pub(crate) traffic: Traffic,
     pub(crate) joined: Vec<HostId>,
+    /// Whom all join, if not just anybody.
+    pub(crate) door: Option<HostId>,
     /// See [`Self::freeze_states`].
     pub(crate) freezes: bool,
     tokens: u64,
@@ -116,11 +118,12 @@ impl World {
             network,
             chance: Chance::new(options.seed, 1),
             streams: Streams::default(),
-            trace: Trace::new(options.readable),
+            trace: Trace::new(options.watch == Watch::Everything, options.readable),
             observed: Vec::new(),
             options,
             traffic: Traffic::default(),
             joined: Vec::new(),
+            door: None,
             freezes: false,
             tokens: 0,
             same_instant: (Time::ZERO, 0),
@@ -267,8 +270,10 @@ impl World {
     pub fn join(&mut self, host: HostId, ignore_old_events: bool) {
         let others: Vec<HostId> = self.joined.iter().copied().filter(|id| *id != host).collect();
         let mut targets = Vec::new();
+        let mut door = self.door.filter(|door| *door != host);
         for _ in 0..others.len().min(3) {
-            let target = others[self.chance.below(others.len())];
+            let anybody = others[self.chance.below(others.len())];
+            let target = door.take().unwrap_or(anybody);
             let address = SocketAddr::V4(self.hosts[target.0].address);
             targets.push(JoinTarget { address, name: None, label: address.to_string() });
         }
@@ -403,15 +408,18 @@ impl World {
 
     /// What cannot be seen by a member but explains what it does: for those who read the trace.
     pub(crate) fn remark(&mut self, text: impl FnOnce() -> String) {
-        let now = self.now;
-        self.trace.line(now, || format!("-- {}", text()));
+        self.trace.line(self.now, || format!("-- {}", text()));
     }
 
     pub(crate) fn note(&mut self, host: HostId, text: impl FnOnce() -> String) {
-        let now = self.now;
         self.trace.number(host.0 as u64);
+        self.explain(host, text);
+    }
+
+    /// A line about a host that explains what it does: no part of the hash.
+    pub(crate) fn explain(&mut self, host: HostId, text: impl FnOnce() -> String) {
         let name = &self.hosts[host.0].name;
-        self.trace.line(now, || format!("{name} {}", text()));
+        self.trace.line(self.now, || format!("{name} {}", text()));
     }
 
     pub(crate) fn observe(&mut self, host: HostId, what: What) {
@@ -559,6 +567,7 @@ impl World {
             }
             Output::Event(event) => self.event(id, event),
             Output::Fact(fact) => {
+                self.trace.said(&fact);
                 self.note(id, || format!("  {fact:?}"));
                 let host = &mut self.hosts[id.0];
                 if let Some(process) = &mut host.process
@@ -573,6 +582,7 @@ impl World {
                 self.observe(id, What::Fact(fact));
             }
             Output::QueryProgress { query, progress } => {
+                self.trace.said(&progress);
                 self.note(id, || format!("  query {} {progress:?}", query.lamport_time));
                 self.observe(id, What::Progress(query, progress));
             }
@@ -602,6 +612,7 @@ impl World {
     fn persist(&mut self, id: HostId, write: PersistId, what: serf::Persist) {
         let host = &mut self.hosts[id.0];
         let failed = host.disk.failing;
+        host.disk.failed_writes += u64::from(failed);
         if !failed && let serf::Persist::Keyring(keys) = &what {
             let mut keys = keys.iter().filter_map(|key| Key::new(key).ok());
             host.keyring = keys.next().map(|primary| Keyring::with_keys(primary, keys));
@@ -613,6 +624,7 @@ impl World {
     }
 
     fn event(&mut self, id: HostId, event: Event) {
+        self.trace.said(&event);
         self.note(id, || format!("  event: {}", describe_event(&event)));
         if let Event::Query { query, .. } = &event {
             // The application thinks for a moment, then answers.
@@ -630,6 +642,7 @@ impl World {
     }
 
     fn done(&mut self, id: HostId, token: Token, outcome: Outcome) {
+        self.trace.said(&outcome);
         match self.hosts[id.0].pending.remove(&token) {
             Some(Purpose::Join { ignore_old_events }) => {
                 if !matches!(outcome, Outcome::Joined { contacted: 1.., .. }) {
@@ -666,7 +679,7 @@ impl World {
         if self.trace.is_readable() {
             let name = target.map(|target| self.hosts[target.0].name.clone());
             let name = name.map_or(address.to_string(), |name| name.to_string());
-            self.note(id, || format!("→ {name}: {}", trace::describe(&body)));
+            self.explain(id, || format!("→ {name}: {}", trace::describe(&body)));
         }
         if self.watches_everything() {
             self.observe(id, What::Sent { to: target, address, body: body.clone(), crc });

@@ -84,3 +84,9 @@ fn the_same_seed_is_the_same_run() {
     }
     assert_ne!(play(1).hash, play(2).hash);
 }
+
+/// A trace to read is of the very run that it explains.
+#[test]
+fn reading_along_changes_nothing() {
+    assert_eq!(run::run(7, true).hash, run::run(7, false).hash);
+}

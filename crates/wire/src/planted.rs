@@ -113,6 +113,8 @@ faults! {
     ClockSetBack: "own",
     /// A third party brings back whom a death certificate covers.
     CertificateIgnored: "own",
+    /// A joiner's word counts for all in its table, whatever certificates say.
+    JoinersTableBelieved: "own",
     /// A probe on behalf of another is remembered for ever.
     RelaysKept: "own",
 }

@@ -188,8 +188,8 @@ impl Serf {
             Some(entries[place].status_time)
         };
         self.answer_hidden_leave(now, token, time_of(&self.name), left);
-        for node in self.not_back(left, nodes) {
-            self.on_listed_leave(now, node, time_of(node));
+        for (node, time) in self.not_back(left, nodes, time_of) {
+            self.on_listed_leave(now, node, time);
         }
         let mut place = 0;
         for (there, entry) in entries.iter().enumerate() {
@@ -267,8 +267,9 @@ impl Serf {
         if planted(Fault::StatusTimesFirst) {
             times.iter().for_each(|(node, time)| self.on_listed_time(now, node, time, &mut 0));
         }
-        for node in self.not_back(&state.left_members, nodes) {
-            self.on_listed_leave(now, node, times.get(node.as_str()));
+        let time_of = |node: &NodeName| times.get(node.as_str());
+        for (node, time) in self.not_back(&state.left_members, nodes, time_of) {
+            self.on_listed_leave(now, node, time);
         }
         let left: BTreeSet<&str> = state.left_members.iter().map(NodeName::as_str).collect();
         let mut place = 0;
@@ -277,10 +278,16 @@ impl Serf {
         }
     }
 
-    /// Those of the left who have not come back since: in an incarnation that the sender has not
-    /// heard of, or of which it has forgotten all. A leave is of the run that it ended. What is
-    /// said of ourselves is not for others to know: we refute it.
-    fn not_back<'a>(&self, left: &'a [NodeName], nodes: &RemoteNodes) -> Vec<&'a NodeName> {
+    /// Those of the left who have not come back since, and the listed times: in an incarnation that
+    /// the sender has not heard of, or of which it has forgotten all. A leave is of the run that it
+    /// ended. What is said of ourselves is not for others to know: we refute it. Of the others the
+    /// leave is kept: we may have slept until the sender had forgotten the rest.
+    fn not_back<'a>(
+        &mut self,
+        left: &'a [NodeName],
+        nodes: &RemoteNodes,
+        time_of: impl Fn(&NodeName) -> Option<LamportTime>,
+    ) -> Vec<(&'a NodeName, Option<LamportTime>)> {
         let here = |name: &'a NodeName| {
             let node = self.gossip.node(name.as_str()).filter(|node| node.is_live())?;
             (*name != self.name).then_some((name.as_str(), node.incarnation))
@@ -293,7 +300,18 @@ impl Serf {
                 }
             }
         }
-        left.iter().filter(|name| !back.contains_key(name.as_str())).collect()
+        let mut not_back = Vec::new();
+        for name in left {
+            let time = time_of(name);
+            match back.get(name.as_str()) {
+                None => not_back.push((name, time)),
+                Some(incarnation) if self.table.get(name.as_str()).is_some() => {
+                    self.intents.passed_over.insert(name.clone(), (*incarnation, time));
+                }
+                Some(_) => {}
+            }
+        }
+        not_back
     }
 
     fn ignores_old_events(&self, token: Option<Token>) -> bool {

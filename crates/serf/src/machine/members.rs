@@ -121,6 +121,11 @@ impl Serf {
 
     /// Whether it is dead or left for the layer below plays no part: only an intent makes a leave.
     pub(super) fn on_departed(&mut self, now: Time, node: &NodeState) {
+        if let Some((incarnation, listed)) = self.intents.passed_over.remove(&node.name)
+            && incarnation == node.incarnation
+        {
+            self.on_listed_leave(now, &node.name, listed);
+        }
         let Some(entry) = self.table.get_mut(node.name.as_str()) else { return };
         entry.incarnation = node.incarnation;
         let left = node.state == State::Left && planted(Fault::LeftWithoutIntent);
@@ -178,6 +183,7 @@ impl Serf {
             return;
         }
         let Some(entry) = self.table.remove(name) else { return };
+        self.intents.passed_over.remove(name);
         self.timers.cancel(&Timer::Prune(name.clone()));
         if let Some(coordinates) = &mut self.coordinates {
             coordinates.forget(name.as_str());
@@ -193,12 +199,13 @@ impl Serf {
         let seen = self.gossip.node(name.as_str()).map(|node| node.incarnation);
         let incarnation = entry.incarnation.max(seen.unwrap_or_default());
         let until = now + self.config.tombstone_timeout;
-        let evicted = self.certificates.issue(now, name.clone(), entry.certain_time(), until);
+        let status_time = entry.certain_time();
+        let evicted = self.certificates.issue(now, name.clone(), status_time, until);
         if let Some(evicted) = evicted {
             self.gossip.forget_death(evicted.as_str());
         }
         self.gossip.certify_death(name.clone(), incarnation, until);
-        self.fact(Fact::Certified { node: name.clone(), incarnation });
+        self.fact(Fact::Certified { node: name.clone(), incarnation, status_time });
     }
 
     /// Looks for members to erase when the first of them is due, but not more often than the
@@ -259,6 +266,7 @@ impl Serf {
     }
 
     pub(super) fn on_round_trip(&mut self, node: &NodeName, rtt: Duration, payload: Option<&[u8]>) {
+        self.intents.passed_over.remove(node);
         let Some(payload) = payload.filter(|payload| !payload.is_empty()) else { return };
         let Some(coordinates) = &mut self.coordinates else { return };
         let before = coordinates.own().coordinate().clone();

@@ -7,7 +7,7 @@ use serf::{MemberStatus, Serf, Statistics};
 use wire::NodeName;
 
 use super::{Verdict, who};
-use crate::host::{Host, HostId};
+use crate::host::{Habits, Host, HostId};
 use crate::world::World;
 
 /// The members that are to be taken for alive.
@@ -36,6 +36,28 @@ pub(crate) fn on_the_living(world: &World) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether everybody but old agents, which have only exchanges, takes as many for alive as there
+/// are.
+pub(crate) fn views_are_whole(world: &World) -> Verdict {
+    let living = living(world);
+    let alive =
+        |serf: &Serf| serf.members().filter(|member| member.status == MemberStatus::Alive).count();
+    let lacking: Vec<(usize, HostId)> = (living.iter())
+        .filter(|(_, host, _)| host.habits != Habits::OldAgent)
+        .map(|(id, _, serf)| (alive(serf), *id))
+        .filter(|(known, _)| *known != living.len())
+        .collect();
+    match lacking.iter().min() {
+        None => Ok(()),
+        Some((fewest, id)) => Err(format!(
+            "{} of {} views are not whole; {} takes {fewest} for alive",
+            lacking.len(),
+            living.len(),
+            who(world, *id)
+        )),
+    }
 }
 
 fn agree_on(observer: &Serf, host: &Host, subject: &Serf) -> Verdict {

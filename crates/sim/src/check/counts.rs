@@ -4,6 +4,24 @@ use serf::{Event, Fact};
 
 use crate::observation::{Observation, What};
 
+/// Gives a struct of numbers their names, and sums.
+macro_rules! counters {
+    ($counts:ty { $($name:ident,)* }) => {
+        impl $counts {
+            /// The counters by name.
+            pub fn named(&self) -> impl Iterator<Item = (String, u64)> {
+                [$((stringify!($name).replace('_', " "), self.$name)),*].into_iter()
+            }
+
+            /// Adds those of another run.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+pub(crate) use counters;
+
 /// How often things happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -88,55 +106,27 @@ impl Counts {
         };
         *count += 1;
     }
-
-    /// The counters by name.
-    pub fn named(&self) -> [(&'static str, u64); 20] {
-        [
-            ("suspicions", self.suspicions),
-            ("deaths", self.deaths),
-            ("refutes", self.refutes),
-            ("cleared", self.cleared),
-            ("put off", self.put_off),
-            ("failed exchanges", self.failed_exchanges),
-            ("held up", self.held_up),
-            ("erased", self.erased),
-            ("conflicts", self.conflicts),
-            ("votes", self.votes),
-            ("reconnects", self.reconnects),
-            ("rejoins", self.rejoins),
-            ("dropped", self.dropped),
-            ("events", self.events),
-            ("queries", self.queries),
-            ("leaves refuted", self.leaves_refuted),
-            ("takeovers", self.takeovers),
-            ("releases", self.releases),
-            ("two holders", self.two_holders),
-            ("doubts", self.doubts),
-        ]
-    }
-
-    /// Adds those of another run.
-    pub fn add(&mut self, other: &Counts) {
-        let sum = |mine: &mut u64, theirs: u64| *mine += theirs;
-        sum(&mut self.suspicions, other.suspicions);
-        sum(&mut self.deaths, other.deaths);
-        sum(&mut self.refutes, other.refutes);
-        sum(&mut self.cleared, other.cleared);
-        sum(&mut self.put_off, other.put_off);
-        sum(&mut self.failed_exchanges, other.failed_exchanges);
-        sum(&mut self.held_up, other.held_up);
-        sum(&mut self.erased, other.erased);
-        sum(&mut self.conflicts, other.conflicts);
-        sum(&mut self.votes, other.votes);
-        sum(&mut self.reconnects, other.reconnects);
-        sum(&mut self.rejoins, other.rejoins);
-        sum(&mut self.dropped, other.dropped);
-        sum(&mut self.events, other.events);
-        sum(&mut self.queries, other.queries);
-        sum(&mut self.leaves_refuted, other.leaves_refuted);
-        sum(&mut self.takeovers, other.takeovers);
-        sum(&mut self.releases, other.releases);
-        sum(&mut self.two_holders, other.two_holders);
-        sum(&mut self.doubts, other.doubts);
-    }
 }
+
+counters!(Counts {
+    suspicions,
+    deaths,
+    refutes,
+    cleared,
+    put_off,
+    failed_exchanges,
+    held_up,
+    erased,
+    conflicts,
+    votes,
+    reconnects,
+    rejoins,
+    dropped,
+    events,
+    queries,
+    leaves_refuted,
+    takeovers,
+    releases,
+    two_holders,
+    doubts,
+});

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gossip::Node;
 use wire::{Incarnation, NodeName};
 
-use super::{Checker, Verdict, who};
+use super::{Checker, Verdict, is_same, who};
 use crate::action::Deeds;
 use crate::host::HostId;
 use crate::observation::{Observation, What};
@@ -16,9 +17,12 @@ pub(super) struct Incarnations {
     own: BTreeMap<(HostId, u32), Incarnation>,
     /// The highest that any bearer of a name ever had.
     highest: BTreeMap<NodeName, Incarnation>,
-    /// What an observer's run last knew of a living member.
-    known: BTreeMap<(HostId, u32, NodeName), Incarnation>,
+    /// The node tables, in their order, as they were after the last step of each host.
+    known: BTreeMap<HostId, (u32, Vec<Row>)>,
 }
+
+/// A member, its incarnation, and whether it was taken for alive.
+type Row = (NodeName, Incarnation, bool);
 
 impl Checker for Incarnations {
     fn name(&self) -> &'static str {
@@ -29,7 +33,8 @@ impl Checker for Incarnations {
         let (What::Handled, Some(process)) = (&seen.what, world.host(seen.host).process()) else {
             return Ok(());
         };
-        let node = process.serf.membership().local();
+        let membership = process.serf.membership();
+        let node = membership.local();
         let now = node.incarnation;
         let last = self.own.insert((seen.host, process.run), now).unwrap_or_default();
         if now < last {
@@ -40,33 +45,40 @@ impl Checker for Incarnations {
             let highest = self.highest.entry(node.name.clone()).or_default();
             *highest = now.max(*highest);
         }
-        Ok(())
-    }
-
-    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
-        for host in world.host_ids() {
-            let Some(process) = world.host(host).process() else { continue };
-            for node in process.serf.membership().nodes() {
-                let highest = self.highest.get(&node.name).copied().unwrap_or_default();
-                if node.incarnation > highest {
-                    let (who, seen) = (who(world, host), node.incarnation.0);
-                    let name = &node.name;
-                    return Err(format!("{who} knows {name}@{seen}, which it never was"));
-                }
-                let key = (host, process.run, node.name.clone());
-                if !node.is_live() {
-                    // Its record may be forgotten and begin anew.
-                    self.known.remove(&key);
-                    continue;
-                }
-                let last = self.known.insert(key, node.incarnation).unwrap_or_default();
-                if node.incarnation < last {
-                    let (who, name) = (who(world, host), &node.name);
-                    let (from, to) = (last.0, node.incarnation.0);
-                    return Err(format!("{who} went from {name}@{from} to {name}@{to}"));
-                }
-            }
+        let (run, rows) = self.known.entry(seen.host).or_default();
+        if *run != process.run {
+            (*run, *rows) = (process.run, Vec::new());
         }
-        Ok(())
+        let row = |node: &Node| (node.name.clone(), node.incarnation, node.is_live());
+        let same = |(node, row): (&Node, &Row)| {
+            is_same(&node.name, &row.0) && (node.incarnation, node.is_live()) == (row.1, row.2)
+        };
+        let known = membership.nodes();
+        if membership.nodes().count() == rows.len() && known.zip(&*rows).all(same) {
+            return Ok(());
+        }
+        let before = std::mem::replace(rows, membership.nodes().map(row).collect());
+        went_on(&self.highest, &before, rows)
+            .map_err(|what| format!("{} {what}", who(world, seen.host)))
     }
+}
+
+/// Whether a table may have become another by one step.
+fn went_on(highest: &BTreeMap<NodeName, Incarnation>, before: &[Row], after: &[Row]) -> Verdict {
+    // The record of one that is gone may be forgotten and begin anew.
+    let living = before.iter().filter(|(.., lives)| *lives);
+    let living: BTreeMap<&NodeName, Incarnation> =
+        living.map(|(name, incarnation, _)| (name, *incarnation)).collect();
+    for (name, Incarnation(now), lives) in after {
+        if *now > highest.get(name).copied().unwrap_or_default().0 {
+            return Err(format!("knows {name}@{now}, which it never was"));
+        }
+        if let Some(Incarnation(last)) = living.get(name)
+            && *lives
+            && now < last
+        {
+            return Err(format!("went from {name}@{last} to {name}@{now}"));
+        }
+    }
+    Ok(())
 }

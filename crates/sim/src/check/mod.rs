@@ -24,14 +24,18 @@ mod vote;
 pub(crate) mod agreement;
 pub(crate) mod counts;
 
+use serf::{Member, MemberStatus};
+use wire::NodeName;
+
 use crate::action::Deeds;
 use crate::observation::Observation;
 use crate::world::World;
 
 pub use counts::Counts;
+pub(crate) use counts::counters;
 pub(crate) use holder::{meeting_bound, one_holder, takeover_bound};
-pub(crate) use refute::scaled_push_pull;
 pub use refute::{agreement_bound, refute_bound};
+pub(crate) use refute::{crowd_bound, scaled_push_pull};
 
 /// What a checker says: fine, or in words what is wrong.
 pub(crate) type Verdict = Result<(), String>;
@@ -46,7 +50,7 @@ pub(crate) trait Checker {
         Ok(())
     }
 
-    /// Looks at the whole world, once a second.
+    /// Looks at the whole world, once a second: for those that compare several hosts.
     fn sample(&mut self, _world: &World, _deeds: &Deeds) -> Verdict {
         Ok(())
     }
@@ -118,6 +122,17 @@ impl Checks {
 
 pub(crate) fn violation(rule: &'static str, what: String, world: &World) -> Violation {
     Violation { rule, what, at: world.now() }
+}
+
+/// Whether somebody takes a member for failed or left.
+fn is_gone(member: &Member) -> bool {
+    matches!(member.status, MemberStatus::Failed | MemberStatus::Left)
+}
+
+/// Whether it is the very name, not another one of the same letters: asked for every member at
+/// every step.
+fn is_same(a: &NodeName, b: &NodeName) -> bool {
+    std::ptr::eq(a.as_str(), b.as_str())
 }
 
 /// A host's name and number: names are not unique.

@@ -2,9 +2,10 @@
 
 use super::{Checker, Verdict, who};
 use crate::action::Deeds;
+use crate::observation::{Observation, What};
 use crate::world::World;
 
-/// Looks into all queues.
+/// Looks into the queue of whoever has done something.
 #[derive(Debug)]
 pub(super) struct Queues;
 
@@ -13,13 +14,13 @@ impl Checker for Queues {
         "the broadcast queue holds at most one slot per subject"
     }
 
-    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
-        for host in world.host_ids() {
-            let Some(serf) = world.host(host).serf() else { continue };
-            if let Some(node) = serf.membership().twice_queued() {
-                return Err(format!("{} has two broadcasts about {node}", who(world, host)));
-            }
+    fn see(&mut self, world: &World, _deeds: &Deeds, seen: &Observation) -> Verdict {
+        let (What::Handled, Some(serf)) = (&seen.what, world.host(seen.host).serf()) else {
+            return Ok(());
+        };
+        match serf.membership().twice_queued() {
+            Some(node) => Err(format!("{} has two broadcasts about {node}", who(world, seen.host))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

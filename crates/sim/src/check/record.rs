@@ -3,20 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gossip::Time;
-use serf::{Fact, MemberEventKind, MemberStatus};
+use serf::{Fact, Member, MemberEventKind};
 use wire::NodeName;
 
-use super::{Checker, Verdict, who};
+use super::{Checker, Verdict, is_gone, is_same, who};
 use crate::action::Deeds;
 use crate::host::HostId;
 use crate::observation::{Observation, What};
 use crate::world::World;
 
-/// Whom every run remembered at the last look, and since when (by its clock) as gone.
+/// Whom every host remembered after its last step.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    known: BTreeMap<(HostId, u32), BTreeMap<NodeName, Option<Time>>>,
-    reaped: BTreeSet<(HostId, u32, NodeName)>,
+    known: BTreeMap<HostId, Known>,
+    /// Whom the step that is going on has erased.
+    reaped: BTreeSet<NodeName>,
+}
+
+/// What a run remembers, in the order of names, and since when (by its clock) each is gone.
+#[derive(Debug, Default)]
+struct Known {
+    run: u32,
+    members: Vec<(NodeName, Option<Time>)>,
 }
 
 impl Checker for Records {
@@ -25,48 +33,60 @@ impl Checker for Records {
     }
 
     fn see(&mut self, world: &World, _deeds: &Deeds, seen: &Observation) -> Verdict {
-        let What::Fact(Fact::Member { kind: MemberEventKind::Reap, forced, name, .. }) = &seen.what
-        else {
-            return Ok(());
-        };
         let host = world.host(seen.host);
-        let Some(run) = host.process().map(|process| process.run) else { return Ok(()) };
-        self.reaped.insert((seen.host, run, name.clone()));
-        let gone = self.known.get(&(seen.host, run)).and_then(|known| known.get(name));
-        let timeout = host.config.reconnect_timeout.min(host.config.tombstone_timeout);
-        if let (Some(Some(since)), false) = (gone, forced) {
-            let remembered = world.local_time(seen.host).since(*since);
-            // It may have gone up to a second before the look that noticed.
-            if remembered + std::time::Duration::from_secs(2) < timeout {
-                let who = who(world, seen.host);
-                return Err(format!("{who} erased {name} after {remembered:?}"));
-            }
+        let Some(process) = host.process() else { return Ok(()) };
+        let known = self.known.entry(seen.host).or_default();
+        if known.run != process.run {
+            *known = Known { run: process.run, members: Vec::new() };
         }
-        Ok(())
-    }
-
-    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
-        for host in world.host_ids() {
-            let Some(process) = world.host(host).process() else { continue };
-            let now = world.local_time(host);
-            let known = self.known.entry((host, process.run)).or_default();
-            for name in known.keys() {
-                let erased = self.reaped.contains(&(host, process.run, name.clone()));
-                if process.serf.member(name.as_str()).is_none() && !erased {
-                    return Err(format!("{} forgot {name}", who(world, host)));
+        let now = world.local_time(seen.host);
+        match &seen.what {
+            What::Fact(Fact::Member { kind: MemberEventKind::Reap, forced, name, .. }) => {
+                self.reaped.insert(name.clone());
+                let place = known.members.binary_search_by(|(known, _)| known.cmp(name));
+                let gone = place.ok().and_then(|place| known.members[place].1);
+                let timeout = host.config.reconnect_timeout.min(host.config.tombstone_timeout);
+                if let (Some(since), false) = (gone, forced) {
+                    let remembered = now.since(since);
+                    if remembered < timeout {
+                        let who = who(world, seen.host);
+                        return Err(format!("{who} erased {name} after {remembered:?}"));
+                    }
                 }
+                Ok(())
             }
-            let gone = |status| matches!(status, MemberStatus::Failed | MemberStatus::Left);
-            *known = process
-                .serf
-                .members()
-                .map(|member| {
-                    let since = known.get(&member.name).copied().flatten().unwrap_or(now);
-                    (member.name.clone(), gone(member.status).then_some(since))
-                })
-                .collect();
+            What::Handled => {
+                let reaped = std::mem::take(&mut self.reaped);
+                known
+                    .follow(now, &process.serf, &reaped)
+                    .map_err(|what| format!("{} {what}", who(world, seen.host)))
+            }
+            _ => Ok(()),
         }
-        self.reaped.clear();
+    }
+}
+
+impl Known {
+    fn follow(&mut self, now: Time, serf: &serf::Serf, reaped: &BTreeSet<NodeName>) -> Verdict {
+        let same = |(member, (name, since)): (&Member, &(NodeName, Option<Time>))| {
+            is_same(&member.name, name) && is_gone(member) == since.is_some()
+        };
+        let members = serf.members();
+        if serf.members().count() == self.members.len() && members.zip(&self.members).all(same) {
+            return Ok(());
+        }
+        let before: BTreeMap<NodeName, Option<Time>> =
+            std::mem::take(&mut self.members).into_iter().collect();
+        let forgotten =
+            |name: &&NodeName| serf.member(name.as_str()).is_none() && !reaped.contains(*name);
+        if let Some(name) = before.keys().find(forgotten) {
+            return Err(format!("forgot {name}"));
+        }
+        let since = |member: &Member| {
+            let since = before.get(&member.name).copied().flatten().unwrap_or(now);
+            (member.name.clone(), is_gone(member).then_some(since))
+        };
+        self.members = serf.members().map(since).collect();
         Ok(())
     }
 }

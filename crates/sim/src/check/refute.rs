@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gossip::Time;
-use serf::{Config, MemberStatus};
+use serf::{Config, Member};
+use wire::NodeName;
 
-use super::{Checker, Verdict, who};
+use super::{Checker, Verdict, is_gone, who};
 use crate::action::Deeds;
 use crate::host::HostId;
 use crate::observation::Observation;
@@ -53,6 +54,13 @@ pub fn agreement_bound(config: &Config, members: usize) -> Duration {
     (scaled_push_pull(config, members) + longest_suspicion(config, members)) * 3
 }
 
+/// Within this time after the last start, or after the end of what stood in the way, everybody in
+/// a crowd knows of everybody: settling ends within one interval, and what it has left out is found
+/// by the exchanges of the next.
+pub(crate) fn crowd_bound(config: &Config, members: usize) -> Duration {
+    scaled_push_pull(config, members) * 2
+}
+
 impl Checker for Refutes {
     fn name(&self) -> &'static str {
         "a live member that can be reached is not dead for longer than the refute bound"
@@ -64,19 +72,29 @@ impl Checker for Refutes {
 
     fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
         let now = world.now();
+        let mut hosts: BTreeMap<&NodeName, Vec<HostId>> = BTreeMap::new();
+        for id in world.host_ids() {
+            hosts.entry(&world.host(id).name).or_default().push(id);
+        }
+        // Members of one name are left out: only one can be right about it.
+        let bearer = |member: &Member| match hosts.get(&member.name).map(Vec::as_slice) {
+            Some([subject]) => Some(*subject),
+            _ => None,
+        };
         let calm = world.network.weather.loss <= 0.05;
-        for observer in world.host_ids() {
-            let Some(serf) = world.host(observer).active(now) else {
-                self.wrong_since.retain(|(host, _), _| *host != observer);
-                continue;
-            };
-            for subject in world.host_ids().filter(|subject| *subject != observer) {
-                let wrong = calm && is_wrong(world, serf, observer, subject);
-                if !wrong {
-                    self.wrong_since.remove(&(observer, subject));
+        let mut wrong_since = BTreeMap::new();
+        for observer in world.host_ids().filter(|_| calm) {
+            let Some(serf) = world.host(observer).active(now) else { continue };
+            for member in serf.members().filter(|member| is_gone(member)) {
+                let Some(subject) = bearer(member).filter(|subject| *subject != observer) else {
+                    continue;
+                };
+                if !is_wrong(world, member, observer, subject) {
                     continue;
                 }
-                let since = *self.wrong_since.entry((observer, subject)).or_insert(now);
+                let pair = (observer, subject);
+                let since = self.wrong_since.get(&pair).copied().unwrap_or(now);
+                wrong_since.insert(pair, since);
                 let bound = refute_bound(&world.host(observer).config, world.hosts().len());
                 if now.since(since) > bound {
                     let (observer, subject) = (who(world, observer), who(world, subject));
@@ -84,14 +102,14 @@ impl Checker for Refutes {
                 }
             }
         }
+        self.wrong_since = wrong_since;
         Ok(())
     }
 }
 
-/// Whether `observer` takes for dead or gone a member that runs undisturbed at the address that
-/// it knows, and that reaches and hears it. Members of one name are left out: only one can be
-/// right about it.
-fn is_wrong(world: &World, serf: &serf::Serf, observer: HostId, subject: HostId) -> bool {
+/// Whether that member, dead or gone to `observer`, runs undisturbed at the address that it knows,
+/// reaches it and hears it.
+fn is_wrong(world: &World, member: &Member, observer: HostId, subject: HostId) -> bool {
     let now = world.now();
     let host = world.host(subject);
     if host.active(now).is_none() || !world.network.is_clear(observer, subject) {
@@ -102,12 +120,6 @@ fn is_wrong(world: &World, serf: &serf::Serf, observer: HostId, subject: HostId)
         !host.work.is_zero() || host.disturbed_at > now || host.free_at() > now
     });
     let understood = world.understand(observer, subject) && world.understand(subject, observer);
-    let member = serf.member(host.name.as_str());
-    let same_place = member.is_some_and(|member| {
-        member.socket_address() == Some(std::net::SocketAddr::V4(host.address))
-    });
-    let twin = world.hosts().iter().filter(|other| other.name == host.name).count() > 1;
-    let gone = member
-        .is_some_and(|member| matches!(member.status, MemberStatus::Failed | MemberStatus::Left));
-    !disturbed && understood && same_place && !twin && gone
+    let same_place = member.socket_address() == Some(std::net::SocketAddr::V4(host.address));
+    !disturbed && understood && same_place
 }

@@ -1,11 +1,17 @@
 //! Nobody is resurrected by a third party past its death certificate.
+//!
+//! Whoever comes back at or below the certified incarnation must have asked for it itself, by a
+//! join, in the very step. A certificate is over once the member's own join intent of a later time
+//! has come. A member that was erased while it was up never went for the layer below, and becomes
+//! visible again by what others say of its intents.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gossip::Time;
 use serf::{Fact, MemberEventKind};
-use wire::{Incarnation, NodeName};
+use wire::message::gossip::{Message, StreamMessage};
+use wire::message::serf::SerfMessage;
+use wire::{Incarnation, LamportTime, NodeName, Security, packet};
 
 use super::{Checker, Verdict, who};
 use crate::action::Deeds;
@@ -16,13 +22,19 @@ use crate::world::World;
 /// The death certificates that hosts hold.
 #[derive(Debug, Default)]
 pub(super) struct Resurrections {
-    certified: BTreeMap<(HostId, u32, NodeName), (Incarnation, Time)>,
-    /// When members ended last.
-    ended: BTreeMap<NodeName, Time>,
+    certified: BTreeMap<(HostId, u32), BTreeMap<NodeName, Certificate>>,
+    /// Who has asked a host to join, in the step that is going on.
+    asks: BTreeMap<HostId, HostId>,
 }
 
-/// For how long what a member has said is on its way when it has ended.
-const ON_ITS_WAY: Duration = Duration::from_secs(10);
+#[derive(Debug)]
+struct Certificate {
+    incarnation: Incarnation,
+    status_time: LamportTime,
+    until: Time,
+    /// Whether the layer below has had it as living all the time since.
+    is_up: bool,
+}
 
 impl Checker for Resurrections {
     fn name(&self) -> &'static str {
@@ -31,30 +43,56 @@ impl Checker for Resurrections {
 
     fn see(&mut self, world: &World, _deeds: &Deeds, seen: &Observation) -> Verdict {
         let host = world.host(seen.host);
-        if matches!(seen.what, What::Ended) {
-            self.ended.insert(host.name.clone(), world.now());
-        }
-        let What::Fact(fact) = &seen.what else { return Ok(()) };
         let Some(process) = host.process() else { return Ok(()) };
-        let key = |name: &NodeName| (seen.host, process.run, name.clone());
-        match fact {
-            Fact::Certified { node, incarnation } => {
-                let until = world.local_time(seen.host) + host.config.tombstone_timeout;
-                self.certified.insert(key(node), (*incarnation, until));
+        if matches!(seen.what, What::Began) {
+            self.certified.retain(|(host, _), _| *host != seen.host);
+        }
+        let certified = self.certified.entry((seen.host, process.run)).or_default();
+        match &seen.what {
+            What::Received { bytes, .. } if !certified.is_empty() => {
+                for (node, time) in join_intents(bytes, process.serf.security()) {
+                    if certified.get(node.as_str()).is_some_and(|known| time > known.status_time) {
+                        certified.remove(node.as_str());
+                    }
+                }
             }
-            Fact::Member { kind: MemberEventKind::Join, name, .. } => {
-                let Some((certified, until)) = self.certified.remove(&key(name)) else {
+            What::Asked { from, message: StreamMessage::PushPull(state), .. } if state.join => {
+                self.asks.insert(seen.host, *from);
+            }
+            What::Handled => {
+                self.asks.remove(&seen.host);
+            }
+            What::Fact(Fact::Certified { node, incarnation, status_time }) => {
+                let below = process.serf.membership().node(node.as_str());
+                let certificate = Certificate {
+                    incarnation: *incarnation,
+                    status_time: *status_time,
+                    until: world.local_time(seen.host) + host.config.tombstone_timeout,
+                    is_up: below.is_some_and(|node| node.is_live()),
+                };
+                certified.insert(node.clone(), certificate);
+            }
+            What::Fact(Fact::Gossip(
+                gossip::Fact::Died { node, .. } | gossip::Fact::Left { node, .. },
+            )) => {
+                if let Some(certificate) = certified.get_mut(node) {
+                    certificate.is_up = false;
+                }
+            }
+            What::Fact(Fact::Member { kind: MemberEventKind::Join, name, .. }) => {
+                let Some(certificate) = certified.remove(name) else {
                     return Ok(());
                 };
                 let claimed = process.serf.membership().node(name.as_str());
                 let claimed = claimed.map(|node| node.incarnation).unwrap_or_default();
-                let just_now = |ended: &Time| world.now().since(*ended) < ON_ITS_WAY;
-                let itself = world.hosts().iter().any(|h| h.name == *name && h.serf().is_some())
-                    || self.ended.get(name).is_some_and(just_now);
-                if !itself && claimed <= certified && world.local_time(seen.host) < until {
-                    let (who, claimed, certified) = (who(world, seen.host), claimed.0, certified.0);
+                let covered = claimed <= certificate.incarnation
+                    && world.local_time(seen.host) < certificate.until;
+                let asked = self.asks.get(&seen.host).map(|from| &world.host(*from).name);
+                if covered && !certificate.is_up && asked != Some(name) {
+                    let (who, certified) = (who(world, seen.host), certificate.incarnation.0);
+                    let claimed = claimed.0;
                     return Err(format!(
-                        "{who} took in {name}@{claimed}, which runs nowhere, \
+                        "{who} took in {name}@{claimed} on the word of a third party, \
                          with a certificate up to @{certified}"
                     ));
                 }
@@ -63,4 +101,17 @@ impl Checker for Resurrections {
         }
         Ok(())
     }
+}
+
+/// The join intents in a datagram, with their times.
+fn join_intents(bytes: &[u8], security: &Security) -> Vec<(NodeName, LamportTime)> {
+    let mut intents = Vec::new();
+    packet::open(bytes, security, |part| {
+        if let Ok(Message::User(content)) = part
+            && let Ok(SerfMessage::Join(intent)) = SerfMessage::decode(&content)
+        {
+            intents.push((intent.node, intent.lamport_time));
+        }
+    });
+    intents
 }

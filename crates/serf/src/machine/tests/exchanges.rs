@@ -473,3 +473,30 @@ fn a_listed_leave_is_of_an_incarnation_that_the_sender_knows() {
     assert_eq!(status(listed(1)), MemberStatus::Leaving);
     assert_eq!(status(listed(2)), MemberStatus::Leaving);
 }
+
+/// Who sleeps while a member leaves, and until others have forgotten all of it but its leave, finds
+/// it gone: that is the leave, unless it has been there after all.
+#[test]
+fn a_leave_that_was_passed_over_counts_when_its_member_is_gone() {
+    let left = || SerfPushPull {
+        left_members: vec![name("bravo")],
+        status_lamport_times: [("bravo", time(4))].into(),
+        ..SerfPushPull::default()
+    };
+    let bravo = node("bravo", 2, 3);
+    let departs = |sign_of_life: bool, incarnation| {
+        let mut serf = serf();
+        meet(&mut serf, &bravo);
+        merge(&mut serf, false, left(), None);
+        assert_eq!(status(&serf, "bravo"), Some(MemberStatus::Alive));
+        if sign_of_life {
+            serf.on_round_trip(&name("bravo"), Duration::from_millis(1), None);
+        }
+        serf.on_departed(at(9), &node("bravo", 2, incarnation));
+        assert!(serf.intents.passed_over.is_empty());
+        status(&serf, "bravo")
+    };
+    assert_eq!(departs(false, 3), Some(MemberStatus::Left));
+    assert_eq!(departs(true, 3), Some(MemberStatus::Failed), "it has answered since");
+    assert_eq!(departs(false, 4), Some(MemberStatus::Failed), "it has refuted something since");
+}
