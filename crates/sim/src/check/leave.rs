@@ -1,5 +1,5 @@
 //! A departure is a leave only after an intent; else it is a failure, whatever the layer below
-//! calls it. Nor is it a failure to those who were told that it is a leave.
+//! calls it. Nor is it a failure to those who were told last that it is a leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,17 @@ impl Checker for Leaves {
             What::Asked { message: StreamMessage::PushPull(state), .. }
             | What::Answered { message: StreamMessage::PushPull(state), .. } => {
                 if let Ok(SerfMessage::PushPull(state)) = SerfMessage::decode(&state.user_state) {
+                    // Who knows a time of it and does not list it takes it for one that is back.
+                    let here = |told: &&(HostId, u32, NodeName)| {
+                        let (host, _, name) = *told;
+                        *host == seen.host && !state.left_members.contains(name)
+                    };
+                    let back = |told: &&(HostId, u32, NodeName)| {
+                        state.status_lamport_times.get(told.2.as_str()).is_some()
+                    };
+                    let back: Vec<_> =
+                        self.told.iter().filter(here).filter(back).cloned().collect();
+                    back.iter().for_each(|told| drop(self.told.remove(told)));
                     self.listed.entry(seen.host).or_default().extend(state.left_members);
                 }
             }
