@@ -354,20 +354,28 @@ impl Agent {
         }
         let replay = self.settings.replay;
         self.output.message(&format!("Joining cluster...(replay: {replay})"));
-        let join = self.node.join(self.settings.start_join.clone(), replay);
+        let node = self.node.clone();
+        let join = node.join(self.settings.start_join.clone(), replay);
         tokio::pin!(join);
+        let mut reload = false;
         loop {
             let signal = tokio::select! {
                 result = &mut join => {
                     let count = result?;
                     let text = format!("Join completed. Synced with {count} initial agents");
                     self.output.information(&text);
+                    if let Some(rules) = reload.then(|| self.reload()).flatten() {
+                        self.rules = rules;
+                    }
                     return Ok(None);
                 }
                 signal = self.signals.next() => signal,
             };
-            if matches!(signal, Signal::Interrupt | Signal::Terminate) {
+            if signal != Signal::User1 {
                 self.output.message(&format!("Caught signal: {}", signal.as_str()));
+            }
+            reload |= signal == Signal::Hangup;
+            if matches!(signal, Signal::Interrupt | Signal::Terminate) {
                 return Ok(Some(signal));
             }
         }
@@ -421,17 +429,22 @@ impl Agent {
             if signal != Signal::Hangup {
                 return End::Signal(signal);
             }
-            let reload = reload::Reload {
-                output: &self.output,
-                log: &self.log,
-                node: &self.node,
-                old: &self.layer,
-                has_tags_file: self.settings.tags_file.is_some(),
-            };
-            if let Some(rules) = reload.run(&self.flags) {
+            if let Some(rules) = self.reload() {
                 self.rules = rules;
             }
         }
+    }
+
+    /// The rules for leaving that a reload has brought, unless it failed.
+    fn reload(&self) -> Option<LeaveRules> {
+        let reload = reload::Reload {
+            output: &self.output,
+            log: &self.log,
+            node: &self.node,
+            old: &self.layer,
+            has_tags_file: self.settings.tags_file.is_some(),
+        };
+        reload.run(&self.flags)
     }
 
     /// Leaves, for as long as that may take; a second signal ends it at once.
@@ -469,9 +482,9 @@ impl Agent {
     }
 }
 
-/// Waits for a signal that means impatience.
+/// Waits for a signal that means impatience. A log rotation does not.
 async fn another(signals: &mut Signals) {
-    while signals.next().await == Signal::User1 {}
+    while matches!(signals.next().await, Signal::User1 | Signal::Hangup) {}
 }
 
 /// Joins what mDNS finds, for ever; forever idle without mDNS.

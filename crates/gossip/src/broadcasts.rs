@@ -117,7 +117,10 @@ impl Broadcasts {
         waiter: Option<Token>,
         urgency: Urgency,
     ) -> Vec<Token> {
-        if urgency == Urgency::Never {
+        let holds = |node: &NodeName| self.intents.holds(node.as_str());
+        if urgency == Urgency::Never
+            && !matches!(&subject, Subject::Intent { node, .. } if holds(node))
+        {
             return Vec::from_iter(waiter);
         }
         let fresh = matches!(urgency, Urgency::Eager | Urgency::Hearsay);

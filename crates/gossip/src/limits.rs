@@ -9,8 +9,8 @@ pub const META_BYTES: usize = 512;
 /// packet. Who has a longer one could not be told of, and would only fill memory.
 pub const NAME_BYTES: usize = 512;
 
-/// Members in the table, in any state: several times the largest known clusters, and 200 MB if
-/// somebody invents that many with the longest names and tags. A further name is ignored.
+/// Members in the table, in any state: several times the largest known clusters, and half a
+/// gigabyte, of all layers, if somebody invents that many with the longest names and tags. A further name is ignored.
 pub const MEMBERS: usize = 1 << 16;
 
 /// Probes relayed for others at one time. A member asks three helpers a second at most, so this
@@ -19,7 +19,7 @@ pub const MEMBERS: usize = 1 << 16;
 pub const RELAYS: usize = 1024;
 
 /// State exchanges whose entries wait to be merged: twice what the driver lets in at a time
-/// (256). A further one is refused.
+/// (256). A further request is refused; answers are as many as exchanges that we have begun.
 pub const PENDING_MERGES: usize = 512;
 
 /// Table entries of all exchanges that wait to be merged, twice what one may carry; and bytes of
@@ -95,6 +95,10 @@ pub const USUAL_MEMBERS: usize = 200;
 /// In such a table so many times as long must nobody have appeared before a settling exchange: a
 /// member hears of each newcomer only from itself, which tells some sixteen of them.
 pub const LARGE_CALM: u32 = 6;
+
+/// Whose join is told of later than this after it has appeared does not come with a crowd; in a table
+/// larger than [`USUAL_MEMBERS`] it is longer in proportion.
+pub const NEWCOMER: Duration = Duration::from_secs(2);
 
 /// A crowd whose members stop to appear for so long is over, in a table of [`USUAL_MEMBERS`]; in a
 /// larger one in proportion.

@@ -257,7 +257,7 @@ impl Membership {
         let token = waiter.map(|(token, _)| token);
         let usual = if self.config.eager_gossip { Urgency::Eager } else { Urgency::Ticks };
         let urgency = match &subject {
-            Subject::Intent { node, kind: IntentKind::Join, .. } if !self.is_local(node) => {
+            Subject::Intent { node, kind: IntentKind::Join, .. } if self.is_newcomer(now, node) => {
                 self.crowds(now).unwrap_or(usual)
             }
             _ => usual,
@@ -265,6 +265,14 @@ impl Membership {
         let finished = self.broadcasts.push_user(priority, subject, &message, token, urgency);
         self.finish(finished);
         self.arm(now);
+    }
+
+    /// Whether another member has appeared not long ago, or is still to do so. Others join without
+    /// having been away: they refute what is said of them.
+    fn is_newcomer(&self, now: Time, node: &NodeName) -> bool {
+        let newcomer = limits::by_size(limits::NEWCOMER, self.table.live());
+        let known = self.table.find(node.as_str()).map(|slot| self.table.node(slot));
+        !self.is_local(node) && known.is_none_or(|known| now.since(known.changed) < newcomer)
     }
 
     /// Somebody has told of a join again: others do so, we need not if there is a crowd.

@@ -414,7 +414,8 @@ impl Membership {
 
     /// All entries are merged: now the state of the layer above, and whoever waits.
     fn merged(&mut self, now: Time, merge: PendingMerge) {
-        let door = merge.from;
+        // With ourselves in the list of those to join we may be the first who answers.
+        let door = Some(merge.from).filter(|door| self.local().socket_address() != Some(*door));
         let lacked_members = self.table.live() > merge.live;
         let token = match merge.purpose {
             Some(Purpose::Command { token, .. }) => Some(token),
@@ -432,7 +433,8 @@ impl Membership {
             // The others settle, too.
             self.broadcasts.forget_hearsay();
             if let Some(settling) = &mut self.exchanges.settling {
-                settling.until = now + limits::SETTLE_QUIET;
+                let due = self.timers.settle.unwrap_or(now);
+                settling.until = due.max(now) + limits::SETTLE_QUIET;
             }
         }
         match merge.purpose {
@@ -441,8 +443,8 @@ impl Membership {
                 // reason to begin anew.
                 match self.exchanges.settling.as_mut().filter(|settling| !settling.is_over(now)) {
                     // Those whom the answer has brought may be a crowd.
-                    Some(running) => running.door = running.door.or(Some(door)),
-                    None => self.begin_to_settle(now, Some(door)),
+                    Some(running) => running.door = running.door.or(door),
+                    None => self.begin_to_settle(now, door),
                 }
                 self.unsettled(now);
             }
@@ -450,7 +452,7 @@ impl Membership {
             Some(Purpose::Settle) if lacked_members => {
                 // Who came by the door is known there first. Who is not did not, and a pull has
                 // not told of it either: others are to hear.
-                self.leave_door(door);
+                door.into_iter().for_each(|door| self.leave_door(door));
                 self.unsettled(now);
             }
             Some(Purpose::Settle) => self.confirm(now),

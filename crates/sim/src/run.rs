@@ -317,7 +317,7 @@ impl Run {
     /// Waits until everybody in a crowd knows of everybody.
     fn until_whole(&mut self) -> Result<(), Violation> {
         let rule = "the views of a crowd are whole within the bound";
-        let bound = check::crowd_bound(&self.world.hosts()[0].config, self.world.hosts().len());
+        let bound = check::crowd_bound(&self.world.hosts()[0].config);
         while let Err(what) = agreement::views_are_whole(&self.world) {
             if self.world.now().since(self.settled_since) > bound {
                 return Err(violation(rule, what, &self.world));

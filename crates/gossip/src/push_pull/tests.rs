@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::bench::{Bench, alive};
-use crate::interface::{Command, Input};
+use crate::interface::{Command, Input, IntentKind, Priority, Subject, UserBroadcast};
 use crate::vectors;
 
 #[test]
@@ -295,6 +295,42 @@ fn a_door_that_lacks_somebody_is_not_asked_again() {
     let (_, to, request) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
     assert_ne!(to, door);
     assert!(matches!(request, StreamRequest::PushPull { .. }), "they are told of all");
+}
+
+/// Who has itself among those to join may be answered by itself first.
+#[test]
+fn nobody_is_its_own_door() {
+    let mut bench = without_periods();
+    let to = bench.machine.local().socket_address().unwrap();
+    let command = Command::PushPull { to, name: None, join: true };
+    bench.machine.handle(bench.now, Input::Command { token: Token(1), command });
+    let outputs = bench.outputs();
+    let [Output::Dial { dial, .. }] = outputs[..] else { panic!("{outputs:?}") };
+    answer(&mut bench, dial);
+    fill(&mut bench);
+    let (_, to, _) = dialled(&mut bench, Duration::from_secs(2)).unwrap();
+    assert_ne!(Some(to), bench.machine.local().socket_address());
+}
+
+/// A live member refutes a leave by the intent of a join, also beside a crowd.
+#[test]
+fn in_a_crowd_only_newcomers_are_not_told_of() {
+    let mut bench = without_periods();
+    bench.alive(alive("old", 1));
+    bench.now = bench.now + limits::by_size(limits::NEWCOMER, 300);
+    fill(&mut bench);
+    let mut joins = |node: &str, time: u64, kind: IntentKind| {
+        let subject = Subject::Intent { node: node.into(), time: wire::LamportTime(time), kind };
+        let message = Bytes::from(format!("{node} {time}"));
+        let priority = Priority::Intent;
+        let broadcast = UserBroadcast { priority, subject, message, waiter: None };
+        bench.machine.broadcast(bench.now, broadcast);
+        bench.machine.broadcasts.user_length(Priority::Intent)
+    };
+    assert_eq!(joins("old", 7, IntentKind::Join), 1);
+    assert_eq!(joins("l1", 7, IntentKind::Join), 1, "all others are told by exchanges");
+    assert_eq!(joins("l1", 8, IntentKind::Leave), 2);
+    assert_eq!(joins("l1", 9, IntentKind::Join), 2, "it takes the place of the leave");
 }
 
 /// The wait for a door that hangs is as long as it takes to be settled.
