@@ -73,6 +73,7 @@ mod probe;
 mod push_pull;
 mod relay;
 mod seed;
+mod settling;
 mod shared_bytes;
 mod state_rules;
 mod suspicion;

@@ -10,7 +10,8 @@ pub const META_BYTES: usize = 512;
 pub const NAME_BYTES: usize = 512;
 
 /// Members in the table, in any state: several times the largest known clusters, and half a
-/// gigabyte, of all layers, if somebody invents that many with the longest names and tags. A further name is ignored.
+/// gigabyte, of all layers, if somebody invents that many with the longest names and tags. A
+/// further name is ignored.
 pub const MEMBERS: usize = 1 << 16;
 
 /// Probes relayed for others at one time. A member asks three helpers a second at most, so this
@@ -96,8 +97,8 @@ pub const USUAL_MEMBERS: usize = 200;
 /// member hears of each newcomer only from itself, which tells some sixteen of them.
 pub const LARGE_CALM: u32 = 6;
 
-/// Whose join is told of later than this after it has appeared does not come with a crowd; in a table
-/// larger than [`USUAL_MEMBERS`] it is longer in proportion.
+/// Whose join is told of later than this after it has appeared does not come with a crowd; in a
+/// table larger than [`USUAL_MEMBERS`] it is longer in proportion.
 pub const NEWCOMER: Duration = Duration::from_secs(2);
 
 /// A crowd whose members stop to appear for so long is over, in a table of [`USUAL_MEMBERS`]; in a
@@ -127,8 +128,9 @@ pub const SETTLE_LATEST: Duration = Duration::from_millis(150);
 /// minute do the rest.
 pub const SETTLE_ROUNDS: u32 = 7;
 
-/// When an exchange has brought nothing new in a crowd, another one makes sure this long after it at
-/// the earliest: soon enough for those who wait for whole views, and after the last ones have come.
+/// When an exchange has brought nothing new in a crowd, another one makes sure this long after it
+/// at the earliest: soon enough for those who wait for whole views, and after the last ones have
+/// come.
 pub const CONFIRM_EARLIEST: Duration = Duration::from_millis(1500);
 
 /// And at the latest.
