@@ -123,7 +123,7 @@ impl Record {
                 suspected_for: *suspected_for,
                 ..plain(Kind::Cleared, node)
             },
-            F::Refuted { by, incarnation } => Record {
+            F::Refuted { by, incarnation, .. } => Record {
                 incarnation: Some(*incarnation),
                 by: by.clone(),
                 ..plain(Kind::Refuted, own)

@@ -12,7 +12,7 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use gossip::Priority;
+use gossip::{Claim, Priority};
 use serf::{Fact, KeyStep, MemberEventKind, MessageKind};
 use wire::NodeName;
 use wire::message::gossip::State;
@@ -288,12 +288,14 @@ impl Renderer {
                 }
             }
             F::Cleared { node, .. } => drop(self.confirmations.remove(node)),
-            F::Refuted { by: Some(by), .. } => self.memberlist(
-                Level::Warn,
-                format_args!("Refuting an accusation (from: {})", Plain(by)),
-            ),
-            F::Refuted { by: None, .. } => {
-                self.memberlist(Level::Warn, "Refuting what others believe about us");
+            F::Refuted { claim, by, .. } => {
+                let by = Plain(by.as_ref().unwrap_or(&self.own));
+                let text = match claim {
+                    Claim::Alive => format!("Refuting an alive message for '{by}'"),
+                    Claim::Suspect => format!("Refuting a suspect message (from: {by})"),
+                    Claim::Dead => format!("Refuting a dead message (from: {by})"),
+                };
+                self.memberlist(Level::Warn, text);
             }
             F::Probed { took, degraded } => {
                 self.metrics.time("memberlist.probeNode", *took);

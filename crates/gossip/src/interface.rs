@@ -256,6 +256,17 @@ pub enum Event {
     },
 }
 
+/// What others say of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// That we are there, but not as we are.
+    Alive,
+    /// That we do not answer.
+    Suspect,
+    /// That we have gone.
+    Dead,
+}
+
 /// Facts for logs, metrics and evidence.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -316,7 +327,9 @@ pub enum Fact {
     },
     /// We have refuted an accusation against ourselves.
     Refuted {
-        /// Who accused us.
+        /// What was said of us.
+        claim: Claim,
+        /// Who said so, if it was not an older message of our own.
         by: Option<NodeName>,
         /// Our new incarnation.
         incarnation: Incarnation,

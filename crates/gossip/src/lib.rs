@@ -88,8 +88,8 @@ mod waiters;
 pub use config::{Config, Profile};
 pub use frozen::{FrozenState, FrozenTable, FrozenUserState, UserState};
 pub use interface::{
-    Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, IntentKind, Outcome,
-    Output, Priority, StreamRequest, Subject, Token, UserBroadcast,
+    Claim, Command, CommandError, ConnectionId, Contact, DialId, Event, Fact, Input, IntentKind,
+    Outcome, Output, Priority, StreamRequest, Subject, Token, UserBroadcast,
 };
 pub use member_table::KnownNode;
 pub use membership::{ConfigError, Membership, validate};

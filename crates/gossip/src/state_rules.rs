@@ -9,7 +9,7 @@ use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName, Versions};
 
 use crate::broadcasts::Urgency;
-use crate::interface::{Event, Fact, Token};
+use crate::interface::{Claim, Event, Fact, Token};
 use crate::member_table::Slot;
 use crate::suspicion::{Suspicion, Timeouts, refuting};
 use crate::{Membership, Node, Time, limits, versions};
@@ -146,7 +146,7 @@ impl Membership {
                 && (alive.meta == own.meta || planted(Fault::OtherTagsAccepted))
                 && alive.versions[..] == own.versions.to_bytes();
             if !same {
-                self.refute(alive.incarnation, None);
+                self.refute(alive.incarnation, Claim::Alive, None);
             }
             return;
         }
@@ -268,7 +268,7 @@ impl Membership {
             return;
         }
         if slot == self.local {
-            return self.refute(suspect.incarnation, Some(suspect.from));
+            return self.refute(suspect.incarnation, Claim::Suspect, Some(suspect.from));
         }
         self.queue(suspect.node.clone(), &Message::Suspect(suspect.clone()), origin, None);
         let timeouts = Timeouts::new(&self.config, self.table.len());
@@ -294,7 +294,7 @@ impl Membership {
             return self.finish(Vec::from_iter(waiter));
         }
         if slot == self.local && !self.leaving {
-            return self.refute(dead.incarnation, Some(dead.from));
+            return self.refute(dead.incarnation, Claim::Dead, Some(dead.from));
         }
         self.queue(dead.node.clone(), &Message::Dead(dead.clone()), origin, waiter);
         let left = dead.node == dead.from;
@@ -344,7 +344,7 @@ impl Membership {
     }
 
     /// Outbids an accusation against us.
-    fn refute(&mut self, accused: Incarnation, by: Option<NodeName>) {
+    fn refute(&mut self, accused: Incarnation, claim: Claim, by: Option<NodeName>) {
         let mut incarnation = refuting(self.local().incarnation, accused);
         if planted(Fault::RefuteWithoutBump) {
             incarnation = self.local().incarnation;
@@ -355,7 +355,7 @@ impl Membership {
         let name = self.config.name.clone();
         self.queue(name, &Message::Alive(alive), Origin::Own, None);
         let by = by.filter(|by| !self.is_local(by));
-        self.fact(Fact::Refuted { by, incarnation });
+        self.fact(Fact::Refuted { claim, by, incarnation });
     }
 
     fn queue(&mut self, node: NodeName, message: &Message, origin: Origin, waiter: Option<Token>) {

@@ -123,6 +123,28 @@ fn a_death_tells_how_many_confirmed_it() {
     );
 }
 
+/// In the real agent's words, which alerts look for. What comes back to us from before a restart is
+/// our own message.
+#[test]
+fn a_refutation_tells_what_was_said_and_by_whom() {
+    let refuted = |claim, by: Option<&str>| {
+        let (by, incarnation) = (by.map(NodeName::from), Incarnation(2));
+        Fact::Gossip(gossip::Fact::Refuted { claim, by, incarnation })
+    };
+    assert_eq!(
+        lines(&[
+            refuted(Claim::Suspect, Some("b")),
+            refuted(Claim::Dead, None),
+            refuted(Claim::Alive, None),
+        ]),
+        [
+            "[WARN] memberlist: Refuting a suspect message (from: b)",
+            "[WARN] memberlist: Refuting a dead message (from: own)",
+            "[WARN] memberlist: Refuting an alive message for 'own'",
+        ]
+    );
+}
+
 #[test]
 fn what_strangers_cause_is_logged_once_and_cannot_forge_lines() {
     let dropped = Fact::Gossip(gossip::Fact::PacketDropped {
