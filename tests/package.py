@@ -313,6 +313,16 @@ def takes_over(machine):
         assert machine.exists(wants), "Serf's unit was enabled, and now leads nowhere"
 
 
+def stays_enabled(machine):
+    """A purge of what is left of Serf's package takes Serf's link away, not that of the unit in its place."""
+    wants = "/etc/systemd/system/multi-user.target.wants/"
+    assert os.path.lexists(machine.path(wants + "serf.service")), "Serf's unit was not enabled"
+    assert machine.exists(wants + "tribune-serf.service"), "Serf's unit was enabled, and this one is not"
+    machine.run("dpkg", "--purge", "serf")
+    assert not os.path.lexists(machine.path(wants + "serf.service"))
+    assert machine.exists(wants + "tribune-serf.service"), "the unit is not enabled any more"
+
+
 def manual(machine):
     for name in ("serf", "consul", "tribune", "tribune-serf"):
         assert machine.exists("/usr/share/man/man1/%s.1.gz" % name), "%s(1) is missing" % name
@@ -398,6 +408,7 @@ def play(binary, folder):
     check("keeps the name over an upgrade", lambda: takes_over(machine))
     check("keeps the settings of consul over an upgrade", lambda: takes_over_from_consul(machine))
     check("leaves the user's files at an upgrade", lambda: untouched(machine))
+    check("stays enabled without Serf's package", lambda: stays_enabled(machine))
     check("is removed without a trace", lambda: removed(machine))
     check("leaves the user's files at the removal", lambda: untouched(machine))
     check("is purged", lambda: purged(machine))
