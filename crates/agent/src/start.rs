@@ -482,9 +482,9 @@ impl Agent {
     }
 }
 
-/// Waits for a signal that means impatience. A log rotation does not.
+/// Waits for a signal that means impatience.
 async fn another(signals: &mut Signals) {
-    while matches!(signals.next().await, Signal::User1 | Signal::Hangup) {}
+    while signals.next().await == Signal::User1 {}
 }
 
 /// Joins what mDNS finds, for ever; forever idle without mDNS.
