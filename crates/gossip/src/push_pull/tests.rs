@@ -35,25 +35,26 @@ fn large_states_that_wait_are_bounded() {
     assert_eq!(refused(&bench.push_pull(9, false, nodes[..9].to_vec())), 0, "a small one fits");
 }
 
-/// The exchange that is due within that time, if there is one, answered with what is known already.
-fn settles(bench: &mut Bench, within: Duration) -> bool {
+/// The next exchange that is begun within that time.
+fn dialled(bench: &mut Bench, within: Duration) -> Option<(DialId, SocketAddr, StreamRequest)> {
     let end = bench.now + within;
     while bench.now < end {
         bench.now = bench.now + Duration::from_millis(10);
         bench.machine.handle(bench.now, Input::Timeout);
-        let outputs = bench.outputs();
-        let dialled = outputs.iter().find_map(|output| match output {
-            Output::Dial { dial, request: StreamRequest::PushPull { join: false, .. }, .. } => {
-                Some(*dial)
-            }
+        let dial = bench.outputs().into_iter().find_map(|output| match output {
+            Output::Dial { dial, to, request, .. } => Some((dial, to, request)),
             _ => None,
         });
-        if let Some(dial) = dialled {
-            answer(bench, dial);
-            return true;
+        if dial.is_some() {
+            return dial;
         }
     }
-    false
+    None
+}
+
+/// Whether an exchange is due within that time, answered with what is known already.
+fn settles(bench: &mut Bench, within: Duration) -> bool {
+    settles_with(bench, within).is_some()
 }
 
 fn without_periods() -> Bench {
@@ -140,20 +141,13 @@ fn a_join_while_it_settles_is_no_new_beginning() {
     assert!(settles(&mut bench, limits::SETTLE_LATEST + Duration::from_millis(10)), "anew");
 }
 
-/// The member that an exchange is begun with within that time.
+/// When within that time an exchange is begun, answered as above, and with whom.
 fn settles_with(bench: &mut Bench, within: Duration) -> Option<(Duration, SocketAddr)> {
     let start = bench.now;
-    while bench.now.since(start) < within {
-        bench.now = bench.now + Duration::from_millis(10);
-        bench.machine.handle(bench.now, Input::Timeout);
-        for output in bench.outputs() {
-            if let Output::Dial { dial, to, .. } = output {
-                answer(bench, dial);
-                return Some((bench.now.since(start), to));
-            }
-        }
-    }
-    None
+    let (dial, to, request) = dialled(bench, within)?;
+    assert!(!matches!(request, StreamRequest::PushPull { join: true, .. }), "nobody joins");
+    answer(bench, dial);
+    Some((bench.now.since(start), to))
 }
 
 fn appear(bench: &mut Bench, numbers: std::ops::Range<u32>) {
@@ -223,15 +217,12 @@ fn what_brought_nothing_in_a_crowd_is_confirmed_once() {
     }
 }
 
-/// More than fits into the usual table, at addresses of their own.
+/// More than fits into the usual table.
 fn fill(bench: &mut Bench) {
-    for number in 0..limits::USUAL_MEMBERS as u32 {
-        let address = std::net::IpAddr::from([10, 2, 0, number as u8]).into();
-        bench.alive(wire::message::gossip::Alive { address, ..alive(&format!("l{number}"), 1) });
-    }
+    appear(bench, 0..limits::USUAL_MEMBERS as u32);
 }
 
-/// Whom nobody tells of is asked for as soon as nobody appears any more, by each time the door.
+/// Whom nobody tells of is asked for as soon as nobody appears any more, each time at the door.
 #[test]
 fn in_a_large_table_the_door_is_asked_without_doubling() {
     let mut bench = without_periods();
@@ -243,38 +234,12 @@ fn in_a_large_table_the_door_is_asked_without_doubling() {
     for round in 0..limits::SETTLE_ROUNDS / 2 {
         bench.alive(alive(&format!("more{round}"), 1));
         let within = calm * limits::LARGE_CALM + Duration::from_millis(10);
-        let end = bench.now + within;
-        let asked = loop {
-            assert!(bench.now < end, "round {round}");
-            bench.now = bench.now + Duration::from_millis(10);
-            bench.machine.handle(bench.now, Input::Timeout);
-            let outputs = bench.outputs();
-            if let Some(Output::Dial { dial, to, request, .. }) = outputs.into_iter().next() {
-                assert_eq!(to, door, "round {round}");
-                answer(&mut bench, dial);
-                break request;
-            }
-        };
+        let (dial, to, asked) = dialled(&mut bench, within).unwrap();
+        assert_eq!(to, door, "round {round}");
+        answer(&mut bench, dial);
         assert!(matches!(asked, StreamRequest::Pull { .. }), "only its answer is wanted");
         assert_eq!(bench.queued_about(&format!("more{round}")), None, "nobody tells of it");
     }
-}
-
-/// What is known there already, or nothing at all: an exchange that ends in one of these ways.
-fn dialled(bench: &mut Bench, within: Duration) -> Option<(DialId, SocketAddr, StreamRequest)> {
-    let end = bench.now + within;
-    while bench.now < end {
-        bench.now = bench.now + Duration::from_millis(10);
-        bench.machine.handle(bench.now, Input::Timeout);
-        let dial = bench.outputs().into_iter().find_map(|output| match output {
-            Output::Dial { dial, to, request, .. } => Some((dial, to, request)),
-            _ => None,
-        });
-        if dial.is_some() {
-            return dial;
-        }
-    }
-    None
 }
 
 /// A door that lacks somebody does not hear of it by a pull, and need not be honest.
@@ -328,9 +293,9 @@ fn in_a_crowd_only_newcomers_are_not_told_of() {
         bench.machine.broadcasts.user_length(Priority::Intent)
     };
     assert_eq!(joins("old", 7, IntentKind::Join), 1);
-    assert_eq!(joins("l1", 7, IntentKind::Join), 1, "all others are told by exchanges");
-    assert_eq!(joins("l1", 8, IntentKind::Leave), 2);
-    assert_eq!(joins("l1", 9, IntentKind::Join), 2, "it takes the place of the leave");
+    assert_eq!(joins("m1", 7, IntentKind::Join), 1, "all others are told by exchanges");
+    assert_eq!(joins("m1", 8, IntentKind::Leave), 2);
+    assert_eq!(joins("m1", 9, IntentKind::Join), 2, "it takes the place of the leave");
 }
 
 /// The wait for a door that hangs is as long as it takes to be settled.
