@@ -1,9 +1,12 @@
 //! Every target takes its kept inputs, the inputs that once failed, the recorded vectors, and some
 //! that differ from them at random; always the same ones. `TRIBUNE_FUZZ_ROUNDS` asks for more of
-//! the last kind; with 0 of them this is a replay of what is there.
+//! the last kind, `TRIBUNE_FUZZ_SEED` for other ones; with 0 of them this is a replay of what is
+//! there.
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
 
 use fuzzing::{TARGETS, Target, corpus};
 use rand::rngs::SmallRng;
@@ -13,8 +16,8 @@ use rand::{Rng, SeedableRng};
 /// Changed inputs for each target: a second or two without optimisation.
 const ROUNDS: usize = 2_000;
 
-fn rounds() -> usize {
-    std::env::var("TRIBUNE_FUZZ_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap())
+fn setting<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 fn run(target: &Target, input: &[u8]) {
@@ -74,8 +77,8 @@ fn smoke(name: &str) {
     for seed in &seeds {
         run(&target, seed);
     }
-    let mut rng = SmallRng::seed_from_u64(0x7121);
-    for _ in 0..rounds() {
+    let mut rng = SmallRng::seed_from_u64(setting("TRIBUNE_FUZZ_SEED", 0x7121));
+    for _ in 0..setting("TRIBUNE_FUZZ_ROUNDS", ROUNDS) {
         run(&target, &changed(&mut rng, &seeds));
     }
 }

@@ -323,6 +323,10 @@ impl World {
             self.note(id, || "crashes".to_owned());
             self.end(id, now);
         }
+        if self.hosts.iter().all(|host| host.process.is_none()) {
+            // Nobody is left to be joined: those who were would make several clusters of one.
+            self.joined.clear();
+        }
     }
 
     fn end(&mut self, id: HostId, now: Time) {

@@ -55,8 +55,9 @@ pub fn agreement_bound(config: &Config, members: usize) -> Duration {
 }
 
 /// Within this time after the last start, or after the end of what stood in the way, everybody in
-/// a crowd knows of everybody: two dials that fail, and the settling exchanges between. The
-/// periodic exchanges, which are minutes apart in such a table, are not waited for.
+/// a crowd that no partition has met knows of everybody: two dials that fail, and the settling
+/// exchanges between. The periodic exchanges, which are minutes apart in such a table, are not
+/// waited for.
 pub(crate) fn crowd_bound(config: &Config) -> Duration {
     config.gossip.tcp_timeout * 2 + Duration::from_secs(20)
 }
