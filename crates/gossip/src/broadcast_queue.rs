@@ -1,7 +1,7 @@
 //! What is still to be told, in the order in which it is told: the transmit-limited queue.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use wire::planted::{Fault, planted};
@@ -109,7 +109,7 @@ impl BroadcastQueue {
 
     /// A node with more than one item.
     pub(crate) fn twice_queued(&self) -> Option<NodeName> {
-        let mut seen = BTreeSet::new();
+        let mut seen = HashSet::new();
         let items = self.queued.iter().flat_map(|queued| queued.items.values());
         let slots = items.filter_map(|item| item.slot.as_ref());
         slots.map(|slot| &slot.node).find(|node| !seen.insert(*node)).cloned()

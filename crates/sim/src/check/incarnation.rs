@@ -49,18 +49,41 @@ impl Checker for Incarnations {
         if *run != process.run {
             (*run, *rows) = (process.run, Vec::new());
         }
-        let row = |node: &Node| (node.name.clone(), node.incarnation, node.is_live());
-        let same = |(node, row): (&Node, &Row)| {
-            is_same(&node.name, &row.0) && (node.incarnation, node.is_live()) == (row.1, row.2)
-        };
-        let known = membership.nodes();
-        if membership.nodes().count() == rows.len() && known.zip(&*rows).all(same) {
-            return Ok(());
-        }
-        let before = std::mem::replace(rows, membership.nodes().map(row).collect());
-        went_on(&self.highest, &before, rows)
+        let (before, after) = differences(rows, membership.nodes());
+        went_on(&self.highest, &before, &after)
             .map_err(|what| format!("{} {what}", who(world, seen.host)))
     }
+}
+
+/// Makes the rows those of the table, and says which they were, and are, at the places where they
+/// differ: who is at the same place in both is at no other place.
+fn differences<'a>(
+    rows: &mut Vec<Row>,
+    table: impl Iterator<Item = &'a Node>,
+) -> (Vec<Row>, Vec<Row>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    for node in table {
+        let row = || (node.name.clone(), node.incarnation, node.is_live());
+        match rows.get_mut(count) {
+            Some(old) if is_row(old, node) => {}
+            Some(old) => {
+                after.push(row());
+                before.push(std::mem::replace(old, row()));
+            }
+            None => {
+                after.push(row());
+                rows.push(row());
+            }
+        }
+        count += 1;
+    }
+    before.extend(rows.drain(count..));
+    (before, after)
+}
+
+fn is_row((name, incarnation, lives): &Row, node: &Node) -> bool {
+    is_same(name, &node.name) && (*incarnation, *lives) == (node.incarnation, node.is_live())
 }
 
 /// Whether a table may have become another by one step.

@@ -68,11 +68,13 @@ impl Checker for Records {
 
 impl Known {
     fn follow(&mut self, now: Time, serf: &serf::Serf, reaped: &BTreeSet<NodeName>) -> Verdict {
-        let same = |(member, (name, since)): (&Member, &(NodeName, Option<Time>))| {
-            is_same(&member.name, name) && is_gone(member) == since.is_some()
-        };
+        let same =
+            |(member, (name, _)): (&Member, &(NodeName, Option<Time>))| is_same(&member.name, name);
         let members = serf.members();
         if serf.members().count() == self.members.len() && members.zip(&self.members).all(same) {
+            for (member, (_, since)) in serf.members().zip(&mut self.members) {
+                *since = is_gone(member).then(|| since.unwrap_or(now));
+            }
             return Ok(());
         }
         let before: BTreeMap<NodeName, Option<Time>> =
