@@ -14,18 +14,28 @@ use sim::Tally;
 use sim::check::Counts;
 use sim::run::{self, Report};
 
+const USAGE: &str = "usage: gate [--seeds N] [--from N] | gate --replay SEED";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |flag: &str| {
-        let at = arguments.iter().position(|argument| argument == flag)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
-    };
-    if let Some(seed) = number("--replay") {
-        return replay(seed);
+    let (mut from, mut seeds) = (0, FULL_BAND);
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, number] => match (flag.as_str(), number.parse()) {
+                ("--replay", Ok(seed)) => return replay(seed),
+                ("--from", Ok(number)) => from = number,
+                ("--seeds", Ok(number)) => seeds = number,
+                _ => return misused(pair),
+            },
+            _ => return misused(pair),
+        }
     }
-    let from = number("--from").unwrap_or(0);
-    let seeds = number("--seeds").unwrap_or(300);
     play(from, seeds)
+}
+
+fn misused(arguments: &[String]) -> ExitCode {
+    eprintln!("what is {:?}?\n{USAGE}", arguments.join(" "));
+    ExitCode::from(2)
 }
 
 fn replay(seed: u64) -> ExitCode {

@@ -25,6 +25,12 @@ fn main() -> ExitCode {
     {
         return play_again(fault, seed);
     }
+    let known = |name: &&String| Fault::ALL.iter().any(|fault| format!("{fault:?}") == **name);
+    if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
+        let names: Vec<String> = Fault::ALL.iter().map(|fault| format!("{fault:?}")).collect();
+        eprintln!("no fault is called {unknown:?}; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
     let chosen = |fault: &&Fault| wanted.is_empty() || wanted.contains(&format!("{fault:?}"));
     let faults: Vec<Fault> = Fault::ALL.iter().filter(chosen).copied().collect();
     let began = Instant::now();
