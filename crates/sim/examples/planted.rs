@@ -25,11 +25,8 @@ fn main() -> ExitCode {
     {
         return play_again(fault, seed);
     }
-    let known = |name: &&String| Fault::ALL.iter().any(|fault| format!("{fault:?}") == **name);
-    if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
-        let names: Vec<String> = Fault::ALL.iter().map(|fault| format!("{fault:?}")).collect();
-        eprintln!("no fault is called {unknown:?}; there are {}", names.join(", "));
-        return ExitCode::from(2);
+    if let Some(unknown) = wanted.iter().find(|name| named(name).is_none()) {
+        return is_none(unknown);
     }
     let chosen = |fault: &&Fault| wanted.is_empty() || wanted.contains(&format!("{fault:?}"));
     let faults: Vec<Fault> = Fault::ALL.iter().filter(chosen).copied().collect();
@@ -56,6 +53,18 @@ fn main() -> ExitCode {
     if away.is_empty() && !faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn named(name: &str) -> Option<Fault> {
+    Fault::ALL.iter().find(|fault| format!("{fault:?}") == name).copied()
+}
+
+fn is_none(name: &str) -> ExitCode {
+    eprintln!("no mistake is called {name:?}; there are");
+    for fault in Fault::ALL {
+        eprintln!("  {:4} {fault:?}", fault.trap());
+    }
+    ExitCode::from(2)
+}
+
 fn is_caught(fault: Fault) -> bool {
     plant(Some(fault));
     let began = Instant::now();
@@ -78,12 +87,12 @@ fn is_caught(fault: Fault) -> bool {
 
 /// One seed with the mistake of that name, with a trace to read.
 fn play_again(fault: &str, seed: &str) -> ExitCode {
-    let named = |known: &&Fault| format!("{known:?}") == fault;
-    let (Some(fault), Ok(seed)) = (Fault::ALL.iter().find(named), seed.parse()) else {
-        eprintln!("--replay wants the name of a fault and a seed");
-        return ExitCode::FAILURE;
+    let Some(fault) = named(fault) else { return is_none(fault) };
+    let Ok(seed) = seed.parse() else {
+        eprintln!("{seed:?} is no seed: write a number");
+        return ExitCode::from(2);
     };
-    plant(Some(*fault));
+    plant(Some(fault));
     let report = run::run(seed, true);
     report.lines.iter().for_each(|line| println!("{line}"));
     println!("{:?}", report.violation);

@@ -37,7 +37,8 @@ pub struct Measurement {
     pub watched: Duration,
     /// What one member sends while nothing happens.
     pub quiet: Rate,
-    /// What one event costs every member: datagrams and bytes that it sends because of it.
+    /// What one event costs every member: datagrams and bytes that it sends because of it. None if
+    /// chance hides it.
     pub per_event: Option<Rate>,
     /// What one failure and return of a member costs every other, in the same way.
     pub per_failure: Option<Rate>,
@@ -273,15 +274,14 @@ impl<'a> Run<'a> {
         let quiet_seconds = seconds(self.began, self.quiet_until);
         let quiet = rate(&phase(0), members * quiet_seconds);
         let beyond = |number: usize, took: f64, count: usize| {
-            (count > 0).then(|| {
-                let all = rate(&phase(number), members);
-                let cost = |all: f64, quiet: f64| (all - quiet * took).max(0.0) / count as f64;
-                Rate {
-                    datagrams: cost(all.datagrams, quiet.datagrams),
-                    streams: cost(all.streams, quiet.streams),
-                    bytes: cost(all.bytes, quiet.bytes),
-                }
-            })
+            let all = rate(&phase(number), members);
+            let cost = |all: f64, quiet: f64| (all - quiet * took).max(0.0) / count as f64;
+            let cost = Rate {
+                datagrams: cost(all.datagrams, quiet.datagrams),
+                streams: cost(all.streams, quiet.streams),
+                bytes: cost(all.bytes, quiet.bytes),
+            };
+            Some(cost).filter(|cost| count > 0 && cost.datagrams > 0.0 && cost.bytes > 0.0)
         };
         let event_seconds = seconds(self.quiet_until, self.events_until);
         let failure_seconds = seconds(self.events_until, self.until);

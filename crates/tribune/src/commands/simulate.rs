@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -82,8 +82,9 @@ fn run(command: &Command, parsed: &Parsed) -> i32 {
         let why = gotext::path_error(doing, &path, &error);
         fail(format!("Error: -svg: {why}: name a file that can be written"))
     };
-    // Before the run, of which nothing is to be lost by a bad name.
-    let svg = match Some(&path).filter(|path| !path.is_empty()).map(File::create).transpose() {
+    // Before the run, of which nothing is to be lost by a bad name; an older one stays until then.
+    let open = |path| OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let svg = match Some(&path).filter(|path| !path.is_empty()).map(open).transpose() {
         Ok(svg) => svg,
         Err(error) => return not_written("open", error),
     };
@@ -100,7 +101,8 @@ fn run(command: &Command, parsed: &Parsed) -> i32 {
         Format::Json => say(forecast.json().indented()),
     }
     if let Some(mut svg) = svg
-        && let Err(error) = svg.write_all(forecast.timeline().svg().as_bytes())
+        && let Err(error) =
+            svg.set_len(0).and_then(|()| svg.write_all(forecast.timeline().svg().as_bytes()))
     {
         return not_written("write", error);
     }

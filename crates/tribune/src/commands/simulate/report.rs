@@ -75,7 +75,8 @@ impl Forecast<'_> {
         lines.push(row("known to everybody", self.reached(), self.measurement.events.len()));
         lines.push("False positives in the whole cluster".to_owned());
         lines.extend(self.false_lines());
-        lines.push("Bandwidth of a node, sent (as much is received)".to_owned());
+        let received = if plan.loss > 0.0 { "what is not lost" } else { "as much" };
+        lines.push(format!("Bandwidth of a node, sent ({received} is received)"));
         let rate = |name: &str, rate: &Rate| {
             format!("  {name:22}{:.0} B/s in {:.2} datagrams/s", rate.bytes, rate.datagrams)
         };
@@ -83,15 +84,18 @@ impl Forecast<'_> {
         if self.wanted.churn_per_day > 0.0 {
             lines.push(rate("with the churn", &self.rate()));
         }
-        if let Some(cost) = &self.measurement.per_failure {
-            let (bytes, datagrams) = (cost.bytes, cost.datagrams);
-            let name = "each failure, return";
-            lines.push(format!("  {name:22}{bytes:.0} B in {datagrams:.1} datagrams"));
-        }
-        if let Some(cost) = &self.measurement.per_event {
-            let (bytes, datagrams) = (cost.bytes, cost.datagrams);
-            let name = "each user event";
-            lines.push(format!("  {name:22}{bytes:.0} B in {datagrams:.1} datagrams"));
+        let costs = [
+            ("each failure, return", failed, self.measurement.per_failure),
+            ("each user event", self.measurement.events.len(), self.measurement.per_event),
+        ];
+        for (name, _, cost) in costs.into_iter().filter(|(_, count, _)| *count > 0) {
+            let cost = match cost {
+                Some(Rate { bytes, datagrams, .. }) => {
+                    format!("{bytes:.0} B in {datagrams:.1} datagrams")
+                }
+                None => "less than what the rest varies by".to_owned(),
+            };
+            lines.push(format!("  {name:22}{cost}"));
         }
         lines.push("Memory of a node".to_owned());
         let mebibytes = self.memory() as f64 / f64::from(1 << 20);
@@ -104,14 +108,15 @@ impl Forecast<'_> {
         let (failed, simulated) = (self.measurement.failures.len(), shown(plan.duration));
         let churn = format!("churn {} of the members a day", Percent(self.wanted.churn_per_day));
         let expected = plan.expected_failures(self.wanted.churn_per_day);
+        let failures = if failed == 1 { "failure" } else { "failures" };
         if failed as f64 > expected * 1.5 {
             let expected = match expected {
                 0.01.. => format!("{expected:.2}"),
                 _ => "hardly any".to_owned(),
             };
-            format!("{simulated} simulated; {churn}; {failed} failures instead of {expected}")
+            format!("{simulated} simulated; {churn}; {failed} {failures} instead of {expected}")
         } else {
-            format!("{simulated} simulated; {churn}; {failed} failures")
+            format!("{simulated} simulated; {churn}; {failed} {failures}")
         }
     }
 
@@ -129,6 +134,7 @@ impl Forecast<'_> {
         let plan = &self.wanted.plan;
         let alarms = &self.measurement.false_alarms;
         let int = |value: u64| Json::Int(i64::try_from(value).unwrap_or(i64::MAX));
+        let number = |value: f64| Json::Verbatim(value.to_string().into());
         let failed = self.measurement.failures.len();
         let times = |times: Vec<Duration>| {
             Json::record([
@@ -155,6 +161,11 @@ impl Forecast<'_> {
             ("nodes", int(plan.members as u64)),
             ("profile", Json::text(self.wanted.profile.as_str())),
             ("seed", Json::Verbatim(plan.seed.to_string().into())),
+            ("loss", number(plan.loss)),
+            ("round_trip_ms", number(plan.round_trip.as_secs_f64() * 1000.0)),
+            ("churn_per_day", number(self.wanted.churn_per_day)),
+            ("encrypted", Json::Bool(plan.key.is_some())),
+            ("compressed", Json::Bool(plan.compress)),
             ("simulated_seconds", int(plan.duration.as_secs())),
             ("failures", int(failed as u64)),
             (
