@@ -16,16 +16,23 @@ use sim::run::{self, Report};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |flag: &str| {
-        let at = arguments.iter().position(|argument| argument == flag)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
-    };
-    if let Some(seed) = number("--replay") {
-        return replay(seed);
+    let (mut from, mut seeds, mut again) = (0, 300, None);
+    for pair in arguments.chunks(2) {
+        // What is not understood must not become a run of something else that goes well.
+        match (pair[0].as_str(), pair.get(1).and_then(|number| number.parse::<u64>().ok())) {
+            ("--from", Some(number)) => from = number,
+            ("--seeds", Some(number @ 1..)) => seeds = number,
+            ("--replay", Some(seed)) => again = Some(seed),
+            _ => {
+                eprintln!("gate [--seeds N] [--from N] | --replay SEED; not {}", pair.join(" "));
+                return ExitCode::FAILURE;
+            }
+        }
     }
-    let from = number("--from").unwrap_or(0);
-    let seeds = number("--seeds").unwrap_or(300);
-    play(from, seeds)
+    match again {
+        Some(seed) => replay(seed),
+        None => play(from, seeds),
+    }
 }
 
 fn replay(seed: u64) -> ExitCode {
@@ -79,7 +86,7 @@ impl Sum {
 fn play(from: u64, seeds: u64) -> ExitCode {
     let began = Instant::now();
     let sum = Mutex::new(Sum::default());
-    let band = from..from + seeds;
+    let band = from..from.saturating_add(seeds);
     let kept = KEPT.into_iter().filter(|seed| from == 0 && !band.contains(seed));
     let queue = Mutex::new(kept.chain(band.clone()).collect::<VecDeque<u64>>());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();

@@ -25,6 +25,11 @@ fn main() -> ExitCode {
     {
         return play_again(fault, seed);
     }
+    let known = |name: &&String| Fault::ALL.iter().any(|fault| format!("{fault:?}") == **name);
+    if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
+        eprintln!("there is no fault {unknown}");
+        return ExitCode::FAILURE;
+    }
     let chosen = |fault: &&Fault| wanted.is_empty() || wanted.contains(&format!("{fault:?}"));
     let faults: Vec<Fault> = Fault::ALL.iter().filter(chosen).copied().collect();
     let began = Instant::now();
