@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wire::planted::{Fault, planted};
 use wire::{Incarnation, NodeName};
 
 use crate::{Config, Time};
@@ -34,7 +35,10 @@ impl Timeouts {
         let wanted = config.suspicion_mult.saturating_sub(2);
         let others = members.saturating_sub(2);
         let confirmations = if others < wanted as usize { 0 } else { wanted };
-        let scale = (members.max(1) as f64).log10().max(1.0);
+        let mut scale = (members.max(1) as f64).log10().max(1.0);
+        if planted(Fault::SuspicionUnscaled) {
+            scale = 1.0;
+        }
         let min = Duration::from_nanos(
             u64::from(config.suspicion_mult)
                 .saturating_mul((scale * 1000.0) as u64)
@@ -74,7 +78,8 @@ impl Suspicion {
 
     /// A further accusation. True if it is news: a new accuser while confirmations still count.
     pub(crate) fn confirm(&mut self, accuser: &NodeName) -> bool {
-        if self.confirmations() >= self.timeouts.confirmations || self.accusers.contains(accuser) {
+        let counted = self.accusers.contains(accuser) && !planted(Fault::AccuserCountsTwice);
+        if self.confirmations() >= self.timeouts.confirmations || counted {
             return false;
         }
         self.accusers.push(accuser.clone());

@@ -18,13 +18,14 @@ const USAGE: &str = "usage: gate [--seeds N] [--from N] | gate --replay SEED";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // What is not understood must not become a run of something else that goes well.
     let (mut from, mut seeds) = (0, FULL_BAND);
     for pair in arguments.chunks(2) {
         match pair {
             [flag, number] => match (flag.as_str(), number.parse()) {
                 ("--replay", Ok(seed)) => return replay(seed),
                 ("--from", Ok(number)) => from = number,
-                ("--seeds", Ok(number)) => seeds = number,
+                ("--seeds", Ok(number @ 1..)) => seeds = number,
                 _ => return misused(pair),
             },
             _ => return misused(pair),
@@ -89,7 +90,7 @@ impl Sum {
 fn play(from: u64, seeds: u64) -> ExitCode {
     let began = Instant::now();
     let sum = Mutex::new(Sum::default());
-    let band = from..from + seeds;
+    let band = from..from.saturating_add(seeds);
     let is_full = seeds >= FULL_BAND;
     let kept = KEPT.into_iter().filter(|seed| from == 0 && is_full && !band.contains(seed));
     let queue = Mutex::new(kept.chain(band.clone()).collect::<VecDeque<u64>>());

@@ -101,12 +101,24 @@ faults! {
     RefuteWithoutBump: "own",
     /// An accusation counts whatever the incarnation that it names.
     OldAccusationCounts: "own",
+    /// A verdict counts whatever the incarnation that it names.
+    OldVerdictCounts: "own",
+    /// The word of one accuser shortens a suspicion as often as it comes.
+    AccuserCountsTwice: "own",
+    /// Suspicions are no longer in large clusters than in small ones.
+    SuspicionUnscaled: "own",
     /// Nobody tries to reach the failed again.
     NeverReconnects: "own",
+    /// Nobody is erased when its time is over.
+    NobodyIsErased: "own",
     /// An event is delivered as often as it comes.
     RepeatedEventTaken: "own",
     /// An answer to a query counts as often as it comes.
     RepeatedAnswerCounts: "own",
+    /// A query is open for ever.
+    QueryNeverEnds: "own",
+    /// Who has lost the vote goes on.
+    LoserStays: "own",
     /// A broadcast does not replace the older one about the same member.
     OldBroadcastKept: "own",
     /// A clock shows the time after the last one that it has witnessed.

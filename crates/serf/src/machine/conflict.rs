@@ -69,7 +69,7 @@ impl Serf {
         self.vote_running = false;
         let kept = vote.is_won();
         self.fact(Fact::ConflictVote { matching: vote.matching, responses: vote.responses, kept });
-        if !kept && self.phase != Phase::Shutdown {
+        if !kept && self.phase != Phase::Shutdown && !planted(Fault::LoserStays) {
             self.shutdown(Time::ZERO);
             self.outputs.push_back(Output::Shutdown);
         }

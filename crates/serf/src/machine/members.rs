@@ -228,6 +228,9 @@ impl Serf {
     }
 
     pub(super) fn reap(&mut self, now: Time) {
+        if planted(Fault::NobodyIsErased) {
+            return;
+        }
         let (failed_for, left_for) = (self.config.reconnect_timeout, self.config.tombstone_timeout);
         for name in self.table.expired(now, failed_for, left_for) {
             self.erase(now, &name, false);

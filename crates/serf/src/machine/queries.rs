@@ -376,6 +376,9 @@ impl Serf {
     /// The time of a query of our own is over, or all have answered.
     pub(super) fn finish_query(&mut self, time: LamportTime) {
         self.timers.cancel(&Timer::OwnQuery(time));
+        if planted(Fault::QueryNeverEnds) {
+            return;
+        }
         let Some(own) = self.own_queries.remove(&time) else { return };
         match own.purpose {
             Purpose::Caller => {

@@ -15,7 +15,9 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(super) struct Events {
     taken: BTreeSet<(HostId, u32, String)>,
-    clocks: BTreeMap<(HostId, u32), LamportTime>,
+    /// The latest time of what was delivered. (The clock itself may show what a whole burst has
+    /// made of it, whose observations are looked at together.)
+    latest: BTreeMap<(HostId, u32), LamportTime>,
 }
 
 impl Checker for Events {
@@ -34,15 +36,14 @@ impl Checker for Events {
                 return Err(format!("{} took {name:?} twice", who(world, seen.host)));
             }
             What::Event(Event::User { lamport_time, name, coalesce: false, .. }) => {
-                let before = self.clocks.get(&(seen.host, run)).copied().unwrap_or_default();
+                let latest = self.latest.entry((seen.host, run)).or_default();
                 let window = host.config.event_buffer as u64;
-                if lamport_time.0 + window < before.0 {
+                // The clock is at the time after it.
+                if lamport_time.0 + window < latest.0 + 1 {
                     let who = who(world, seen.host);
-                    return Err(format!("{who} took {name:?} t{lamport_time} at t{before}"));
+                    return Err(format!("{who} took {name:?} t{lamport_time} after t{latest}"));
                 }
-            }
-            What::Handled => {
-                self.clocks.insert((seen.host, run), process.serf.statistics().event_time);
+                *latest = (*latest).max(*lamport_time);
             }
             _ => {}
         }

@@ -88,16 +88,15 @@ fn is_row((name, incarnation, lives): &Row, node: &Node) -> bool {
 
 /// Whether a table may have become another by one step.
 fn went_on(highest: &BTreeMap<NodeName, Incarnation>, before: &[Row], after: &[Row]) -> Verdict {
-    // The record of one that is gone may be forgotten and begin anew.
+    // Only the record of one that is gone may be forgotten and begin anew.
     let living = before.iter().filter(|(.., lives)| *lives);
     let living: BTreeMap<&NodeName, Incarnation> =
         living.map(|(name, incarnation, _)| (name, *incarnation)).collect();
-    for (name, Incarnation(now), lives) in after {
+    for (name, Incarnation(now), _) in after {
         if *now > highest.get(name).copied().unwrap_or_default().0 {
             return Err(format!("knows {name}@{now}, which it never was"));
         }
         if let Some(Incarnation(last)) = living.get(name)
-            && *lives
             && now < last
         {
             return Err(format!("went from {name}@{last} to {name}@{now}"));

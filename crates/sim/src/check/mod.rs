@@ -89,7 +89,7 @@ impl Checks {
             Box::new(exchange::Exchanges::default()),
             Box::new(record::Records::default()),
             Box::new(leave::Leaves::default()),
-            Box::new(vote::Votes),
+            Box::new(vote::Votes::default()),
             Box::new(opaque::Opaque),
             Box::new(peer::Peers),
             Box::new(holder::Holders::default()),

@@ -1,8 +1,10 @@
-//! A query is answered at most once per node.
+//! A query is answered at most once per node, and ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use serf::{Event, QueryId, QueryProgress};
+use gossip::Time;
+use serf::{Event, Outcome, QueryId, QueryProgress};
 use wire::NodeName;
 
 use super::{Checker, Verdict, who};
@@ -17,11 +19,16 @@ pub(super) struct Queries {
     given: BTreeSet<(HostId, u32, QueryId)>,
     answers: BTreeSet<(HostId, u32, QueryId, NodeName, bool)>,
     over: BTreeSet<(HostId, u32, QueryId)>,
+    /// Those that somebody waits for, and since when (by the world's clock).
+    open: BTreeMap<(HostId, u32, QueryId), Time>,
 }
+
+/// For so long a query may be open, with clocks that are off.
+const LONGEST: Duration = Duration::from_secs(60);
 
 impl Checker for Queries {
     fn name(&self) -> &'static str {
-        "a query is answered at most once per node"
+        "a query is answered at most once per node, and ends"
     }
 
     fn see(&mut self, world: &World, _deeds: &Deeds, seen: &Observation) -> Verdict {
@@ -35,6 +42,9 @@ impl Checker for Queries {
             {
                 return Err(format!("{} was asked {name:?} twice", who(world, host)));
             }
+            What::Done(_, Outcome::QuerySent { query }) => {
+                self.open.insert((host, run, *query), world.now());
+            }
             What::Progress(query, progress) => {
                 if self.over.contains(&(host, run, *query)) {
                     return Err(format!("{}: {progress:?} after the end", who(world, host)));
@@ -43,6 +53,7 @@ impl Checker for Queries {
                     QueryProgress::Ack { from } => (from, true),
                     QueryProgress::Response { from, .. } => (from, false),
                     QueryProgress::Done => {
+                        self.open.remove(&(host, run, *query));
                         self.over.insert((host, run, *query));
                         return Ok(());
                     }
@@ -52,6 +63,21 @@ impl Checker for Queries {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
+        let now = world.now();
+        let runs = |id: HostId| world.host(id).process().map(|process| process.run);
+        self.open.retain(|(host, run, _), _| runs(*host) == Some(*run));
+        for ((id, _, query), since) in &self.open {
+            let host = world.host(*id);
+            let awake = host.active(now).is_some() && host.work.is_zero();
+            if awake && now.since((*since).max(host.disturbed_at)) > LONGEST {
+                let who = who(world, *id);
+                return Err(format!("{who}: query {} never ends", query.lamport_time));
+            }
         }
         Ok(())
     }

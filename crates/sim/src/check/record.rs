@@ -1,6 +1,7 @@
-//! A member is remembered until its time is over, whatever the layer below forgets.
+//! A member is remembered until its time is over, whatever the layer below forgets, and no longer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use gossip::Time;
 use serf::{Fact, Member, MemberEventKind};
@@ -11,6 +12,9 @@ use crate::action::Deeds;
 use crate::host::HostId;
 use crate::observation::{Observation, What};
 use crate::world::World;
+
+/// Between two looks, and for clocks that are off.
+const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// Whom every host remembered after its last step.
 #[derive(Debug, Default)]
@@ -29,7 +33,7 @@ struct Known {
 
 impl Checker for Records {
     fn name(&self) -> &'static str {
-        "a member is remembered until its time is over"
+        "a member is remembered until its time is over, and no longer"
     }
 
     fn see(&mut self, world: &World, _deeds: &Deeds, seen: &Observation) -> Verdict {
@@ -63,6 +67,31 @@ impl Checker for Records {
             }
             _ => Ok(()),
         }
+    }
+
+    fn sample(&mut self, world: &World, _deeds: &Deeds) -> Verdict {
+        for (id, known) in &self.known {
+            let host = world.host(*id);
+            let Some(run) = host.process().map(|process| process.run) else { continue };
+            let config = &host.config;
+            let calm = world.now().since(host.disturbed_at) > config.reap_interval + TOLERANCE
+                && host.disturbed_at <= world.now()
+                && host.work.is_zero()
+                && host.active(world.now()).is_some();
+            if known.run != run || !calm {
+                continue;
+            }
+            let timeout = config.reconnect_timeout.max(config.tombstone_timeout);
+            let bound = timeout + config.reap_interval + TOLERANCE;
+            let now = world.local_time(*id);
+            let too_long = |(_, since): &&(NodeName, Option<Time>)| {
+                since.is_some_and(|since| now.since(since) > bound)
+            };
+            if let Some((name, _)) = known.members.iter().find(too_long) {
+                return Err(format!("{} remembers {name} after {bound:?}", who(world, *id)));
+            }
+        }
+        Ok(())
     }
 }
 
