@@ -39,6 +39,7 @@ fn the_same_seed_gives_the_same_output_and_another_another() {
     assert_ne!(first, other);
     let json: serde_json::Value = serde_json::from_str(&first).unwrap();
     assert_eq!((&json["nodes"], &json["seed"]), (&12.into(), &7.into()));
+    assert_eq!((json["loss"].as_f64(), json["churn_per_day"].as_f64()), (Some(0.05), Some(0.1)));
     let failures = json["failures"].as_u64().unwrap();
     assert!(failures > 0);
     // A probe that fails takes a second, and the shortest suspicion four more and a bit.
@@ -84,6 +85,25 @@ fn a_time_line_is_drawn_and_the_text_is_for_people() {
         "declared failed       0 (fewer than",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn settings_with_which_nothing_could_be_seen_are_refused() {
+    for (text, says) in [
+        (r#"{"reconnect_interval": "1ns"}"#, "-config: reconnect_interval is 1ns, in a simulation"),
+        (
+            r#"{"user_event_size_limit": 10}"#,
+            "-config: user_event_size_limit is 10, in a simulation",
+        ),
+    ] {
+        let file = scratch("refused.json");
+        std::fs::write(&file, text).unwrap();
+        let output = simulate(&small(&["-config", file.to_str().unwrap()]));
+        std::fs::remove_file(&file).unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(told.contains(says), "{text} says\n{told}");
     }
 }
 

@@ -111,6 +111,8 @@ faults! {
     NeverReconnects: "own",
     /// Nobody is erased when its time is over.
     NobodyIsErased: "own",
+    /// An event is new however old it is.
+    WindowIgnored: "own",
     /// An event is delivered as often as it comes.
     RepeatedEventTaken: "own",
     /// An answer to a query counts as often as it comes.

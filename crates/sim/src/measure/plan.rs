@@ -27,6 +27,10 @@ pub mod limits {
     pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
     /// Largest share of datagrams lost: above it no member can keep the others.
     pub const MOST_LOSS: f64 = 0.5;
+    /// Shortest time between attempts to reconnect: more of them would be all that is simulated.
+    pub const SHORTEST_RECONNECT: Duration = Duration::from_millis(1);
+    /// Least limit of the size of user events: those of a measurement are not larger.
+    pub const LEAST_EVENT_SIZE: usize = 128;
     /// Longest round trip.
     pub const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
     /// Largest share of the members that fails in a day: each of them ten times.
@@ -101,6 +105,18 @@ pub enum PlanError {
     /// Too far away.
     #[error("a round trip of {0:?} is longer than {max:?}", max = limits::LONGEST_ROUND_TRIP)]
     RoundTrip(Duration),
+    /// There would be nothing else.
+    #[error(
+        "reconnect_interval is {0:?}, in a simulation it has to be 0 or at least {min:?}",
+        min = limits::SHORTEST_RECONNECT
+    )]
+    Reconnect(Duration),
+    /// No event could be sent.
+    #[error(
+        "user_event_size_limit is {0}, in a simulation it has to be at least {min}",
+        min = limits::LEAST_EVENT_SIZE
+    )]
+    EventSize(usize),
     /// The settings of the members do not work.
     #[error(transparent)]
     Config(#[from] serf::ConfigError),
@@ -138,6 +154,14 @@ impl Plan {
         }
         if self.round_trip > limits::LONGEST_ROUND_TRIP {
             return Err(PlanError::RoundTrip(self.round_trip));
+        }
+        let config = &self.config;
+        let reconnect = config.reconnect_interval;
+        if !reconnect.is_zero() && reconnect < limits::SHORTEST_RECONNECT {
+            return Err(PlanError::Reconnect(reconnect));
+        }
+        if config.user_event_size_limit < limits::LEAST_EVENT_SIZE {
+            return Err(PlanError::EventSize(config.user_event_size_limit));
         }
         Ok(serf::validate(&self.member(0))?)
     }
