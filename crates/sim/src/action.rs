@@ -225,6 +225,21 @@ impl World {
         self.hosts[host.0].process.is_none()
     }
 
+    /// Its process is gone at once. What it had not written may be lost in any part.
+    pub fn crash(&mut self, id: HostId) {
+        let now = self.now;
+        let host = &mut self.hosts[id.0];
+        if host.process.is_some() {
+            host.disk.crash(&mut self.chance);
+            self.note(id, || "crashes".to_owned());
+            self.end(id, now);
+        }
+        if self.hosts.iter().all(|host| host.process.is_none()) {
+            // Nobody is left to be joined: those who were would make several clusters of one.
+            self.joined.clear();
+        }
+    }
+
     pub(crate) fn switch_on(&mut self, host: HostId, ignore_old_events: bool, count: &mut Deeds) {
         if self.is_off(host) {
             count.tally.restarts += u64::from(self.hosts[host.0].runs > 0);

@@ -314,22 +314,7 @@ impl World {
         self.reschedule(id);
     }
 
-    /// Its process is gone at once. What it had not written may be lost in any part.
-    pub fn crash(&mut self, id: HostId) {
-        let now = self.now;
-        let host = &mut self.hosts[id.0];
-        if host.process.is_some() {
-            host.disk.crash(&mut self.chance);
-            self.note(id, || "crashes".to_owned());
-            self.end(id, now);
-        }
-        if self.hosts.iter().all(|host| host.process.is_none()) {
-            // Nobody is left to be joined: those who were would make several clusters of one.
-            self.joined.clear();
-        }
-    }
-
-    fn end(&mut self, id: HostId, now: Time) {
+    pub(crate) fn end(&mut self, id: HostId, now: Time) {
         let host = &mut self.hosts[id.0];
         host.process = None;
         host.inbox.clear();

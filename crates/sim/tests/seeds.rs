@@ -60,7 +60,7 @@ fn seeds_that_once_failed() {
     play(741);
     // The checker took the end of a short pause for that of a longer one about it.
     play(697);
-    // Everybody was restarted at once, and joined whoever had joined before: two of them each other.
+    // All were restarted at once and joined those who had joined before: two of them each other.
     play(1009);
 }
 
