@@ -5,8 +5,8 @@
 //! gate --replay SEED               one seed, with a trace to read
 //! ```
 
-use std::collections::VecDeque;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,10 +57,6 @@ fn replay(seed: u64) -> ExitCode {
 /// So many seeds must have seen and done everything that is counted.
 const FULL_BAND: u64 = 300;
 
-/// Seeds that once failed, and take too long for a test (`tests/seeds.rs` has the others): they are
-/// played before the first ones, where those are a full band.
-const KEPT: [u64; 1] = [888];
-
 /// What many seeds have shown.
 #[derive(Default)]
 struct Sum {
@@ -90,16 +86,16 @@ impl Sum {
 fn play(from: u64, seeds: u64) -> ExitCode {
     let began = Instant::now();
     let sum = Mutex::new(Sum::default());
-    let band = from..from.saturating_add(seeds);
-    let is_full = seeds >= FULL_BAND;
-    let kept = KEPT.into_iter().filter(|seed| from == 0 && is_full && !band.contains(seed));
-    let queue = Mutex::new(kept.chain(band.clone()).collect::<VecDeque<u64>>());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let next = AtomicU64::new(from);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(seed) = next() {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed.wrapping_sub(from) >= seeds {
+                        break;
+                    }
                     let report = run::run(seed, false);
                     tell(&report);
                     sum.lock().unwrap_or_else(PoisonError::into_inner).add(&report);
@@ -128,7 +124,7 @@ fn play(from: u64, seeds: u64) -> ExitCode {
         println!("failed: {:?}", sum.failed);
     }
     let idle: Vec<&str> = (seen.iter().chain(&done))
-        .filter(|(_, count)| is_full && *count == 0)
+        .filter(|(_, count)| seeds >= FULL_BAND && *count == 0)
         .map(|(name, _)| name.as_str())
         .collect();
     if !idle.is_empty() {

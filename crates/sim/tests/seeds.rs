@@ -1,5 +1,5 @@
-//! Seeds that must always go well. Many more are played by `examples/gate.rs`, which also has one
-//! that once failed and takes too long for a test.
+//! Seeds that must always go well. Many more are played by `examples/gate.rs`; `.ci/run` also has
+//! it play one that once failed and takes too long for a test.
 
 use sim::run::{self, Report};
 
