@@ -74,9 +74,14 @@ fn the_agents_configuration_decides() {
 #[test]
 fn a_time_line_is_drawn_and_the_text_is_for_people() {
     let file = scratch("time.svg");
+    // An older and longer one is replaced.
+    std::fs::write(&file, [b'x'; 1 << 20]).unwrap();
     let text = printed(&small(&["-churn", "0", "-svg", file.to_str().unwrap()]));
     let svg = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
+    assert!(svg.trim_end().ends_with("</svg>"), "{svg}");
+    // Neither a pipe nor a terminal can be made shorter.
+    assert!(printed(&small(&["-svg", "/dev/stdout"])).contains("</svg>"));
     assert!(svg.starts_with("<svg ") && svg.contains("bytes sent by one member"), "{svg}");
     assert!(!svg.contains("a member fails"));
     for line in [

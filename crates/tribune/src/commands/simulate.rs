@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -101,12 +101,19 @@ fn run(command: &Command, parsed: &Parsed) -> i32 {
         Format::Json => say(forecast.json().indented()),
     }
     if let Some(mut svg) = svg
-        && let Err(error) =
-            svg.set_len(0).and_then(|()| svg.write_all(forecast.timeline().svg().as_bytes()))
+        && let Err(error) = replace(&mut svg, &forecast.timeline().svg())
     {
         return not_written("write", error);
     }
     0
+}
+
+/// Writes a text in the place of what a file has; a pipe or a terminal has nothing.
+fn replace(file: &mut File, text: &str) -> std::io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 /// What was asked for.
